@@ -1,0 +1,20 @@
+//! The pure core: values, expressions, definitions, planning and comparing.
+//!
+//! Nothing here does I/O, reads a clock, draws random numbers or awaits: a function's result depends on its arguments
+//! alone, and no input makes it panic.
+
+pub mod connector;
+pub mod diff;
+pub mod drift;
+pub mod expr;
+pub mod fault;
+pub mod mapping;
+pub mod path;
+pub mod period;
+pub mod plan;
+pub mod problem;
+pub mod record;
+pub mod retry;
+pub mod schedule;
+pub mod value;
+pub mod webhook;

@@ -1,0 +1,8 @@
+//! Syncline keeps pairs of business systems in agreement.
+//!
+//! The `mod` lines below are in reading order and are the map of the house: the pure [`core`] first, then the rooms
+//! that bring data to it and carry its plans out. `docs/architecture.md` tells the rest.
+
+pub mod core;
+
+pub mod sandbox;

@@ -1,0 +1,3 @@
+//! The command line of Syncline: parse arguments, run, map the result to an exit code.
+
+fn main() {}
