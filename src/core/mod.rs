@@ -16,5 +16,6 @@ pub mod problem;
 pub mod record;
 pub mod retry;
 pub mod schedule;
+pub mod status;
 pub mod value;
 pub mod webhook;

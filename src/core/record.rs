@@ -1,1 +1,184 @@
-//! (stub)
+//! Records, the links between them and the base both sides last agreed on.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    status::{LinkStatus, Side},
+    value::Map,
+};
+
+/// One instance of an object, as read from its system.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The record's id in its own system, as text; parts of a composite key are joined by the connector.
+    pub id: String,
+    /// The record's members, as the system sent them (values not yet converted to the mapping's kinds).
+    pub fields: Map,
+    /// What the system calls this state of the record (an ETag, a version number), for optimistic writes.
+    pub version: Option<String>,
+    /// When the system says the record last changed.
+    pub updated_at: Option<DateTime<Utc>>,
+}
+
+/// What is known about one side of a pair at the time of planning.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Seen<'a> {
+    /// The record was read.
+    Record(&'a Record),
+    /// A direct read or a complete listing says that there is none.
+    Gone,
+    /// No record of this side is known (nothing linked, nothing matched yet).
+    Unknown,
+}
+
+impl<'a> Seen<'a> {
+    /// The record, where one was read.
+    #[must_use]
+    pub const fn record(self) -> Option<&'a Record> {
+        match self {
+            Self::Record(record) => Some(record),
+            Self::Gone | Self::Unknown => None,
+        }
+    }
+}
+
+/// A pair of record ids known to be the same thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Our id of the link.
+    pub link_id: i64,
+    /// Id of the left record.
+    pub left_id: String,
+    /// Id of the right record.
+    pub right_id: String,
+    /// What both sides agreed on when last in sync.
+    pub base: Base,
+    /// How the link stands.
+    pub status: LinkStatus,
+}
+
+impl Link {
+    /// The record id of one side.
+    #[must_use]
+    pub fn id(&self, side: Side) -> &str {
+        match side {
+            Side::Left => &self.left_id,
+            Side::Right => &self.right_id,
+        }
+    }
+}
+
+/// What both sides agreed on: one keyed hash a field, so that no personal data is kept.
+///
+/// An entry belongs to the *definition* of its field: when the mapping changes the field, `definition` no longer fits
+/// and the field has no base any more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Base(Vec<BaseField>);
+
+/// The base of one field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BaseField {
+    /// Fingerprint of the field's name and definition.
+    pub definition: u64,
+    /// Keyed hash of the agreed value, in the field's common form.
+    pub hash: u64,
+}
+
+/// A stored base that cannot be read; treated as no base, never as agreement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a stored base of {bytes} bytes is no whole number of entries")]
+pub struct BaseError {
+    bytes: usize,
+}
+
+const ENTRY_BYTES: usize = 16;
+
+impl Base {
+    /// A base of these entries.
+    #[must_use]
+    pub fn new(fields: Vec<BaseField>) -> Self {
+        Self(fields)
+    }
+
+    /// The agreed hash of the field with this definition, if there is one.
+    #[must_use]
+    pub fn hash(&self, definition: u64) -> Option<u64> {
+        self.0
+            .iter()
+            .find(|field| field.definition == definition)
+            .map(|field| field.hash)
+    }
+
+    /// Whether nothing was ever agreed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The entries.
+    #[must_use]
+    pub fn fields(&self) -> &[BaseField] {
+        &self.0
+    }
+
+    /// The stored form: 16 bytes an entry, both numbers big-endian.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0
+            .iter()
+            .flat_map(|field| [field.definition.to_be_bytes(), field.hash.to_be_bytes()])
+            .flatten()
+            .collect()
+    }
+
+    /// Reads the stored form.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BaseError> {
+        let (entries, rest) = bytes.as_chunks::<ENTRY_BYTES>();
+        if !rest.is_empty() {
+            return Err(BaseError { bytes: bytes.len() });
+        }
+        let half = |entry: &[u8; ENTRY_BYTES], from: usize| {
+            entry
+                .iter()
+                .skip(from)
+                .take(8)
+                .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte))
+        };
+        Ok(Self(
+            entries
+                .iter()
+                .map(|entry| BaseField {
+                    definition: half(entry, 0),
+                    hash: half(entry, 8),
+                })
+                .collect(),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_survives_its_stored_form() {
+        let base = Base::new(vec![
+            BaseField {
+                definition: 1,
+                hash: u64::MAX,
+            },
+            BaseField {
+                definition: 0xdead_beef_0000_0001,
+                hash: 7,
+            },
+        ]);
+        assert_eq!(Base::from_bytes(&base.to_bytes()), Ok(base.clone()));
+        assert_eq!(base.hash(1), Some(u64::MAX));
+        assert_eq!(base.hash(2), None);
+    }
+
+    #[test]
+    fn a_cut_base_is_an_error_and_not_an_agreement() {
+        assert!(Base::from_bytes(&[0; 15]).is_err());
+    }
+}

@@ -1,1 +1,3 @@
-//! (stub)
+//! Connectors: typed definitions of kinds of systems, and their calls described as data.
+
+pub mod form;

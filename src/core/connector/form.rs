@@ -1,0 +1,665 @@
+//! A connector as people write it: the shape of `connectors/*.yaml`, before it is checked and compiled.
+//!
+//! Texts may hold templates (`{{ … }}`, see [`crate::core::expr`]); what a template may name is said at each field.
+//! Every request knows `settings` and, inside `auth`, `credentials`. Secrets never stand here.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map as JsonMap, Value as Json};
+
+use crate::core::period::{Period, Rate, Share};
+
+/// One kind of system: how to sign in, what it holds, how to read and write it, what its webhooks look like.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectorForm {
+    /// The connector's name, as `config/` and the file name use it.
+    pub connector: String,
+    /// A name for people.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// The vendor's documentation.
+    #[serde(default)]
+    pub docs: Option<String>,
+    /// What a system of this kind must be given in `config/` (`settings.<name>` in templates).
+    #[serde(default)]
+    pub settings: BTreeMap<String, SettingForm>,
+    /// Which credentials a system of this kind must be given (`credentials.<name>` in templates of `auth`).
+    /// OAuth2 needs no entry here: `client_id` and `client_secret` are known.
+    #[serde(default)]
+    pub credentials: Vec<String>,
+    /// Template of the address that every path is appended to.
+    pub base_url: String,
+    /// Headers of every request (name to template).
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// How requests prove who they are. Without it, they do not.
+    #[serde(default)]
+    pub auth: AuthForm,
+    /// The budget towards one system of this kind; `config/` may lower it.
+    #[serde(default)]
+    pub limits: LimitsForm,
+    /// What answers mean; the first rule that fits decides, after these come the rules of HTTP.
+    #[serde(default)]
+    pub errors: Vec<ErrorRuleForm>,
+    /// How the system spells values in its own way.
+    #[serde(default)]
+    pub types: TypesForm,
+    /// What the system holds, by name.
+    pub objects: BTreeMap<String, ObjectForm>,
+    /// The pushes it sends.
+    #[serde(default)]
+    pub webhooks: Option<Json>,
+}
+
+/// One thing that a system of this kind must or may be given in `config/`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SettingForm {
+    /// What kind of value it is.
+    #[serde(rename = "type")]
+    pub kind: SettingKind,
+    /// The value where none is given; without a default the setting is required.
+    #[serde(default)]
+    pub default: Option<Json>,
+    /// What it is for.
+    #[serde(default)]
+    pub title: Option<String>,
+}
+
+/// Kinds of settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SettingKind {
+    /// An absolute http(s) address.
+    Url,
+    /// A text.
+    Text,
+    /// A whole number.
+    Integer,
+    /// true or false.
+    Boolean,
+}
+
+/// How requests prove who they are: exactly one of these keys, or nothing at all.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuthForm {
+    /// User and password in every request (RFC 7617).
+    #[serde(default)]
+    pub basic: Option<BasicForm>,
+    /// A fixed bearer token (RFC 6750).
+    #[serde(default)]
+    pub bearer: Option<BearerForm>,
+    /// A key in a header or in the query.
+    #[serde(default)]
+    pub api_key: Option<ApiKeyForm>,
+    /// OAuth 2.0 (RFC 6749).
+    #[serde(default)]
+    pub oauth2: Option<OAuth2Form>,
+    /// A login request whose answer opens a session.
+    #[serde(default)]
+    pub session: Option<SessionForm>,
+}
+
+/// User and password.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BasicForm {
+    /// Template; `credentials` is known.
+    pub user: String,
+    /// Template; `credentials` is known.
+    pub password: String,
+}
+
+/// A fixed token.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BearerForm {
+    /// Template; `credentials` is known.
+    pub token: String,
+}
+
+/// A key in a header or in the query; exactly one of the two.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKeyForm {
+    /// The header's name.
+    #[serde(default)]
+    pub header: Option<String>,
+    /// The query parameter's name.
+    #[serde(default)]
+    pub query: Option<String>,
+    /// Template; `credentials` is known.
+    pub value: String,
+}
+
+/// OAuth 2.0.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OAuth2Form {
+    /// How a token is got.
+    pub grant: Grant,
+    /// Template of the token endpoint; `settings` is known.
+    pub token_url: String,
+    /// The scopes asked for: the least that the objects need.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// More parameters of the token request (`audience`, `resource`; name to template).
+    #[serde(default)]
+    pub params: BTreeMap<String, String>,
+    /// Where client id and secret go.
+    #[serde(default)]
+    pub client_auth: ClientAuth,
+}
+
+/// How a token is got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Grant {
+    /// RFC 6749 section 4.4.
+    ClientCredentials,
+}
+
+/// Where client id and secret go in a token request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuth {
+    /// In the `Authorization` header.
+    #[default]
+    Basic,
+    /// In the body.
+    Post,
+}
+
+/// A login request whose answer opens a session.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SessionForm {
+    /// The login request; `settings` and `credentials` are known.
+    pub login: RequestForm,
+    /// Headers of every later request; `settings`, `credentials`, `answer` (the login answer's body), `cookies` and
+    /// `answer_headers` are known.
+    pub headers: BTreeMap<String, String>,
+    /// When the session is renewed without being asked to; the error rule `reauthenticate` renews it in any case.
+    #[serde(default)]
+    pub expires_after: Option<Period>,
+}
+
+/// The budget towards one system.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsForm {
+    /// Requests in flight at once (default 4).
+    #[serde(default)]
+    pub concurrency: Option<u32>,
+    /// The sustained rate (default: no limit).
+    #[serde(default)]
+    pub rate: Option<Rate>,
+    /// How many may go at once after a rest (default: the rate's count).
+    #[serde(default)]
+    pub burst: Option<u32>,
+    /// Requests in 24 hours (default: no limit).
+    #[serde(default)]
+    pub daily: Option<u64>,
+    /// The part of the daily quota that only live events may use (default 10%).
+    #[serde(default)]
+    pub reserve: Option<Share>,
+    /// How long one request may take (default 30s).
+    #[serde(default)]
+    pub timeout: Option<Period>,
+    /// The largest answer, in decoded bytes (default 32 MiB).
+    #[serde(default)]
+    pub body_bytes_max: Option<u64>,
+}
+
+/// One rule that says what an answer means.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorRuleForm {
+    /// Expression; `status`, `headers` (lower-case names) and `body` are known.
+    pub when: String,
+    /// What the answer means.
+    pub then: ErrorMeaning,
+    /// Template of the message for people; knows what `when` knows. Keep personal data out of it.
+    #[serde(default)]
+    pub message: Option<String>,
+}
+
+/// What an answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorMeaning {
+    /// It is none: go on.
+    Ok,
+    /// Too many requests: the whole system slows down.
+    Throttle,
+    /// Passes by itself: try again.
+    Retry,
+    /// The record exists already (on create).
+    Exists,
+    /// There is no such record.
+    Missing,
+    /// The record changed in between: read again.
+    Stale,
+    /// The token or session ended: sign in again, then repeat once.
+    Reauthenticate,
+    /// Credentials are wrong or rights are missing.
+    Denied,
+    /// The system says no to this record.
+    Reject,
+}
+
+/// How the system spells values in its own way.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TypesForm {
+    /// IANA zone of datetimes that carry none (template; `settings` is known).
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// Values that stand for "nothing", beside null (Odoo's `false`, an empty text).
+    #[serde(default)]
+    pub empty: Vec<Json>,
+    /// What is written for "nothing" (default null).
+    #[serde(default)]
+    pub null: Option<Json>,
+    /// Decimals.
+    #[serde(default)]
+    pub decimal: Option<SpellingForm>,
+    /// Dates.
+    #[serde(default)]
+    pub date: Option<SpellingForm>,
+    /// Datetimes.
+    #[serde(default)]
+    pub datetime: Option<SpellingForm>,
+    /// Booleans.
+    #[serde(default)]
+    pub boolean: Option<SpellingForm>,
+}
+
+/// How one kind of value is spelled.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SpellingForm {
+    /// `number` or `text` (decimal); `rfc3339`, `epoch_seconds`, `epoch_millis` or a strftime pattern (date, datetime).
+    #[serde(default)]
+    pub format: Option<String>,
+    /// Expression that takes the system's own form apart; `raw` is known. Yields what `format` describes.
+    #[serde(default)]
+    pub read: Option<String>,
+    /// Structure that puts the system's own form together; `value` (text of the plain form) and, for dates and datetimes,
+    /// `year month day hour minute second microsecond` are known.
+    #[serde(default)]
+    pub write: Option<Json>,
+}
+
+/// An entity type of the system.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectForm {
+    /// A name for people.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// Path of the id in a record; several paths, separated by commas, make a composite key joined by `|`.
+    pub id: String,
+    /// Path of the time of the last change; several, separated by commas: the first that is there.
+    #[serde(default)]
+    pub updated_at: Option<String>,
+    /// Where a record's version is: a path, or `header:ETag`.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// Types where JSON has none, and what may be done with a field: name (a path) to kind or to a description.
+    #[serde(default)]
+    pub fields: BTreeMap<String, FieldForm>,
+    /// Whether `fields` lists every field, so that a mapping that names another is wrong. Otherwise unlisted fields are
+    /// taken as they come.
+    #[serde(default)]
+    pub closed: bool,
+    /// Reads all records, or those changed since a time where the request uses `since`.
+    #[serde(default)]
+    pub list: Option<ListForm>,
+    /// Reads the records changed since a time, where that is another request than `list`.
+    #[serde(default)]
+    pub changed: Option<ListForm>,
+    /// Finds records by one field's value.
+    #[serde(default)]
+    pub find: Option<FindForm>,
+    /// Reads one record.
+    #[serde(default)]
+    pub get: Option<OperationForm>,
+    /// Makes a record.
+    #[serde(default)]
+    pub create: Option<OperationForm>,
+    /// Changes fields of a record.
+    #[serde(default)]
+    pub update: Option<OperationForm>,
+    /// Removes a record.
+    #[serde(default)]
+    pub delete: Option<OperationForm>,
+    /// Several writes in one request.
+    #[serde(default)]
+    pub batch: BatchesForm,
+}
+
+/// One field of an object: a kind (`CreditLimit: decimal`) or a description.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FieldForm {
+    /// The kind, such as `decimal(2)`; `any` where none is given.
+    pub kind: Option<String>,
+    /// What may be done with the field.
+    pub access: Access,
+    /// Personal data: masked in reports.
+    pub sensitive: bool,
+}
+
+/// What may be done with a field.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Read and written.
+    #[default]
+    ReadWrite,
+    /// Never written.
+    ReadOnly,
+    /// Written with a new record only.
+    CreateOnly,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct FieldDescription {
+    #[serde(rename = "type", default)]
+    kind: Option<String>,
+    #[serde(default)]
+    access: Access,
+    #[serde(default)]
+    sensitive: bool,
+}
+
+impl<'de> Deserialize<'de> for FieldForm {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KindOrDescription;
+        impl<'de> serde::de::Visitor<'de> for KindOrDescription {
+            type Value = FieldForm;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a kind such as `decimal`, or a description `{ type: …, access: … }`")
+            }
+            fn visit_str<E: serde::de::Error>(self, kind: &str) -> Result<FieldForm, E> {
+                Ok(FieldForm {
+                    kind: Some(kind.to_owned()),
+                    ..FieldForm::default()
+                })
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<FieldForm, A::Error> {
+                let FieldDescription {
+                    kind,
+                    access,
+                    sensitive,
+                } = FieldDescription::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                Ok(FieldForm {
+                    kind,
+                    access,
+                    sensitive,
+                })
+            }
+        }
+        deserializer.deserialize_any(KindOrDescription)
+    }
+}
+
+impl Serialize for FieldForm {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self {
+            kind,
+            access,
+            sensitive,
+        } = self.clone();
+        FieldDescription {
+            kind,
+            access,
+            sensitive,
+        }
+        .serialize(serializer)
+    }
+}
+
+impl JsonSchema for FieldForm {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "FieldForm".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let description = generator.subschema_for::<FieldDescription>();
+        schemars::json_schema!({
+            "description": "A kind such as `decimal(2)`, or a description of the field.",
+            "oneOf": [{ "type": "string" }, description],
+        })
+    }
+}
+
+/// Defines the form of a call: the keys of a request, and beside them the keys of what is done with the answer.
+macro_rules! call {
+    ($(#[$meta:meta])* $name:ident { $($(#[$fmeta:meta])* $field:ident: $kind:ty),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            /// GET this path.
+            #[serde(default)]
+            pub get: Option<String>,
+            /// POST to this path.
+            #[serde(default)]
+            pub post: Option<String>,
+            /// PUT to this path.
+            #[serde(default)]
+            pub put: Option<String>,
+            /// PATCH this path.
+            #[serde(default)]
+            pub patch: Option<String>,
+            /// DELETE this path.
+            #[serde(default)]
+            pub delete: Option<String>,
+            /// Query parameters (template to template); one that is absent or null is left out.
+            #[serde(default)]
+            pub query: JsonMap<String, Json>,
+            /// Headers (name to template); one that is absent or null is left out.
+            #[serde(default)]
+            pub headers: BTreeMap<String, String>,
+            /// The JSON body: any structure of templates.
+            #[serde(default)]
+            pub body: Option<Json>,
+            $($(#[$fmeta])* pub $field: $kind),*
+        }
+
+        impl $name {
+            /// The request alone.
+            #[must_use]
+            pub fn request(&self) -> Request<'_> {
+                let methods = [
+                    (Method::Get, &self.get),
+                    (Method::Post, &self.post),
+                    (Method::Put, &self.put),
+                    (Method::Patch, &self.patch),
+                    (Method::Delete, &self.delete),
+                ];
+                Request {
+                    targets: methods.into_iter().filter_map(|(method, path)| Some((method, path.as_deref()?))).collect(),
+                    query: &self.query,
+                    headers: &self.headers,
+                    body: self.body.as_ref(),
+                }
+            }
+        }
+    };
+}
+
+/// The HTTP methods a connector may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// GET: reads, safe to repeat.
+    Get,
+    /// POST.
+    Post,
+    /// PUT.
+    Put,
+    /// PATCH (RFC 5789).
+    Patch,
+    /// DELETE.
+    Delete,
+}
+
+/// The part of a call that says what is sent.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// Methods and path templates that were given; a right form has exactly one.
+    pub targets: Vec<(Method, &'a str)>,
+    /// Query parameters.
+    pub query: &'a JsonMap<String, Json>,
+    /// Headers.
+    pub headers: &'a BTreeMap<String, String>,
+    /// The JSON body.
+    pub body: Option<&'a Json>,
+}
+
+call! {
+    /// A call to the system. Exactly one of the methods is given; its text is the path (template) appended to `base_url`.
+    RequestForm {}
+}
+
+call! {
+    /// Reads records page by page. Beside `settings`, the request knows `since` (the lower bound of an incremental read, absent
+    /// otherwise) and `page`: `page.cursor`, `page.offset`, `page.number`, `page.size`, `page.last` (the last record).
+    ListForm {
+        /// Path of the records in the answer; without it the answer is the list.
+        #[serde(default)]
+        records: Option<String>,
+        /// How the next page is reached; without it there is one page.
+        #[serde(default)]
+        page: Option<PageForm>,
+        /// How far an incremental read goes back behind the last one (default 2m), for clocks that differ and late commits.
+        #[serde(default)]
+        overlap: Option<Period>,
+        /// The form of `since`: `rfc3339` (default), `epoch_seconds`, `epoch_millis` or a strftime pattern.
+        #[serde(default)]
+        since_format: Option<String>,
+    }
+}
+
+call! {
+    /// Finds records by one field's value; the request knows `field` (its name) and `value` (as the system spells it).
+    FindForm {
+        /// The fields that can be searched for.
+        fields: Vec<String>,
+        /// Path of the records in the answer; without it the answer is the list.
+        #[serde(default)]
+        records: Option<String>,
+    }
+}
+
+call! {
+    /// Reads or writes one record. Beside `settings` and `id`, a create knows `record` (all fields to write), an update
+    /// `changes` (only what changes), `record` (the same) and `version`, and both `key` (the idempotency key).
+    OperationForm {
+        /// Path of the record in the answer (default: the whole answer).
+        #[serde(default)]
+        record: Option<String>,
+        /// Path of the new record's id in the answer (default: the object's `id`).
+        #[serde(default)]
+        id: Option<String>,
+        /// Where the idempotency key goes: `header:Idempotency-Key`.
+        #[serde(default)]
+        idempotency: Option<String>,
+        /// The header that carries the version of the record that was read (`If-Match`): a stale write is refused.
+        #[serde(default)]
+        if_match: Option<String>,
+        /// The field whose unique value makes this an upsert: sending it twice is harmless.
+        #[serde(default)]
+        upsert_by: Option<String>,
+    }
+}
+
+/// Several writes in one request, by kind.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BatchesForm {
+    /// New records.
+    #[serde(default)]
+    pub create: Option<BatchForm>,
+    /// Changed records.
+    #[serde(default)]
+    pub update: Option<BatchForm>,
+}
+
+call! {
+    /// Several writes of one kind in one request; the request knows `records`: maps of `id`, `fields`, `version`, `key`, `index`.
+    BatchForm {
+        /// The form of one record in `records` (`item` is known); default: its fields, with the id under the object's `id`.
+        #[serde(default)]
+        item: Option<Json>,
+        /// How many records one request may carry.
+        size: u32,
+        /// Path of the list of results in the answer.
+        results: String,
+        /// Expression that says whether one record was written (`result` is known).
+        ok: String,
+        /// Expression that yields which record a result belongs to (`result` is known); default: the same place in the list.
+        #[serde(default)]
+        index: Option<String>,
+        /// Expression that yields the id of the record (`result` is known).
+        #[serde(default)]
+        id: Option<String>,
+        /// Template of the message where a record was refused (`result` is known).
+        #[serde(default)]
+        message: Option<String>,
+    }
+}
+
+/// How the next page is reached: exactly one of the first six keys.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PageForm {
+    /// Path of the next cursor in the answer; absent, null or empty ends the listing.
+    #[serde(default)]
+    pub cursor: Option<String>,
+    /// Path of the next page's address in the answer, absolute or relative; only the configured origin is followed.
+    #[serde(default)]
+    pub next_url: Option<String>,
+    /// The relation of the `Link` header (RFC 8288) that leads on, usually `next`.
+    #[serde(default)]
+    pub link_header: Option<String>,
+    /// Number of the first record (usually 0).
+    #[serde(default)]
+    pub offset: Option<u64>,
+    /// Number of the first page (usually 1).
+    #[serde(default)]
+    pub number: Option<u64>,
+    /// Paths, separated by commas, whose values in the last record lead on: the request asks for records after `page.last`.
+    #[serde(default)]
+    pub keyset: Option<String>,
+    /// Where the value goes by itself; requests may also use `page.…` in their templates.
+    #[serde(default)]
+    pub send: SendForm,
+    /// Records a page: a number or a template (`settings` is known). A shorter page ends an offset, number or keyset listing.
+    #[serde(default)]
+    pub size: Option<Json>,
+    /// Path of the number of all records in the answer, where the system tells it: a listing that ends short of it is incomplete.
+    #[serde(default)]
+    pub total: Option<String>,
+    /// Path of a value that says whether there is more, where the system tells it.
+    #[serde(default)]
+    pub more: Option<String>,
+}
+
+/// Where the paging value goes by itself.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SendForm {
+    /// As this query parameter.
+    #[serde(default)]
+    pub query: Option<String>,
+    /// As this header.
+    #[serde(default)]
+    pub header: Option<String>,
+}
