@@ -5,4 +5,6 @@
 
 pub mod core;
 
+pub mod clock;
+
 pub mod sandbox;
