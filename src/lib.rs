@@ -7,4 +7,6 @@ pub mod core;
 
 pub mod clock;
 
+pub mod server;
+
 pub mod sandbox;
