@@ -9,7 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map as JsonMap, Value as Json};
 
-use crate::core::period::{Period, Rate, Share};
+use crate::core::{
+    period::{Period, Rate, Share},
+    webhook::event::form::WebhooksForm,
+};
 
 /// One kind of system: how to sign in, what it holds, how to read and write it, what its webhooks look like.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -51,7 +54,7 @@ pub struct ConnectorForm {
     pub objects: BTreeMap<String, ObjectForm>,
     /// The pushes it sends.
     #[serde(default)]
-    pub webhooks: Option<Json>,
+    pub webhooks: Option<WebhooksForm>,
 }
 
 /// One thing that a system of this kind must or may be given in `config/`.

@@ -7,6 +7,7 @@
 //! A recipe that verifies nothing has to be spelled `insecure_no_verification: true`; leaving `verify` empty is an error.
 
 mod compile;
+pub mod event;
 pub mod form;
 mod message;
 mod recipe;
@@ -55,9 +56,8 @@ impl<'a> Incoming<'a> {
 
     /// The only value of the query parameter `name`, form-decoded.
     fn parameter(&self, name: &str) -> Result<Vec<u8>, Rejection> {
-        let url = self.url.split_once('#').map_or(self.url, |(before, _)| before);
-        let query = url.split_once('?').map_or("", |(_, query)| query);
-        let mut values = url::form_urlencoded::parse(query.as_bytes())
+        let mut values = self
+            .query()
             .filter(|(candidate, _)| candidate == name)
             .map(|(_, value)| value.into_owned().into_bytes());
         let first = values.next();
@@ -65,6 +65,13 @@ impl<'a> Incoming<'a> {
             place: Place::Query(name.to_owned()),
             flaw,
         })
+    }
+
+    /// The query parameters, form-decoded, in order.
+    fn query(&self) -> url::form_urlencoded::Parse<'a> {
+        let url = self.url.split_once('#').map_or(self.url, |(before, _)| before);
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        url::form_urlencoded::parse(query.as_bytes())
     }
 
     /// The path of the URL, without scheme, host, query and fragment.

@@ -1,0 +1,3 @@
+//! Which changes a verified request speaks of.
+
+pub mod form;
