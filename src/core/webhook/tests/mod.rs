@@ -1,5 +1,6 @@
 //! What all the tests of webhooks share: the recipes of the page, and requests that can be bent.
 
+mod hostile;
 mod recipe;
 mod secret;
 mod vector;
