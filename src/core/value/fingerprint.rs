@@ -1,0 +1,276 @@
+//! Keyed hashes of values: what is kept of a record without keeping what it says.
+//!
+//! The key is secret, so a short value (a name, a status) cannot be guessed from its hash. The hash is over a canonical
+//! byte form in which everything has a type and a length: absent, null, an empty text and an empty list are four
+//! different things, and no value can be mistaken for another by moving a boundary. Numbers have one form whatever
+//! their spelling, datetimes are instants. Other differences of meaning (case, scale, precision) are removed first, by
+//! [`super::compare::normalize`].
+
+use std::{collections::btree_map, fmt, slice};
+
+use blake3::Hasher;
+use zeroize::Zeroize;
+
+use super::{Value, number};
+
+/// The secret behind all fingerprints of one installation.
+#[derive(Clone)]
+pub struct Key([u8; 32]);
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+impl Key {
+    /// The key made of these bytes, which should be random.
+    #[must_use]
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Fingerprint of a field's value. Equal values have different fingerprints in different domains (the mapping and
+    /// field, say), so that equal hashes tell nothing across fields. Values of any depth are taken.
+    #[must_use]
+    pub fn field(&self, domain: &str, value: Option<&Value>) -> u64 {
+        let hash = self.hash(b'v', domain, |hasher| match value {
+            Some(value) => feed(hasher, value),
+            None => tag(hasher, Tag::Absent, 0),
+        });
+        let half = hash.as_bytes().first_chunk().copied().unwrap_or_default();
+        u64::from_be_bytes(half)
+    }
+
+    /// Fingerprint of a text, 128 bits wide: for looking up what must not be stored (an email address, an event id).
+    #[must_use]
+    pub fn text(&self, text: &str) -> [u8; 16] {
+        let hash = self.hash(b't', "", |hasher| {
+            hasher.update(text.as_bytes());
+        });
+        hash.as_bytes().first_chunk().copied().unwrap_or_default()
+    }
+
+    fn hash(&self, purpose: u8, domain: &str, content: impl FnOnce(&mut Hasher)) -> blake3::Hash {
+        let mut hasher = Hasher::new_keyed(&self.0);
+        hasher.update(&[purpose]);
+        hasher.update(&length(domain.len()));
+        hasher.update(domain.as_bytes());
+        content(&mut hasher);
+        hasher.finalize()
+    }
+}
+
+/// The first byte of every value's canonical form. Stored hashes depend on these numbers: they never change.
+#[derive(Clone, Copy)]
+enum Tag {
+    Absent = 0,
+    Null = 1,
+    False = 2,
+    True = 3,
+    Int = 4,
+    Decimal = 5,
+    Number = 6,
+    Text = 7,
+    Date = 8,
+    DateTime = 9,
+    List = 10,
+    Map = 11,
+    Key = 12,
+}
+
+enum Open<'a> {
+    List(slice::Iter<'a, Value>),
+    Map(btree_map::Iter<'a, String, Value>),
+}
+
+fn feed(hasher: &mut Hasher, value: &Value) {
+    let mut open = Vec::new();
+    begin(hasher, value, &mut open);
+    while let Some(top) = open.last_mut() {
+        let next = match top {
+            Open::List(items) => items.next(),
+            Open::Map(members) => members.next().map(|(key, member)| {
+                bytes(hasher, Tag::Key, key.as_bytes());
+                member
+            }),
+        };
+        match next {
+            Some(value) => begin(hasher, value, &mut open),
+            None => {
+                open.pop();
+            }
+        }
+    }
+}
+
+fn begin<'a>(hasher: &mut Hasher, value: &'a Value, open: &mut Vec<Open<'a>>) {
+    match value {
+        Value::Null => tag(hasher, Tag::Null, 0),
+        Value::Bool(false) => tag(hasher, Tag::False, 0),
+        Value::Bool(true) => tag(hasher, Tag::True, 0),
+        Value::Int(int) => bytes(hasher, Tag::Int, &int.to_be_bytes()),
+        Value::Decimal(decimal) => match number::canonical_decimal(*decimal) {
+            Value::Decimal(decimal) => bytes(hasher, Tag::Decimal, &decimal.serialize()),
+            whole => begin_int(hasher, &whole),
+        },
+        Value::Number(text) => bytes(hasher, Tag::Number, number::canonical(text).as_bytes()),
+        Value::Text(text) => bytes(hasher, Tag::Text, text.as_bytes()),
+        Value::Date(date) => bytes(hasher, Tag::Date, date.to_string().as_bytes()),
+        Value::DateTime(datetime) => {
+            tag(hasher, Tag::DateTime, 12);
+            hasher.update(&datetime.timestamp().to_be_bytes());
+            hasher.update(&datetime.timestamp_subsec_nanos().to_be_bytes());
+        }
+        Value::List(list) => {
+            tag(hasher, Tag::List, list.len());
+            open.push(Open::List(list.iter()));
+        }
+        Value::Map(map) => {
+            tag(hasher, Tag::Map, map.len());
+            open.push(Open::Map(map.iter()));
+        }
+    }
+}
+
+fn begin_int(hasher: &mut Hasher, whole: &Value) {
+    if let Value::Int(int) = whole {
+        bytes(hasher, Tag::Int, &int.to_be_bytes());
+    }
+}
+
+fn bytes(hasher: &mut Hasher, of: Tag, content: &[u8]) {
+    tag(hasher, of, content.len());
+    hasher.update(content);
+}
+
+fn tag(hasher: &mut Hasher, of: Tag, count: usize) {
+    hasher.update(&[of as u8]);
+    hasher.update(&length(count));
+}
+
+/// Lengths are the same eight bytes on every machine.
+fn length(count: usize) -> [u8; 8] {
+    u64::try_from(count).unwrap_or(u64::MAX).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::core::value::{
+        compare::{self, Compare},
+        json,
+        kind::Kind,
+        sample,
+    };
+
+    fn key() -> Key {
+        Key::new([7; 32])
+    }
+
+    fn of(text: &str) -> u64 {
+        let value = json::parse(text.as_bytes(), &json::Limits::default()).unwrap();
+        key().field("f", Some(&value))
+    }
+
+    #[test]
+    fn different_things_have_different_fingerprints() {
+        let texts = [
+            "null",
+            r#""""#,
+            "[]",
+            "{}",
+            "0",
+            "false",
+            "true",
+            "1",
+            r#""1""#,
+            "[1]",
+            "[[1]]",
+            "[1,1]",
+            r#"{"a":1}"#,
+            r#"{"b":1}"#,
+            r#"["a",1]"#,
+            r#"["ab"]"#,
+            r#"["a","b"]"#,
+            r#"{"a":{},"b":1}"#,
+            r#"{"a":{"b":1}}"#,
+            "1.5",
+            "1e400",
+        ];
+        let mut hashes: Vec<u64> = texts.iter().map(|text| of(text)).collect();
+        hashes.push(key().field("f", None));
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), texts.len() + 1);
+    }
+
+    #[test]
+    fn one_number_has_one_fingerprint_however_it_is_spelled() {
+        for (left, right) in [
+            ("1", "1.00"),
+            ("1e2", "100"),
+            ("0.50", "5e-1"),
+            ("1e400", "10e399"),
+            ("-0.0", "0"),
+        ] {
+            assert_eq!(of(left), of(right), "{left} {right}");
+        }
+    }
+
+    #[test]
+    fn key_and_domain_part_equal_values() {
+        let value = Value::from("x");
+        assert_ne!(key().field("a", Some(&value)), key().field("b", Some(&value)));
+        assert_ne!(
+            key().field("a", Some(&value)),
+            Key::new([8; 32]).field("a", Some(&value))
+        );
+        assert_ne!(key().text("x"), key().text("y"));
+    }
+
+    #[test]
+    fn a_stored_fingerprint_stays_valid() {
+        // Bases in existing databases depend on these numbers.
+        assert_eq!(of(r#"{"a":[1,1.5,null,true,"x"]}"#), PINNED_FIELD);
+        assert_eq!(hex::encode(key().text("ana@example.com")), PINNED_TEXT);
+    }
+
+    const PINNED_FIELD: u64 = 2_012_030_097_587_500_047;
+    const PINNED_TEXT: &str = "5887f494ff0a228ef5ce5b5d65645468";
+
+    #[test]
+    fn debug_does_not_show_the_key() {
+        assert_eq!(format!("{:?}", Key::new([42; 32])), "Key(..)");
+    }
+
+    #[test]
+    fn a_value_of_any_depth_is_hashed_written_and_compared() {
+        let deep = || (0..10_000).fold(Value::Null, |inner, _| Value::List(vec![inner]));
+        let (left, right) = (deep(), deep());
+        assert_eq!(key().field("f", Some(&left)), key().field("f", Some(&right)));
+        assert_eq!(json::to_string(&left).len(), 20_004);
+        assert!(compare::equal(&left, &right, Kind::Any, Compare::Exact));
+        assert!(left.is_deeper_than(9_999));
+        // Dropping is the one thing that needs the stack; nothing that is read gets that deep.
+        std::mem::forget((left, right));
+    }
+
+    proptest! {
+        #[test]
+        fn fingerprints_are_equal_exactly_where_canonical_values_are(left in sample::value(), right in sample::value()) {
+            let normal = |value| compare::normalize(value, Kind::Any, Compare::Exact);
+            let (l, r) = (normal(&left), normal(&right));
+            prop_assert_eq!(l == r, key().field("f", Some(&l)) == key().field("f", Some(&r)));
+            prop_assert_eq!(key().field("f", Some(&l)), key().field("f", Some(&normal(&l))));
+        }
+    }
+}
