@@ -176,15 +176,18 @@ impl Registry {
         }
     }
 
-    /// Closes the connection that has kept us waiting the longest, if that is longer than `patience`.
+    /// Closes connections that have kept us waiting for longer than `patience`: the slowest, one in thirty-two of all.
+    /// Newcomers come in crowds, and looking through everybody for each of them would cost more than serving them.
     pub(super) fn evict_slowest(&self, patience: Duration) {
         let open = self.open();
-        let waiting = open
+        let mut waiting: Vec<(Instant, &Watch)> = open
             .connections
             .values()
-            .filter_map(|watch| Some((watch.waiting_since()?, watch)));
-        let slowest = waiting.min_by_key(|(since, _)| *since);
-        if let Some((_, watch)) = slowest.filter(|(since, _)| since.elapsed() > patience) {
+            .filter_map(|watch| Some((watch.waiting_since()?, &**watch)))
+            .filter(|(since, _)| since.elapsed() > patience)
+            .collect();
+        waiting.sort_unstable_by_key(|(since, _)| *since);
+        for (_, watch) in waiting.iter().take(open.connections.len().div_ceil(32)) {
             watch.evicted.notify_one();
         }
     }

@@ -9,8 +9,8 @@
 //!                 └─bytes─ idle ◀── responding
 //! ```
 //!
-//! When all connections are taken, a newcomer gets the place of the one that has kept us waiting the longest. A client
-//! that is being served never loses its place, so slow clients cost themselves and nobody else.
+//! When all connections are taken, those that have kept us waiting the longest make room for newcomers. A client that is
+//! being served never loses its place, so slow clients cost themselves and nobody else.
 
 mod connection;
 mod request;
@@ -86,7 +86,8 @@ const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Serves `router` on `listener` until `shutdown`, then lets requests under way finish within the grace period.
 ///
 /// A handler finds the address of its client as [`axum::extract::ConnectInfo`]`<SocketAddr>`. No failed accept ends the
-/// loop: running out of file descriptors passes, and the pauses in between keep it from spinning.
+/// loop: running out of file descriptors passes, and the pauses in between keep it from spinning. Newcomers queue in the
+/// kernel: bind `listener` with a long backlog (4,096), as an overflow costs a good client a second.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -145,7 +146,7 @@ struct Slots {
 }
 
 impl Slots {
-    /// Waits for a place; while there is none, the slowest client has to give way.
+    /// Waits for a place; while there is none, the slowest clients have to give way.
     async fn take(&self) -> OwnedSemaphorePermit {
         loop {
             if let Ok(slot) = Arc::clone(&self.free).try_acquire_owned() {
