@@ -1,1 +1,473 @@
-//! (stub)
+//! Comparing two linked records field by field, three-way.
+//!
+//! Each side is compared with what it was when both last agreed (its hash in the [`Base`]), so the question "who changed?"
+//! never depends on how the other side rounds or spells a value. See `docs/mappings.md` for the table in people's words.
+
+use crate::core::{
+    fault::Fault,
+    mapping::{
+        Convert, Empty, Field, Flow, Mapping, NoReferences, Policy, References, WrongSide,
+        convert::{Awaited, Refusal, Source},
+    },
+    record::{Base, BaseField, Record},
+    status::{Side, Sides},
+    value::{Value, compare, fingerprint::Key},
+};
+
+/// Which sides changed since both last agreed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// None.
+    Neither,
+    /// This one.
+    One(Side),
+    /// Both.
+    Both,
+    /// Nothing was agreed on yet.
+    NoBase,
+}
+
+/// Why a field was decided as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Both sides have the same value.
+    Equal,
+    /// Only this side changed.
+    Changed(Side),
+    /// Both changed; this side wins by the conflict policy.
+    PolicyWins(Side),
+    /// Both changed; this side changed last.
+    NewestWins(Side),
+    /// Both changed and nobody may win.
+    Unsettled,
+    /// Both changed and the update times do not tell which was last.
+    NoTimes,
+    /// Nothing was agreed yet; this side is preferred.
+    FirstMatch(Side),
+    /// Nothing was agreed yet and only this side has a value.
+    Filled(Side),
+    /// The field's definition changed; this side is preferred.
+    MappingChanged(Side),
+    /// Changed on a side that may not win; this side's value is written back.
+    WrongSide(Side),
+    /// Changed on a side that may not win, and the mapping says to report only; this side would win.
+    WrongSideReported(Side),
+    /// The winner is empty and the mapping says that empty values do not travel.
+    EmptyKept(Side),
+    /// Both sides are as they were when the difference was accepted.
+    Accepted,
+    /// The winner's record does not have the field.
+    Absent(Side),
+    /// Written with new records only.
+    CreateOnly,
+}
+
+impl Reason {
+    /// The reason in a person's words.
+    #[must_use]
+    pub fn describe(self, mapping: &Mapping) -> String {
+        let name = |side: Side| mapping.end(side).system.as_str();
+        match self {
+            Self::Equal => "both sides have the same value".to_owned(),
+            Self::Changed(side) => format!("only {} changed", name(side)),
+            Self::PolicyWins(side) => format!("both sides changed; {} wins by the conflict policy", name(side)),
+            Self::NewestWins(side) => format!("both sides changed; {} changed last", name(side)),
+            Self::Unsettled => "both sides changed; a person decides".to_owned(),
+            Self::NoTimes => "both sides changed and their update times do not tell which was last".to_owned(),
+            Self::FirstMatch(side) => format!("first match; {} is preferred", name(side)),
+            Self::Filled(side) => format!("first match; only {} has a value", name(side)),
+            Self::MappingChanged(side) => format!("the mapping of this field changed; {} is preferred", name(side)),
+            Self::WrongSide(side) => {
+                format!("changed in {}, but {} owns this field", name(side.other()), name(side))
+            }
+            Self::WrongSideReported(side) => {
+                format!(
+                    "changed in {}, but {} owns this field; reported only",
+                    name(side.other()),
+                    name(side)
+                )
+            }
+            Self::EmptyKept(side) => format!("{} is empty, and empty values do not travel here", name(side)),
+            Self::Accepted => "unchanged on both sides since the difference was accepted".to_owned(),
+            Self::Absent(side) => format!("{} did not send this field", name(side)),
+            Self::CreateOnly => "written with new records only".to_owned(),
+        }
+    }
+}
+
+/// What is to be done about one field.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// The sides agree.
+    Equal,
+    /// They differ, and are meant to stay so.
+    Kept,
+    /// The value is written to a side.
+    Write {
+        /// Where to.
+        to: Side,
+        /// What, in that side's form.
+        value: Value,
+    },
+    /// A person decides; both stay as they are.
+    Conflict,
+    /// Drift that is only reported.
+    Report,
+}
+
+/// One field's decision, with everything a report shows about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// Place of the field in the mapping.
+    pub field: usize,
+    /// What is to be done.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: Reason,
+    /// Which sides changed.
+    pub changed: Changed,
+    /// Both values, each as its own side has it (computed on a side that has no field).
+    pub values: Sides<Option<Value>>,
+    /// The base the field has from now on if its values stay as they are; `None` keeps the one it had.
+    pub agreed: Option<BaseField>,
+}
+
+/// Why a pair could not be compared.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Refused {
+    /// Values that do not convert, all of them.
+    Faults(Vec<Fault>),
+    /// A reference that is not linked yet.
+    Awaited(Awaited),
+}
+
+/// What a comparison needs beside the two records.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The mapping.
+    pub mapping: &'a Mapping,
+    /// The key that hashes are made with.
+    pub key: &'a Key,
+    /// The links of other mappings that the records refer to.
+    pub references: &'a dyn References,
+}
+
+impl std::fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("mapping", &self.mapping.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Both records of a pair, ready to be compared.
+#[derive(Debug)]
+struct Pair<'a> {
+    records: Sides<&'a Record>,
+    sources: Sides<Source<'a>>,
+}
+
+/// Compares two records field by field.
+pub fn compare(
+    context: Context<'_>,
+    left: &Record,
+    right: &Record,
+    base: Option<&Base>,
+) -> Result<Vec<Decision>, Refused> {
+    let sources = Sides {
+        left: Source::new(&left.fields),
+        right: Source::new(&right.fields),
+    };
+    let pair = Pair {
+        records: Sides { left, right },
+        sources,
+    };
+    let mut decisions = Vec::with_capacity(context.mapping.fields.len());
+    let mut faults = Vec::new();
+    for (index, field) in context.mapping.fields.iter().enumerate() {
+        match decide(context, index, field, &pair, base) {
+            Ok(decision) => decisions.push(decision),
+            Err(Refusal::Fault(fault)) => faults.push(fault),
+            Err(Refusal::Awaited(awaited)) => return Err(Refused::Awaited(awaited)),
+        }
+    }
+    if faults.is_empty() {
+        Ok(decisions)
+    } else {
+        Err(Refused::Faults(faults))
+    }
+}
+
+/// The hash of one side's value, in the side's own form.
+#[must_use]
+pub fn hash(key: &Key, field: &Field, side: Side, value: Option<&Value>) -> u64 {
+    let kind = if matches!(field.convert, Convert::Copy) {
+        field.kind
+    } else {
+        *field.kinds.get(side)
+    };
+    match value {
+        // A field that was not sent and one that is cleared are the same agreement: "nothing there".
+        None => key.field(&field.name, None),
+        Some(value) if value.is_empty() => key.field(&field.name, None),
+        Some(value) => key.field(&field.name, Some(&compare::normalize(value, kind, field.compare))),
+    }
+}
+
+/// The hashes of one record, a field each, in the mapping's order: what reconciliation keeps of it while it compares.
+///
+/// A value that cannot be read has no hash, so that its record is looked at again.
+pub fn hashes<'a>(
+    key: &'a Key,
+    mapping: &'a Mapping,
+    side: Side,
+    record: &'a Record,
+) -> impl Iterator<Item = Option<u64>> {
+    let source = Source::new(&record.fields);
+    mapping.fields.iter().map(move |field| {
+        own_value(mapping, field, side, &source)
+            .ok()
+            .map(|value| hash(key, field, side, value.as_ref()))
+    })
+}
+
+/// The value that stands for `side` in comparisons: the field's, or what a computed pair makes of the record.
+fn own_value(mapping: &Mapping, field: &Field, side: Side, source: &Source<'_>) -> Result<Option<Value>, Refusal> {
+    match &field.convert {
+        Convert::From { source: from, .. } if *from == side => field.offer(mapping, side, source, &NoReferences),
+        _ => field.read(side, source.map()).map_err(Refusal::Fault),
+    }
+}
+
+fn decide(
+    context: Context<'_>,
+    index: usize,
+    field: &Field,
+    pair: &Pair<'_>,
+    base: Option<&Base>,
+) -> Result<Decision, Refusal> {
+    let mapping = context.mapping;
+    let own = |side: Side| own_value(mapping, field, side, pair.sources.get(side));
+    let values = Sides {
+        left: own(Side::Left)?,
+        right: own(Side::Right)?,
+    };
+    let hashes = Sides::of(|side| hash(context.key, field, side, values.get(side).as_ref()));
+    let agreed = BaseField {
+        definition: field.definition,
+        left: hashes.left,
+        right: hashes.right,
+    };
+    let changed = changed(base.and_then(|base| base.field(field.definition)), hashes);
+    let judged = Judged {
+        field,
+        values: &values,
+        changed,
+        had_base: base.is_some_and(|base| !base.is_empty()),
+    };
+    let (verdict, reason) = judge(context, pair, judged)?;
+    let agreed = matches!(reason, Reason::Equal | Reason::Accepted | Reason::CreateOnly).then_some(agreed);
+    Ok(Decision {
+        field: index,
+        verdict,
+        reason,
+        changed,
+        values,
+        agreed,
+    })
+}
+
+/// One field on its way to a verdict.
+#[derive(Clone, Copy)]
+struct Judged<'a> {
+    field: &'a Field,
+    values: &'a Sides<Option<Value>>,
+    changed: Changed,
+    /// Whether the pair agreed on anything before.
+    had_base: bool,
+}
+
+fn judge(context: Context<'_>, pair: &Pair<'_>, judged: Judged<'_>) -> Result<(Verdict, Reason), Refusal> {
+    let Judged {
+        field, values, changed, ..
+    } = judged;
+    if field.create_only {
+        return Ok((Verdict::Kept, Reason::CreateOnly));
+    }
+    if same(context, field, pair, values)? {
+        return Ok((Verdict::Equal, Reason::Equal));
+    }
+    if changed == Changed::Neither {
+        return Ok((Verdict::Kept, Reason::Accepted));
+    }
+    let Ruling { winner, reason } = rule(context.mapping, pair, judged);
+    let Some(winner) = winner else {
+        return Ok((Verdict::Conflict, reason));
+    };
+    if matches!(reason, Reason::WrongSideReported(_)) {
+        return Ok((Verdict::Report, reason));
+    }
+    let offered = field.offer(context.mapping, winner, pair.sources.get(winner), context.references)?;
+    Ok(match offered {
+        None => (Verdict::Kept, Reason::Absent(winner)),
+        Some(value) if !value.is_empty() => (
+            Verdict::Write {
+                to: winner.other(),
+                value,
+            },
+            reason,
+        ),
+        Some(_) if field.empty == Empty::Keep => (Verdict::Kept, Reason::EmptyKept(winner)),
+        Some(_) => (
+            Verdict::Write {
+                to: winner.other(),
+                value: Value::Null,
+            },
+            reason,
+        ),
+    })
+}
+
+fn changed(base: Option<BaseField>, now: Sides<u64>) -> Changed {
+    let Some(base) = base else { return Changed::NoBase };
+    match (base.left != now.left, base.right != now.right) {
+        (false, false) => Changed::Neither,
+        (true, false) => Changed::One(Side::Left),
+        (false, true) => Changed::One(Side::Right),
+        (true, true) => Changed::Both,
+    }
+}
+
+/// Whether both sides mean the same, judged in the form of the side that values travel towards.
+fn same(context: Context<'_>, field: &Field, pair: &Pair<'_>, values: &Sides<Option<Value>>) -> Result<bool, Refusal> {
+    let target = match field.flow {
+        Flow::To(side) => side,
+        Flow::Both => Side::Right,
+    };
+    let source = target.other();
+    let is_empty = |value: &Option<Value>| value.as_ref().is_none_or(Value::is_empty);
+    if is_empty(values.get(source)) && is_empty(values.get(target)) {
+        return Ok(true);
+    }
+    let offered = match &field.convert {
+        Convert::From { .. } => values.get(source).clone(),
+        _ => field.offer(context.mapping, source, pair.sources.get(source), context.references)?,
+    };
+    Ok(match (offered, values.get(target)) {
+        (Some(offered), Some(there)) => {
+            let kind = if matches!(field.convert, Convert::Copy) {
+                field.kind
+            } else {
+                *field.kinds.get(target)
+            };
+            (offered.is_empty() && there.is_empty()) || compare::equal(&offered, there, kind, field.compare)
+        }
+        (offered, there) => is_empty(&offered) && is_empty(there),
+    })
+}
+
+/// Who wins, and why.
+struct Ruling {
+    /// Nobody: a person decides.
+    winner: Option<Side>,
+    reason: Reason,
+}
+
+impl Ruling {
+    const fn wins(winner: Side, reason: Reason) -> Self {
+        Self {
+            winner: Some(winner),
+            reason,
+        }
+    }
+}
+
+fn rule(mapping: &Mapping, pair: &Pair<'_>, judged: Judged<'_>) -> Ruling {
+    let Judged {
+        field,
+        values,
+        changed,
+        had_base,
+    } = judged;
+    let owner = match field.flow {
+        Flow::To(target) => Some(target.other()),
+        Flow::Both => field.wins,
+    };
+    match (owner, changed) {
+        (owner, Changed::NoBase) => first(field, owner.unwrap_or(mapping.prefer), values, had_base),
+        (Some(owner), Changed::One(side)) if side == owner.other() => match mapping.wrong_side {
+            WrongSide::Repair => Ruling::wins(owner, Reason::WrongSide(owner)),
+            WrongSide::Report => Ruling::wins(owner, Reason::WrongSideReported(owner)),
+        },
+        (Some(owner), Changed::One(_)) => Ruling::wins(owner, Reason::Changed(owner)),
+        (Some(owner), _) => Ruling::wins(owner, Reason::PolicyWins(owner)),
+        (None, Changed::One(side)) => Ruling::wins(side, Reason::Changed(side)),
+        (None, _) => settle(field.conflict, pair.records),
+    }
+}
+
+fn first(field: &Field, prefer: Side, values: &Sides<Option<Value>>, had_base: bool) -> Ruling {
+    let is_empty = |side: Side| values.get(side).as_ref().is_none_or(Value::is_empty);
+    if field.flow == Flow::Both && is_empty(prefer) && !is_empty(prefer.other()) {
+        return Ruling::wins(prefer.other(), Reason::Filled(prefer.other()));
+    }
+    Ruling::wins(
+        prefer,
+        if had_base {
+            Reason::MappingChanged(prefer)
+        } else {
+            Reason::FirstMatch(prefer)
+        },
+    )
+}
+
+fn settle(policy: Policy, records: Sides<&Record>) -> Ruling {
+    match policy {
+        Policy::Side(side) => Ruling::wins(side, Reason::PolicyWins(side)),
+        Policy::Manual => Ruling {
+            winner: None,
+            reason: Reason::Unsettled,
+        },
+        Policy::Newest => match (records.left.updated_at, records.right.updated_at) {
+            (Some(left), Some(right)) if left > right => Ruling::wins(Side::Left, Reason::NewestWins(Side::Left)),
+            (Some(left), Some(right)) if right > left => Ruling::wins(Side::Right, Reason::NewestWins(Side::Right)),
+            _ => Ruling {
+                winner: None,
+                reason: Reason::NoTimes,
+            },
+        },
+    }
+}
+
+/// The base of a pair after its writes: what is agreed now, and what was agreed before where nothing new was.
+///
+/// `left` and `right` are the records as they are after the writes.
+#[must_use]
+pub fn rebase(
+    context: Context<'_>,
+    left: &Record,
+    right: &Record,
+    decisions: &[Decision],
+    before: Option<&Base>,
+) -> Base {
+    let hashes = Sides {
+        left: hashes(context.key, context.mapping, Side::Left, left).collect::<Vec<_>>(),
+        right: hashes(context.key, context.mapping, Side::Right, right).collect::<Vec<_>>(),
+    };
+    let fields = decisions.iter().filter_map(|decision| {
+        let field = context.mapping.fields.get(decision.field)?;
+        let settled = match decision.verdict {
+            Verdict::Write { .. } => {
+                let at = |side: Side| hashes.get(side).get(decision.field).copied().flatten();
+                at(Side::Left).zip(at(Side::Right)).map(|(left, right)| BaseField {
+                    definition: field.definition,
+                    left,
+                    right,
+                })
+            }
+            _ => decision.agreed,
+        };
+        settled.or_else(|| before.and_then(|base| base.field(field.definition)))
+    });
+    Base::new(fields.collect())
+}

@@ -1,1 +1,227 @@
-//! (stub)
+//! Drift: what reconciliation found different, since when, and why.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::{
+    diff::{Changed, Decision, Reason, Verdict},
+    mapping::Mapping,
+    plan::Plan,
+    status::{Cause, FailureClass, Side, Sides, Situation},
+    value::{Value, json},
+};
+
+/// What the inbox, the failures and the runs say about one record; gathered by the caller.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// Whether the pair was linked before this reconciliation.
+    pub was_linked: bool,
+    /// Whether a system that sends events told us of this record since the pair was last in sync.
+    pub event_arrived: bool,
+    /// Whether the side that changed sends events at all.
+    pub expects_events: bool,
+    /// The open failure of this record, if there is one.
+    pub failure: Option<(i64, FailureClass)>,
+}
+
+/// Why one record, or one field of it, drifted.
+#[must_use]
+pub fn cause(situation: Situation, decision: Option<&Decision>, evidence: Evidence) -> Cause {
+    match situation {
+        Situation::Missing | Situation::Gone => return Cause::Deleted,
+        Situation::Filtered => return Cause::Filtered,
+        _ if !evidence.was_linked => {
+            return if evidence.failure.is_some() && evidence.event_arrived {
+                Cause::EventFailed
+            } else {
+                Cause::NeverLinked
+            };
+        }
+        _ => {}
+    }
+    match decision.map(|decision| decision.reason) {
+        Some(Reason::MappingChanged(_)) => return Cause::MappingChanged,
+        Some(Reason::WrongSide(_) | Reason::WrongSideReported(_)) => return Cause::EditedOnWrongSide,
+        Some(Reason::Unsettled | Reason::NoTimes) => return Cause::Conflict,
+        _ => {}
+    }
+    match evidence {
+        Evidence {
+            failure: Some((_, FailureClass::Conflict)),
+            ..
+        } => Cause::Conflict,
+        Evidence {
+            failure: Some(_),
+            event_arrived: true,
+            ..
+        } => Cause::EventFailed,
+        Evidence { failure: Some(_), .. } => Cause::WriteFailed,
+        Evidence {
+            event_arrived: false,
+            expects_events: true,
+            ..
+        } => Cause::EventMissed,
+        _ => Cause::Unknown,
+    }
+}
+
+/// One line of a drift report: a record, or one field of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    /// The record's situation.
+    pub situation: Situation,
+    /// Why it drifted.
+    pub cause: Cause,
+    /// The field; none where the record as a whole drifted.
+    pub field: Option<String>,
+    /// Ids of both records, where there are such.
+    pub ids: Sides<Option<String>>,
+    /// Both values, as text.
+    pub values: Sides<Option<String>>,
+    /// Whether the values are personal data.
+    pub sensitive: bool,
+    /// The side that changed last, where that is known.
+    pub last_changed: Option<Side>,
+    /// Why it was decided as it was.
+    pub note: String,
+}
+
+/// The items of one planned record; none where nothing drifted.
+#[must_use]
+pub fn items(mapping: &Mapping, plan: &Plan, ids: &Sides<Option<String>>, evidence: Evidence) -> Vec<Item> {
+    match plan.situation {
+        Situation::InSync => Vec::new(),
+        Situation::Filtered if ids.left.is_none() || ids.right.is_none() => Vec::new(),
+        Situation::Differs if !plan.decisions.is_empty() => plan
+            .drifted()
+            .map(|decision| field_item(mapping, plan.situation, decision, ids, evidence))
+            .collect(),
+        situation => vec![Item {
+            situation,
+            cause: cause(situation, None, evidence),
+            field: None,
+            ids: ids.clone(),
+            values: Sides::default(),
+            sensitive: false,
+            last_changed: None,
+            note: plan.reason.clone(),
+        }],
+    }
+}
+
+fn field_item(
+    mapping: &Mapping,
+    situation: Situation,
+    decision: &Decision,
+    ids: &Sides<Option<String>>,
+    evidence: Evidence,
+) -> Item {
+    let field = mapping.fields.get(decision.field);
+    Item {
+        situation,
+        cause: cause(situation, Some(decision), evidence),
+        field: field.map(|field| field.name.clone()),
+        ids: ids.clone(),
+        values: Sides::of(|side| decision.values.get(side).as_ref().map(shown)),
+        sensitive: field.is_some_and(|field| field.sensitive),
+        last_changed: match decision.changed {
+            Changed::One(side) => Some(side),
+            Changed::Neither | Changed::Both | Changed::NoBase => None,
+        },
+        note: decision.reason.describe(mapping),
+    }
+}
+
+/// A value as a report shows it; long ones are cut.
+fn shown(value: &Value) -> String {
+    const CHARS_MAX: usize = 500;
+    let text = value.to_text().unwrap_or_else(|| json::to_string(value));
+    if text.chars().count() <= CHARS_MAX {
+        return text;
+    }
+    text.chars().take(CHARS_MAX).chain(std::iter::once('…')).collect()
+}
+
+/// The numbers of one drift report.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Records of the left side that were read.
+    pub left_records: u64,
+    /// Records of the right side that were read.
+    pub right_records: u64,
+    /// Pairs that were compared.
+    pub pairs: u64,
+    /// Field pairs that were compared.
+    pub cells: u64,
+    /// Field pairs that agreed.
+    pub cells_equal: u64,
+    /// Records by situation.
+    pub situations: BTreeMap<Situation, u64>,
+    /// Drift items by field.
+    pub fields: BTreeMap<String, u64>,
+    /// Drift items by cause.
+    pub causes: BTreeMap<Cause, u64>,
+    /// Values that a table does not name, by field and value, with how often they came.
+    pub unmapped: BTreeMap<String, u64>,
+    /// Whether both listings were complete.
+    pub complete: bool,
+}
+
+impl Summary {
+    /// The share of agreeing cells, in hundredths of a percent; 10,000 where nothing was compared.
+    #[must_use]
+    pub fn match_score(&self) -> u64 {
+        let score = u128::from(self.cells_equal) * 10_000;
+        score
+            .checked_div(u128::from(self.cells))
+            .and_then(|score| u64::try_from(score).ok())
+            .unwrap_or(10_000)
+    }
+
+    /// How many records are in a situation other than in sync.
+    #[must_use]
+    pub fn drifted(&self) -> u64 {
+        let settled = [Situation::InSync, Situation::Filtered];
+        self.situations
+            .iter()
+            .filter(|(situation, _)| !settled.contains(situation))
+            .map(|(_, count)| count)
+            .sum()
+    }
+
+    /// Counts pairs that were found unchanged without reading them again.
+    pub fn add_unchanged(&mut self, pairs: u64, fields: u64) {
+        self.pairs += pairs;
+        self.cells += pairs * fields;
+        self.cells_equal += pairs * fields;
+        *self.situations.entry(Situation::InSync).or_default() += pairs;
+    }
+
+    /// Counts one planned record and its items.
+    pub fn add(&mut self, plan: &Plan, items: &[Item]) {
+        *self.situations.entry(plan.situation).or_default() += 1;
+        if !plan.decisions.is_empty() {
+            let agreeing = plan.decisions.iter().filter(|decision| is_settled(decision)).count() as u64;
+            self.pairs += 1;
+            self.cells += plan.decisions.len() as u64;
+            self.cells_equal += agreeing;
+        }
+        for item in items {
+            *self.causes.entry(item.cause).or_default() += 1;
+            if let Some(field) = &item.field {
+                *self.fields.entry(field.clone()).or_default() += 1;
+            }
+        }
+        for fault in plan.faults.iter().filter(|fault| fault.code == "MP103") {
+            // Bounded: a column of free text in a `values` table must not fill the report.
+            if self.unmapped.len() < 1_000 {
+                *self.unmapped.entry(fault.message.clone()).or_default() += 1;
+            }
+        }
+    }
+}
+
+fn is_settled(decision: &Decision) -> bool {
+    matches!(decision.verdict, Verdict::Equal | Verdict::Kept)
+}

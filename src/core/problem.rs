@@ -104,6 +104,15 @@ impl Problems {
         self.0.iter().any(|problem| problem.severity == Severity::Error)
     }
 
+    /// Whether any of the problems added after the first `count` makes the file unusable.
+    #[must_use]
+    pub fn has_errors_since(&self, count: usize) -> bool {
+        self.0
+            .iter()
+            .skip(count)
+            .any(|problem| problem.severity == Severity::Error)
+    }
+
     /// How many problems there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -68,8 +68,10 @@ impl Link {
     }
 }
 
-/// What both sides agreed on: one keyed hash a field, so that no personal data is kept.
+/// What both sides agreed on: one keyed hash a field and side, so that no personal data is kept.
 ///
+/// Each side is hashed in its own form. So a side is unchanged exactly when its own hash is unchanged, however the other
+/// side rounds, cuts or spells the same value, and a pair a person left as it is stays settled until one side moves.
 /// An entry belongs to the *definition* of its field: when the mapping changes the field, `definition` no longer fits
 /// and the field has no base any more.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -80,8 +82,21 @@ pub struct Base(Vec<BaseField>);
 pub struct BaseField {
     /// Fingerprint of the field's name and definition.
     pub definition: u64,
-    /// Keyed hash of the agreed value, in the field's common form.
-    pub hash: u64,
+    /// Keyed hash of the left value at the time of agreement.
+    pub left: u64,
+    /// Keyed hash of the right value at the time of agreement.
+    pub right: u64,
+}
+
+impl BaseField {
+    /// The hash of one side.
+    #[must_use]
+    pub const fn hash(&self, side: Side) -> u64 {
+        match side {
+            Side::Left => self.left,
+            Side::Right => self.right,
+        }
+    }
 }
 
 /// A stored base that cannot be read; treated as no base, never as agreement.
@@ -91,7 +106,7 @@ pub struct BaseError {
     bytes: usize,
 }
 
-const ENTRY_BYTES: usize = 16;
+const ENTRY_BYTES: usize = 24;
 
 impl Base {
     /// A base of these entries.
@@ -100,13 +115,10 @@ impl Base {
         Self(fields)
     }
 
-    /// The agreed hash of the field with this definition, if there is one.
+    /// The agreement on the field with this definition, if there is one.
     #[must_use]
-    pub fn hash(&self, definition: u64) -> Option<u64> {
-        self.0
-            .iter()
-            .find(|field| field.definition == definition)
-            .map(|field| field.hash)
+    pub fn field(&self, definition: u64) -> Option<BaseField> {
+        self.0.iter().find(|field| field.definition == definition).copied()
     }
 
     /// Whether nothing was ever agreed.
@@ -121,14 +133,17 @@ impl Base {
         &self.0
     }
 
-    /// The stored form: 16 bytes an entry, both numbers big-endian.
+    /// The stored form: 24 bytes an entry, the three numbers big-endian.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.0
-            .iter()
-            .flat_map(|field| [field.definition.to_be_bytes(), field.hash.to_be_bytes()])
-            .flatten()
-            .collect()
+        let parts = |field: &BaseField| {
+            [
+                field.definition.to_be_bytes(),
+                field.left.to_be_bytes(),
+                field.right.to_be_bytes(),
+            ]
+        };
+        self.0.iter().flat_map(parts).flatten().collect()
     }
 
     /// Reads the stored form.
@@ -137,22 +152,19 @@ impl Base {
         if !rest.is_empty() {
             return Err(BaseError { bytes: bytes.len() });
         }
-        let half = |entry: &[u8; ENTRY_BYTES], from: usize| {
+        let number = |entry: &[u8; ENTRY_BYTES], from: usize| {
             entry
                 .iter()
                 .skip(from)
                 .take(8)
                 .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte))
         };
-        Ok(Self(
-            entries
-                .iter()
-                .map(|entry| BaseField {
-                    definition: half(entry, 0),
-                    hash: half(entry, 8),
-                })
-                .collect(),
-        ))
+        let field = |entry: &[u8; ENTRY_BYTES]| BaseField {
+            definition: number(entry, 0),
+            left: number(entry, 8),
+            right: number(entry, 16),
+        };
+        Ok(Self(entries.iter().map(field).collect()))
     }
 }
 
@@ -165,20 +177,22 @@ mod tests {
         let base = Base::new(vec![
             BaseField {
                 definition: 1,
-                hash: u64::MAX,
+                left: u64::MAX,
+                right: 3,
             },
             BaseField {
                 definition: 0xdead_beef_0000_0001,
-                hash: 7,
+                left: 7,
+                right: 0,
             },
         ]);
         assert_eq!(Base::from_bytes(&base.to_bytes()), Ok(base.clone()));
-        assert_eq!(base.hash(1), Some(u64::MAX));
-        assert_eq!(base.hash(2), None);
+        assert_eq!(base.field(1).map(|field| field.hash(Side::Left)), Some(u64::MAX));
+        assert_eq!(base.field(2), None);
     }
 
     #[test]
     fn a_cut_base_is_an_error_and_not_an_agreement() {
-        assert!(Base::from_bytes(&[0; 15]).is_err());
+        assert!(Base::from_bytes(&[0; 25]).is_err());
     }
 }

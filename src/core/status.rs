@@ -71,6 +71,41 @@ impl Side {
     }
 }
 
+/// One thing for each side.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sides<T> {
+    /// The left side's.
+    pub left: T,
+    /// The right side's.
+    pub right: T,
+}
+
+impl<T> Sides<T> {
+    /// Both, made from the side.
+    pub fn of(mut make: impl FnMut(Side) -> T) -> Self {
+        Self {
+            left: make(Side::Left),
+            right: make(Side::Right),
+        }
+    }
+
+    /// One side's.
+    pub const fn get(&self, side: Side) -> &T {
+        match side {
+            Side::Left => &self.left,
+            Side::Right => &self.right,
+        }
+    }
+
+    /// One side's, to be changed.
+    pub const fn get_mut(&mut self, side: Side) -> &mut T {
+        match side {
+            Side::Left => &mut self.left,
+            Side::Right => &mut self.right,
+        }
+    }
+}
+
 status! {
     /// What a run was started for.
     RunKind {

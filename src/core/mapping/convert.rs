@@ -1,0 +1,265 @@
+//! A field pair as two functions: there (left to right) and back (right to left).
+
+use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
+
+use super::{Field, Mapping};
+use crate::core::{
+    expr::{Scope, Template},
+    fault::Fault,
+    status::{FailureClass, Side, Sides, Stage},
+    value::{Map, Value, spelling::Spelling},
+};
+
+/// How a value becomes the other side's.
+#[derive(Debug)]
+pub enum Convert {
+    /// As it is.
+    Copy,
+    /// By a table of corresponding values.
+    Values {
+        /// For each side, what a value of that side becomes on the other.
+        tables: Sides<BTreeMap<String, Value>>,
+        /// What is done with a value the table does not name.
+        unmapped: Unmapped,
+    },
+    /// Computed from the record of the other side; one way only.
+    From {
+        /// The side whose record is used.
+        source: Side,
+        /// What is computed.
+        template: Template,
+        /// The names the template's scope has: the systems', by side.
+        names: Sides<String>,
+    },
+    /// The id of a record that another mapping links.
+    Link {
+        /// The other mapping.
+        mapping: String,
+        /// For each side of this mapping, the side of the other one that the same system is on.
+        sides: Sides<Side>,
+    },
+}
+
+/// What is done with a value that a table does not name.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Unmapped {
+    /// The record fails.
+    Error,
+    /// The value travels as it is.
+    Keep,
+    /// The field is left out.
+    Skip,
+    /// This value is taken.
+    Default(Value),
+}
+
+/// A record as conversions use it: borrowed, and shared with an expression only if one asks for the whole of it.
+#[derive(Debug)]
+pub struct Source<'a> {
+    map: &'a Map,
+    shared: OnceCell<Arc<Value>>,
+}
+
+impl<'a> Source<'a> {
+    /// The record with these members.
+    #[must_use]
+    pub const fn new(map: &'a Map) -> Self {
+        Self {
+            map,
+            shared: OnceCell::new(),
+        }
+    }
+
+    /// The members.
+    #[must_use]
+    pub const fn map(&self) -> &'a Map {
+        self.map
+    }
+
+    fn shared(&self) -> Arc<Value> {
+        Arc::clone(self.shared.get_or_init(|| Arc::new(Value::Map(self.map.clone()))))
+    }
+}
+
+/// Knows the links of other mappings that a record refers to. The caller has looked them up beforehand.
+pub trait References {
+    /// The id across from `id`, which is on `side` of `mapping`; `None` where it is not linked yet.
+    fn partner(&self, mapping: &str, side: Side, id: &str) -> Option<String>;
+}
+
+/// A world without links, for mappings without references.
+#[derive(Debug, Clone, Copy)]
+pub struct NoReferences;
+
+impl References for NoReferences {
+    fn partner(&self, _: &str, _: Side, _: &str) -> Option<String> {
+        None
+    }
+}
+
+impl References for BTreeMap<(String, Side, String), String> {
+    fn partner(&self, mapping: &str, side: Side, id: &str) -> Option<String> {
+        self.get(&(mapping.to_owned(), side, id.to_owned())).cloned()
+    }
+}
+
+/// A reference whose target is not linked yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Awaited {
+    /// The mapping that has to link it.
+    pub mapping: String,
+    /// The side of that mapping the known record is on.
+    pub side: Side,
+    /// The known record's id.
+    pub id: String,
+}
+
+/// Why a value could not be converted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Refusal {
+    /// The value itself does not fit.
+    Fault(Fault),
+    /// It refers to a record that is not linked yet.
+    Awaited(Awaited),
+}
+
+impl Field {
+    /// The value on `side`, in the field's kind; `None` where the record does not have it.
+    ///
+    /// A computed pair has no value on its source side; there, what it computes stands for it.
+    pub fn read(&self, side: Side, record: &Map) -> Result<Option<Value>, Fault> {
+        let Some(path) = self.paths.get(side) else {
+            return Ok(None);
+        };
+        let Some(value) = path.get_in(record) else {
+            return Ok(None);
+        };
+        if value.is_null() {
+            return Ok(Some(Value::Null));
+        }
+        if matches!(self.convert, Convert::Values { .. } | Convert::Link { .. }) {
+            return Ok(Some(value.clone()));
+        }
+        self.kind
+            .read(value, &Spelling::default())
+            .map(Some)
+            .map_err(|mismatch| {
+                self.fault(
+                    "MP101",
+                    &format!("`{path}` is not what the mapping expects: {mismatch}"),
+                )
+                .with_hint("correct the record, or declare the field's type in the mapping")
+            })
+    }
+
+    /// What the record on `from` offers to the other side, in the other side's form; `None` where it offers nothing.
+    pub fn offer(
+        &self,
+        mapping: &Mapping,
+        from: Side,
+        record: &Source<'_>,
+        references: &dyn References,
+    ) -> Result<Option<Value>, Refusal> {
+        let map = record.map();
+        let offered = match &self.convert {
+            Convert::From { source, .. } if *source != from => return Ok(None),
+            Convert::From { template, names, .. } => Some(self.compute(template, names.get(from), record)?),
+            Convert::Copy => self.read(from, map).map_err(Refusal::Fault)?,
+            Convert::Values { tables, unmapped } => match self.read(from, map).map_err(Refusal::Fault)? {
+                None => None,
+                Some(Value::Null) => Some(Value::Null),
+                Some(value) => self
+                    .look_up(&value, tables.get(from), unmapped)
+                    .map_err(Refusal::Fault)?,
+            },
+            Convert::Link { mapping: other, sides } => match self.read(from, map).map_err(Refusal::Fault)? {
+                None => None,
+                Some(value) if value.is_empty() => Some(Value::Null),
+                Some(value) => Some(follow(other, *sides.get(from), &value, references)?),
+            },
+        };
+        offered
+            .map(|value| self.fit(mapping, from.other(), value).map_err(Refusal::Fault))
+            .transpose()
+    }
+
+    fn compute(&self, template: &Template, name: &str, record: &Source<'_>) -> Result<Value, Refusal> {
+        let mut scope = Scope::new();
+        scope.set(name, record.shared());
+        template.eval(&scope).map_err(|fault| {
+            let fault = self
+                .fault("MP102", &format!("cannot compute it: {fault}"))
+                .with_hint("make the expression hold for such records, with `default(…)` or a condition");
+            Refusal::Fault(fault)
+        })
+    }
+
+    fn look_up(
+        &self,
+        value: &Value,
+        table: &BTreeMap<String, Value>,
+        unmapped: &Unmapped,
+    ) -> Result<Option<Value>, Fault> {
+        let Some(key) = value.to_text() else {
+            return Err(self.fault(
+                "MP103",
+                &format!("{} cannot be looked up in `values`", value.type_name()),
+            ));
+        };
+        if let Some(found) = table.get(&key) {
+            return Ok(Some(found.clone()));
+        }
+        match unmapped {
+            Unmapped::Keep => Ok(Some(value.clone())),
+            Unmapped::Skip => Ok(None),
+            Unmapped::Default(default) => Ok(Some(default.clone())),
+            Unmapped::Error => {
+                let shown: String = if self.sensitive {
+                    "…".to_owned()
+                } else {
+                    key.chars().take(80).collect()
+                };
+                Err(self
+                    .fault("MP103", &format!("value `{shown}` has no partner in `values`"))
+                    .with_hint("add it to `values:`, or say what to do with such values by `on_unmapped:`"))
+            }
+        }
+    }
+
+    /// Brings a value into the kind that the connector declares on `side`.
+    fn fit(&self, mapping: &Mapping, side: Side, value: Value) -> Result<Value, Fault> {
+        if value.is_null() {
+            return Ok(value);
+        }
+        let fitted = self.kinds.get(side).read(&value, &Spelling::default());
+        fitted.map_err(|mismatch| {
+            let system = &mapping.end(side).system;
+            self.fault(
+                "MP104",
+                &format!("the value does not fit the field in {system}: {mismatch}"),
+            )
+            .with_hint("convert it by `values:` or `from:`, or declare another `type:`")
+        })
+    }
+
+    fn fault(&self, code: &'static str, message: &str) -> Fault {
+        Fault::new(
+            code,
+            FailureClass::Mapping,
+            Stage::Map,
+            format!("field `{}`: {message}", self.name),
+        )
+        .with_field(self.name.clone())
+    }
+}
+
+fn follow(mapping: &str, side: Side, value: &Value, references: &dyn References) -> Result<Value, Refusal> {
+    let id = value.to_text().unwrap_or_default();
+    references.partner(mapping, side, &id).map(Value::Text).ok_or_else(|| {
+        Refusal::Awaited(Awaited {
+            mapping: mapping.to_owned(),
+            side,
+            id,
+        })
+    })
+}

@@ -1,0 +1,88 @@
+//! What a mapping may refer to: systems with their objects and fields, and the other mappings.
+//!
+//! The catalog fills this in, so that a mapping is checked against connectors without reaching for them itself.
+
+use std::collections::BTreeMap;
+
+use super::End;
+use crate::core::{
+    connector::form::Access,
+    status::{Side, Sides},
+    value::kind::Kind,
+};
+
+/// Everything a mapping may refer to.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Systems by name. Empty: no environment is given, and system names are not checked.
+    pub systems: BTreeMap<String, System>,
+    /// The ends of every mapping, by name.
+    pub mappings: BTreeMap<String, Sides<End>>,
+}
+
+/// A system, as far as mappings care.
+#[derive(Debug, Clone, Default)]
+pub struct System {
+    /// Its connector's name.
+    pub connector: String,
+    /// Its objects; `None` where the connector itself is wrong, so that no misleading problems follow from it.
+    pub objects: Option<BTreeMap<String, Object>>,
+}
+
+/// An object, as far as mappings care.
+#[derive(Debug, Clone, Default)]
+pub struct Object {
+    /// Declared fields.
+    pub fields: BTreeMap<String, Field>,
+    /// Whether there are no others.
+    pub closed: bool,
+    /// What the connector can do with it.
+    pub can: Operations,
+    /// Fields that records can be found by.
+    pub find: Vec<String>,
+}
+
+/// A declared field.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Its kind.
+    pub kind: Kind,
+    /// What may be done with it.
+    pub access: Access,
+    /// Whether it holds personal data.
+    pub sensitive: bool,
+}
+
+/// What a connector can do with an object.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Operations {
+    /// List all records.
+    pub list: bool,
+    /// List the records that changed since a time.
+    pub changed: bool,
+    /// Read one record.
+    pub get: bool,
+    /// Make a record.
+    pub create: bool,
+    /// Change a record.
+    pub update: bool,
+    /// Remove a record.
+    pub delete: bool,
+}
+
+impl Known {
+    /// The object at one end, where it is known and sound.
+    #[must_use]
+    pub fn object(&self, end: &End) -> Option<&Object> {
+        self.systems.get(&end.system)?.objects.as_ref()?.get(&end.object)
+    }
+
+    /// The side of mapping `name` that `system` is on.
+    #[must_use]
+    pub fn side_of_system(&self, name: &str, system: &str) -> Option<Side> {
+        let ends = self.mappings.get(name)?;
+        [Side::Left, Side::Right]
+            .into_iter()
+            .find(|side| ends.get(*side).system == system)
+    }
+}
