@@ -7,6 +7,8 @@ pub mod core;
 
 pub mod clock;
 
+pub mod settings;
+
 pub mod server;
 
 pub mod sandbox;

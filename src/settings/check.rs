@@ -1,0 +1,237 @@
+//! What types cannot say about settings: bounds, secrets in clear text, dates.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use url::Url;
+
+use super::{
+    ReadError, Reference, Settings, System,
+    layer::Layers,
+    problem::{Origin, Problem},
+    secret::is_open_to_others,
+};
+use secrecy::ExposeSecret;
+
+/// How long before a secret is to be replaced the warnings begin.
+const ROTATION_NOTICE: TimeDelta = TimeDelta::days(30);
+
+/// Credentials that name somebody and prove nothing.
+const NAMES: &[&str] = &[
+    "client_id",
+    "user",
+    "username",
+    "login",
+    "email",
+    "database",
+    "tenant",
+    "account",
+];
+
+/// Checks everything that types leave open.
+pub(super) fn all(settings: &Settings, layers: &Layers, now: DateTime<Utc>, problems: &mut Vec<Problem>) {
+    bounds(settings, layers, problems);
+    clear_text(settings, layers, problems);
+    open_files(settings, layers, problems);
+    for (name, system) in &settings.systems {
+        rotation(name, system, layers, now, problems);
+    }
+}
+
+/// Every secret that cannot be read.
+pub(super) fn missing_secrets(settings: &Settings) -> Vec<Problem> {
+    let problem = |key: String, reference: &Reference, owner: Option<&String>| {
+        let error = reference.read(&settings.variables).err()?;
+        let what = match key.strip_prefix("systems.").and_then(|rest| rest.split_once('.')) {
+            Some((system, rest)) => format!("the secret `{rest}` of system `{system}` is missing: {}", chain(&error)),
+            None => format!("the secret `{key}` is missing: {}", chain(&error)),
+        };
+        let origin = match reference {
+            Reference::Env(name) => Origin::Variable(name.clone()),
+            _ => Origin::File(
+                reference
+                    .path(&settings.variables)
+                    .unwrap_or_default()
+                    .display()
+                    .to_string(),
+            ),
+        };
+        let ask = owner.map_or(String::new(), |owner| format!("; {owner} answers for it"));
+        let hint = match reference {
+            Reference::Env(name) => format!("set the variable {name}{ask}"),
+            Reference::Credential(name) => format!("give the unit `LoadCredential={name}:/path`{ask}"),
+            _ => format!("put the secret into the file, readable by its owner alone{ask}"),
+        };
+        Some(Problem::error("CF007", key, origin, what).with_hint(hint))
+    };
+    references(settings)
+        .filter(|(key, _, _)| key != "keys.data")
+        .filter_map(|(key, reference, owner)| problem(key, reference, owner))
+        .collect()
+}
+
+/// An error with its causes.
+fn chain(error: &ReadError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+/// Every reference of the settings with its key and the person who answers for it.
+fn references(settings: &Settings) -> impl Iterator<Item = (String, &Reference, Option<&String>)> {
+    let own = [("store.url", &settings.store.url), ("keys.data", &settings.keys.data)];
+    let own = own
+        .into_iter()
+        .map(|(key, reference)| (key.to_owned(), reference, None));
+    let systems = settings.systems.iter().flat_map(|(name, system)| {
+        let owner = system.secret_owner.as_ref();
+        let credentials = system.credentials.iter();
+        let credentials =
+            credentials.map(move |(key, reference)| (format!("systems.{name}.credentials.{key}"), reference, owner));
+        let hooks = system.webhook_secrets.iter().enumerate();
+        let hooks =
+            hooks.map(move |(index, hook)| (format!("systems.{name}.webhook_secrets.{index}"), &hook.secret, owner));
+        credentials.chain(hooks)
+    });
+    own.chain(systems)
+}
+
+fn clear_text(settings: &Settings, layers: &Layers, problems: &mut Vec<Problem>) {
+    if settings.is_dev() {
+        return;
+    }
+    for (key, reference, _) in references(settings) {
+        let Reference::Text(text) = reference else {
+            continue;
+        };
+        let is_harmless = match key.as_str() {
+            "store.url" => !holds_password(text.expose_secret()),
+            _ => key.rsplit('.').next().is_some_and(is_name),
+        };
+        if is_harmless {
+            continue;
+        }
+        let message = format!("the secret `{key}` stands here in clear text");
+        let hint = "write `{ env = \"NAME\" }`, `{ file = \"path\" }` or `{ credential = \"name\" }`, and replace the secret: it is known now";
+        problems.push(Problem::error("CF006", &key, layers.origin(&path(&key)), message).with_hint(hint));
+    }
+}
+
+/// Whether the credential of this name names somebody and proves nothing.
+pub(super) fn is_name(credential: &str) -> bool {
+    NAMES.contains(&credential)
+}
+
+/// Whether the address of a database holds a password.
+pub(super) fn holds_password(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password"))
+}
+
+fn open_files(settings: &Settings, layers: &Layers, problems: &mut Vec<Problem>) {
+    for (key, reference, _) in references(settings) {
+        let Some(file) = reference
+            .path(&settings.variables)
+            .filter(|file| is_open_to_others(file))
+        else {
+            continue;
+        };
+        let message = format!(
+            "{} holds a secret and is open to everybody on this machine",
+            file.display()
+        );
+        let problem = Problem::error("CF008", &key, layers.origin(&path(&key)), message)
+            .with_hint(format!("chmod 600 {}", file.display()));
+        problems.push(problem.into_warning());
+    }
+}
+
+fn rotation(name: &str, system: &System, layers: &Layers, now: DateTime<Utc>, problems: &mut Vec<Problem>) {
+    let Some(date) = system.secret_rotate_by else {
+        return;
+    };
+    let today = now.date_naive();
+    let key = format!("systems.{name}.secret_rotate_by");
+    let message = if date < today {
+        format!("the secrets of system `{name}` were to be replaced by {date}")
+    } else if date - today <= ROTATION_NOTICE {
+        format!("the secrets of system `{name}` are to be replaced by {date}")
+    } else {
+        return;
+    };
+    let hint = match &system.secret_owner {
+        Some(owner) => {
+            format!("{owner} answers for them; give the new secret beside the old one, then drop the old one")
+        }
+        None => {
+            "give the new secret beside the old one, then drop the old one; `secret_owner` says whom to ask".to_owned()
+        }
+    };
+    let origin = layers.origin(&path(&key));
+    problems.push(
+        Problem::error("CF009", key, origin, message)
+            .with_hint(hint)
+            .into_warning(),
+    );
+}
+
+fn bounds(settings: &Settings, layers: &Layers, problems: &mut Vec<Problem>) {
+    let (server, limits) = (&settings.server, &settings.limits);
+    let zero = [
+        ("store.connections_max", settings.store.connections_max == 0),
+        ("server.connections_max", server.connections_max == 0),
+        ("server.head_timeout", server.head_timeout.millis() == 0),
+        ("server.body_timeout", server.body_timeout.millis() == 0),
+        ("server.request_timeout", server.request_timeout.millis() == 0),
+        ("server.webhook_body_bytes_max", server.webhook_body_bytes_max == 0),
+        ("server.api_body_bytes_max", server.api_body_bytes_max == 0),
+        ("server.api_burst", server.api_burst == 0),
+        ("limits.in_flight_max", limits.in_flight_max == 0),
+        ("limits.queue_max", limits.queue_max == 0),
+        ("limits.attempts_max", limits.attempts_max == 0),
+        ("limits.retry_first", limits.retry_first.millis() == 0),
+        ("limits.run_time_max", limits.run_time_max.millis() == 0),
+    ];
+    for (key, _) in zero.into_iter().filter(|(_, is_zero)| *is_zero) {
+        problems.push(Problem::error(
+            "CF004",
+            key,
+            layers.origin(&path(key)),
+            "zero is not allowed here",
+        ));
+    }
+    if limits.lease.millis() < 5_000 {
+        let message = format!("a lease of {} is too short to be renewed in time", limits.lease);
+        let problem = Problem::error("CF004", "limits.lease", layers.origin(&path("limits.lease")), message);
+        problems.push(problem.with_hint("5s or longer"));
+    }
+    if limits.retry_longest < limits.retry_first {
+        let key = "limits.retry_longest";
+        let message = format!(
+            "{} is shorter than retry_first, {}",
+            limits.retry_longest, limits.retry_first
+        );
+        problems.push(Problem::error("CF004", key, layers.origin(&path(key)), message));
+    }
+    for name in settings.systems.keys().filter(|name| !is_system_name(name)) {
+        let key = format!("systems.{name}");
+        let problem = Problem::error(
+            "CF004",
+            &key,
+            layers.origin(&path(&key)),
+            format!("`{name}` is no name of a system"),
+        );
+        problems.push(problem.with_hint("a lower-case letter, then letters, digits, `-` and `_`"));
+    }
+}
+
+/// Whether a text may name a system: it stands in addresses, keys and expressions.
+fn is_system_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.len() <= 64
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte))
+}
+
+fn path(key: &str) -> Vec<String> {
+    key.split('.').map(str::to_owned).collect()
+}

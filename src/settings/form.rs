@@ -1,0 +1,267 @@
+//! The settings as they are written: one struct a section. `config/default.toml` holds the defaults and says the same
+//! to people, so no default stands here.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::Value as Json;
+use url::Url;
+
+use super::secret::{Reference, Variables, WebhookSecret};
+use crate::core::{
+    connector::form::LimitsForm,
+    period::{Period, Rate},
+};
+
+/// Every setting of one environment.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The environment these settings are of: `dev`, `staging`, `prod`.
+    #[serde(skip)]
+    pub environment: String,
+    /// The variables that references are read from.
+    #[serde(skip)]
+    pub variables: Variables,
+    /// This process.
+    pub node: Node,
+    /// Where Syncline keeps its own data.
+    pub store: Store,
+    /// What encrypts and hashes it.
+    pub keys: Keys,
+    /// The HTTP server.
+    pub server: Server,
+    /// What is logged, and how.
+    pub log: Log,
+    /// Where definitions are.
+    pub folders: Folders,
+    /// Bounds of the work.
+    pub limits: Limits,
+    /// How long things are kept.
+    pub retention: Retention,
+    /// What this node does by itself.
+    pub schedule: Schedule,
+    /// The systems of this environment, by name.
+    #[serde(default)]
+    pub systems: BTreeMap<String, System>,
+}
+
+/// This process.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// The name in runs and leases; empty: the machine's host name.
+    pub name: String,
+}
+
+/// Where Syncline keeps its own data.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// `sqlite://path` or `postgres://user@host/database`; may be a reference, since it may hold a password.
+    pub url: Reference,
+    /// Connections to PostgreSQL, or readers of SQLite, at most.
+    #[schemars(range(min = 1, max = 1000))]
+    pub connections_max: u32,
+}
+
+/// What encrypts and hashes stored data.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// 32 bytes, base64 or hex.
+    pub data: Reference,
+}
+
+/// The HTTP server.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Address and port to listen on.
+    #[serde(deserialize_with = "bind")]
+    #[schemars(with = "String")]
+    pub bind: SocketAddr,
+    /// The address that other systems were given, without a path.
+    #[schemars(with = "String", url)]
+    #[serde(deserialize_with = "address")]
+    pub public_url: Url,
+    /// Connections at once.
+    #[schemars(range(min = 1))]
+    pub connections_max: usize,
+    /// How long a request's head may take.
+    pub head_timeout: Period,
+    /// How long its body may take.
+    pub body_timeout: Period,
+    /// How long a connection may live in all.
+    pub request_timeout: Period,
+    /// The largest webhook, in bytes.
+    #[schemars(range(min = 1))]
+    pub webhook_body_bytes_max: usize,
+    /// The largest request to the API, in bytes.
+    #[schemars(range(min = 1))]
+    pub api_body_bytes_max: usize,
+    /// Requests to the API that one token may make.
+    pub api_rate: Rate,
+    /// Requests that one token may make at once after a rest.
+    #[schemars(range(min = 1))]
+    pub api_burst: u32,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// The shape of a line.
+    pub format: LogFormat,
+    /// A level or a filter.
+    pub level: String,
+}
+
+/// The shape of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Human on a terminal, JSON elsewhere.
+    Auto,
+    /// For eyes.
+    Human,
+    /// For programs.
+    Json,
+}
+
+/// Where definitions are.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Folders {
+    /// Connectors.
+    pub connectors: PathBuf,
+    /// Mappings.
+    pub mappings: PathBuf,
+}
+
+/// Bounds of the work.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Changes worked on at once.
+    #[schemars(range(min = 1))]
+    pub in_flight_max: usize,
+    /// Events and changes that may wait before webhooks are answered 503.
+    #[schemars(range(min = 1))]
+    pub queue_max: u64,
+    /// How often a change is tried before it waits for a person.
+    #[schemars(range(min = 1))]
+    pub attempts_max: u32,
+    /// The wait after a first failure.
+    pub retry_first: Period,
+    /// The longest wait between two tries.
+    pub retry_longest: Period,
+    /// How long one run may take.
+    pub run_time_max: Period,
+    /// How long a node may be silent before others take over its work.
+    pub lease: Period,
+    /// How long work in flight may take to end after SIGTERM.
+    pub shutdown_grace: Period,
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// Processed events.
+    pub events: Period,
+    /// Runs, and the failures and drift reports that belong to them.
+    pub runs: Period,
+    /// The audit.
+    pub audit: Period,
+}
+
+/// What this node does by itself.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// Whether this node runs reconciliations and polls.
+    pub enabled: bool,
+    /// Whether a reconciliation that fell into downtime is made up for at the next start.
+    pub catch_up: bool,
+}
+
+/// A named instance of a connector.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct System {
+    /// The connector's name.
+    pub connector: String,
+    /// What the connector asks for under `settings:`.
+    #[serde(default)]
+    pub settings: BTreeMap<String, Json>,
+    /// What its `auth:` asks for.
+    #[serde(default)]
+    pub credentials: BTreeMap<String, Reference>,
+    /// What its webhooks are signed with; any that is still valid may have signed.
+    #[serde(default)]
+    pub webhook_secrets: Vec<WebhookSecret>,
+    /// Who answers for the secrets.
+    #[serde(default)]
+    pub secret_owner: Option<String>,
+    /// By when the secrets are to be replaced.
+    #[serde(default, deserialize_with = "date")]
+    #[schemars(with = "Option<String>", extend("format" = "date"))]
+    pub secret_rotate_by: Option<NaiveDate>,
+    /// A smaller budget than the connector's.
+    #[serde(default)]
+    pub limits: LimitsForm,
+    /// Private networks that requests to this system may enter.
+    #[serde(default, deserialize_with = "networks")]
+    #[schemars(with = "Vec<String>")]
+    pub allow_networks: Vec<IpNet>,
+}
+
+fn bind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse()
+        .map_err(|_| D::Error::custom(format!("`{text}` is no address and port such as `127.0.0.1:8320`")))
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let url = Url::parse(&text).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    url.ok_or_else(|| {
+        D::Error::custom(format!(
+            "`{text}` is no address such as `https://sync.example.com`, without a path"
+        ))
+    })
+}
+
+fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NaiveDate>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match text.parse() {
+        Ok(date) => Ok(Some(date)),
+        Err(_) => Err(D::Error::custom(format!("`{text}` is no date such as `2027-03-01`"))),
+    }
+}
+
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    Vec::<String>::deserialize(deserializer)?
+        .iter()
+        .map(|text| {
+            text.parse()
+                .map_err(|_| D::Error::custom(format!("`{text}` is no network such as `10.20.0.0/16`")))
+        })
+        .collect()
+}
+
+/// A point in time, `2026-12-31T00:00:00Z`.
+pub(super) fn moment<E: serde::de::Error>(text: &str) -> Result<DateTime<Utc>, E> {
+    DateTime::parse_from_rfc3339(text)
+        .map(|at| at.to_utc())
+        .map_err(|_| E::custom(format!("`{text}` is no time such as `2026-12-31T00:00:00Z`")))
+}

@@ -1,0 +1,444 @@
+use std::fs;
+
+use secrecy::ExposeSecret;
+
+use super::*;
+
+/// Settings of `environment` from these files of a folder and these variables.
+fn source(folder: &tempfile::TempDir, environment: &str, files: &[(&str, &str)], variables: &[(&str, &str)]) -> Source {
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    Source {
+        folder: folder.path().to_owned(),
+        environment: environment.to_owned(),
+        variables: variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+    }
+}
+
+fn today() -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339("2026-06-01T12:00:00Z").unwrap().to_utc()
+}
+
+fn loaded(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Settings {
+    let folder = tempfile::tempdir().unwrap();
+    load(&source(&folder, "prod", files, variables), today()).unwrap().0
+}
+
+fn problems(environment: &str, files: &[(&str, &str)], variables: &[(&str, &str)]) -> Vec<Problem> {
+    let folder = tempfile::tempdir().unwrap();
+    match load(&source(&folder, environment, files, variables), today()) {
+        Ok((_, warnings)) => warnings,
+        Err(problems) => problems,
+    }
+}
+
+fn only(problems: Vec<Problem>) -> Problem {
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    problems.into_iter().next().unwrap()
+}
+
+#[test]
+fn the_defaults_alone_are_valid_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settings, warnings) = load(&source(&folder, DEV, &[], &[]), today()).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    assert!(settings.is_dev());
+    assert_eq!(settings.server.bind.port(), 8320);
+}
+
+#[test]
+fn a_variable_goes_over_the_file_and_the_file_over_the_default() {
+    let file = "[limits]\nattempts_max = 3\nin_flight_max = 4";
+    let settings = loaded(
+        &[
+            ("prod.toml", file),
+            ("default.toml", "[limits]\nin_flight_max = 9\nlease = \"90s\""),
+        ],
+        &[("SYNCLINE__LIMITS__ATTEMPTS_MAX", "7"), ("SYNCLINE_ENV", "ignored")],
+    );
+    assert_eq!(settings.limits.attempts_max, 7);
+    assert_eq!(settings.limits.in_flight_max, 4);
+    assert_eq!(
+        settings.limits.lease.to_string(),
+        "90s".parse::<crate::core::period::Period>().unwrap().to_string()
+    );
+    assert_eq!(settings.limits.queue_max, 1_000_000);
+}
+
+#[test]
+fn variables_spell_numbers_booleans_lists_and_whole_systems() {
+    let settings = loaded(
+        &[("prod.toml", "")],
+        &[
+            ("SYNCLINE__SCHEDULE__ENABLED", "false"),
+            ("SYNCLINE__LIMITS__QUEUE_MAX", "2_000"),
+            ("SYNCLINE__NODE__NAME", "17"),
+            ("SYNCLINE__SYSTEMS__CRM__CONNECTOR", "acme-crm"),
+            ("SYNCLINE__SYSTEMS__CRM__ALLOW_NETWORKS", "10.0.0.0/8, fd00::/8"),
+            ("SYNCLINE__SYSTEMS__CRM__CREDENTIALS__TOKEN__ENV", "CRM_TOKEN"),
+        ],
+    );
+    assert!(!settings.schedule.enabled);
+    assert_eq!(settings.limits.queue_max, 2_000);
+    assert_eq!(settings.node.name, "17");
+    let crm = &settings.systems["crm"];
+    assert_eq!(crm.allow_networks.len(), 2);
+    assert_eq!(crm.credentials["token"].to_string(), "{ env = \"CRM_TOKEN\" }");
+}
+
+#[test]
+fn a_reference_in_a_higher_layer_replaces_the_whole_lower_one() {
+    let settings = loaded(
+        &[("prod.toml", "[keys]\ndata = { credential = \"data-key\" }")],
+        &[("SYNCLINE__STORE__URL__ENV", "STORE")],
+    );
+    assert_eq!(settings.keys.data.to_string(), "{ credential = \"data-key\" }");
+    assert_eq!(settings.store.url.to_string(), "{ env = \"STORE\" }");
+}
+
+#[test]
+fn every_problem_is_named_at_once_with_its_key_and_where_it_came_from() {
+    let file = r#"
+        [limits]
+        max_queue = 5
+        attempts_max = "many"
+        lease = "1 minute"
+        [log]
+        format = "jsno"
+        [systems.crm]
+        settings = {}
+        [systms.erp]
+        connector = "erp"
+    "#;
+    let found = problems(
+        "prod",
+        &[("prod.toml", file)],
+        &[("SYNCLINE__SERVER__BIND", "localhost")],
+    );
+    let codes: Vec<_> = found
+        .iter()
+        .map(|problem| (problem.code, problem.key.as_str()))
+        .collect();
+    for expected in [
+        ("CF003", "limits.max_queue"),
+        ("CF004", "limits.attempts_max"),
+        ("CF004", "limits.lease"),
+        ("CF004", "log.format"),
+        ("CF005", "systems.crm.connector"),
+        ("CF003", "systms"),
+        ("CF004", "server.bind"),
+    ] {
+        assert!(codes.contains(&expected), "{expected:?} not in {codes:?}");
+    }
+    assert_eq!(codes.len(), 7, "{found:#?}");
+    let bind = found.iter().find(|problem| problem.key == "server.bind").unwrap();
+    assert_eq!(bind.origin, Origin::Variable("SYNCLINE__SERVER__BIND".into()));
+    let format = found.iter().find(|problem| problem.key == "log.format").unwrap();
+    assert_eq!(format.hint.as_deref(), Some("did you mean `json`?"));
+    assert!(matches!(&format.origin, Origin::File(file) if file.ends_with("prod.toml")));
+}
+
+#[test]
+fn a_misspelt_key_is_answered_with_the_right_one_and_a_strange_one_with_all_of_them() {
+    let near = only(problems("prod", &[("prod.toml", "[server]\nbnid = \"x\"")], &[]));
+    assert_eq!(near.hint.as_deref(), Some("did you mean `bind`?"));
+    let far = only(problems("prod", &[("prod.toml", "[schedule]\nfrequency = 1")], &[]));
+    assert_eq!(far.hint.as_deref(), Some("allowed are enabled, catch_up"));
+}
+
+#[test]
+fn a_number_out_of_range_is_a_problem_and_not_another_number() {
+    for (text, expected) in [
+        ("-1", "`-1` is not a whole number of zero or more"),
+        ("99999999999", "`99999999999` is not a whole number of zero or more"),
+        ("0", "zero is not allowed here"),
+        ("\"ten\"", "a text is not a whole number of zero or more"),
+    ] {
+        let problem = only(problems(
+            "prod",
+            &[("prod.toml", &format!("[limits]\nattempts_max = {text}"))],
+            &[],
+        ));
+        assert_eq!((problem.code, problem.message.as_str()), ("CF004", expected));
+    }
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_named_with_the_line_and_without_its_text() {
+    let file = "[systems.crm]\ncredentials = { client_secret = \"canary-7f3a\n";
+    let problem = only(problems("prod", &[("prod.toml", file)], &[]));
+    assert_eq!(problem.code, "CF002");
+    assert!(problem.message.contains("line 2"), "{problem}");
+    assert!(!problem.to_string().contains("canary"), "{problem}");
+}
+
+#[test]
+fn an_environment_without_settings_is_an_error_that_knows_the_others() {
+    let problem = only(problems("prdo", &[("prod.toml", "")], &[]));
+    assert_eq!(problem.code, "CF001");
+    assert_eq!(problem.hint.as_deref(), Some("did you mean `prod`?"));
+    for name in ["../prod", "default", ""] {
+        assert_eq!(only(problems(name, &[], &[])).code, "CF001");
+    }
+}
+
+const WITH_CLEAR_TEXT: &str = r#"
+    [store]
+    url = "postgres://syncline:canary-db@db/syncline"
+    [keys]
+    data = "canary-key"
+    [systems.crm]
+    connector = "acme-crm"
+    credentials = { client_id = "syncline", client_secret = "canary-secret" }
+    webhook_secrets = ["canary-hook", { env = "HOOK", not_after = "2026-12-31T00:00:00Z" }]
+"#;
+
+#[test]
+fn a_secret_in_clear_text_is_refused_outside_dev_and_taken_in_dev() {
+    let found = problems("prod", &[("prod.toml", WITH_CLEAR_TEXT)], &[]);
+    let keys: Vec<_> = found
+        .iter()
+        .map(|problem| (problem.code, problem.key.as_str()))
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            ("CF006", "store.url"),
+            ("CF006", "keys.data"),
+            ("CF006", "systems.crm.credentials.client_secret"),
+            ("CF006", "systems.crm.webhook_secrets.0"),
+        ]
+    );
+    assert!(problems(DEV, &[("dev.toml", WITH_CLEAR_TEXT)], &[]).is_empty());
+}
+
+#[test]
+fn no_secret_is_shown_by_debug_by_problems_or_by_the_list_of_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = source(
+        &folder,
+        DEV,
+        &[("dev.toml", WITH_CLEAR_TEXT)],
+        &[("HOOK", "canary-variable")],
+    );
+    let (settings, _) = load(&source, today()).unwrap();
+    let (entries, _) = entries(&source);
+    let refused = problems("prod", &[("prod.toml", WITH_CLEAR_TEXT)], &[]);
+    let shown = format!("{settings:?} {source:?} {entries:?} {refused:?}");
+    assert!(!shown.contains("canary"), "{shown}");
+    let id = entries
+        .iter()
+        .find(|entry| entry.key == "systems.crm.credentials.client_id")
+        .unwrap();
+    assert_eq!(id.value, "syncline");
+    let hook = entries
+        .iter()
+        .find(|entry| entry.key == "systems.crm.webhook_secrets.1.env")
+        .unwrap();
+    assert_eq!(hook.value, "HOOK");
+}
+
+#[test]
+fn a_secret_under_a_wrong_type_is_not_repeated_in_the_problem() {
+    let file = "[systems.crm]\nconnector = \"x\"\nwebhook_secrets = \"canary\"\ncredentials = \"canary\"";
+    let found = problems("prod", &[("prod.toml", file)], &[]);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(!format!("{found:?}").contains("canary"), "{found:?}");
+}
+
+#[test]
+fn a_missing_secret_names_system_key_variable_and_owner() {
+    let file = r#"
+        [systems.crm]
+        connector = "acme-crm"
+        credentials = { client_secret = { env = "CRM_SECRET" } }
+        webhook_secrets = [{ credential = "crm-hook" }, { file = "/nowhere/crm" }]
+        secret_owner = "it@example.com"
+    "#;
+    let missing = loaded(&[("prod.toml", file)], &[]).missing_secrets();
+    assert_eq!(missing.len(), 3, "{missing:#?}");
+    assert_eq!(
+        missing[0].message,
+        "the secret `credentials.client_secret` of system `crm` is missing: the variable CRM_SECRET is not set"
+    );
+    assert_eq!(
+        missing[0].hint.as_deref(),
+        Some("set the variable CRM_SECRET; it@example.com answers for it")
+    );
+    assert!(missing[1].message.contains("CREDENTIALS_DIRECTORY"), "{}", missing[1]);
+    assert!(
+        missing[2].message.contains("/nowhere/crm cannot be read"),
+        "{}",
+        missing[2]
+    );
+    assert!(loaded(&[("prod.toml", "")], &[]).missing_secrets().is_empty());
+}
+
+#[test]
+fn references_read_variables_files_and_systemd_credentials() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("crm"), "from file\n").unwrap();
+    fs::write(folder.path().join("empty"), "\n").unwrap();
+    let variables: Variables = [
+        ("TOKEN".to_owned(), "from variable".to_owned()),
+        ("NOTHING".to_owned(), String::new()),
+        ("CREDENTIALS_DIRECTORY".to_owned(), folder.path().display().to_string()),
+    ]
+    .into_iter()
+    .collect();
+    let read = |reference: Reference| {
+        reference
+            .read(&variables)
+            .map(|secret| secret.expose_secret().to_owned())
+    };
+    assert_eq!(read(Reference::Env("TOKEN".into())).unwrap(), "from variable");
+    assert_eq!(read(Reference::Credential("crm".into())).unwrap(), "from file");
+    assert_eq!(read(Reference::File(folder.path().join("crm"))).unwrap(), "from file");
+    assert!(matches!(
+        read(Reference::Env("NOTHING".into())),
+        Err(ReadError::Empty(_))
+    ));
+    assert!(matches!(
+        read(Reference::Credential("empty".into())),
+        Err(ReadError::Empty(_))
+    ));
+    assert!(matches!(
+        read(Reference::Credential("other".into())),
+        Err(ReadError::File { .. })
+    ));
+}
+
+#[test]
+fn a_reference_is_one_place_and_a_credential_is_a_name() {
+    for secret in [
+        "{}",
+        "{ env = \"A\", file = \"b\" }",
+        "{ credential = \"../key\" }",
+        "{ vault = \"x\" }",
+        "{ env = 5 }",
+    ] {
+        let file = format!("[systems.crm]\nconnector = \"x\"\ncredentials = {{ token = {secret} }}");
+        let problem = only(problems("prod", &[("prod.toml", &file)], &[]));
+        assert!(problem.key.starts_with("systems.crm.credentials.token"), "{problem}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_file_that_everybody_may_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("crm");
+    fs::write(&secret, "s").unwrap();
+    let file = format!(
+        "[systems.crm]\nconnector = \"x\"\ncredentials = {{ token = {{ file = \"{}\" }} }}",
+        secret.display()
+    );
+    let source = source(&folder, "prod", &[("prod.toml", &file)], &[]);
+    for (mode, warnings) in [(0o644, 1), (0o600, 0)] {
+        fs::set_permissions(&secret, fs::Permissions::from_mode(mode)).unwrap();
+        let (_, found) = load(&source, today()).unwrap();
+        assert_eq!(found.len(), warnings, "{mode:o}: {found:?}");
+        assert!(
+            found
+                .iter()
+                .all(|problem| problem.code == "CF008" && problem.is_warning())
+        );
+    }
+}
+
+#[test]
+fn a_rotation_date_warns_a_month_before_and_after_it() {
+    for (date, message) in [
+        ("2026-05-31", Some("were to be replaced by 2026-05-31")),
+        ("2026-06-01", Some("are to be replaced by 2026-06-01")),
+        ("2026-07-01", Some("are to be replaced by 2026-07-01")),
+        ("2026-07-02", None),
+    ] {
+        let file = format!("[systems.crm]\nconnector = \"x\"\nsecret_rotate_by = {date}");
+        let found = problems("prod", &[("prod.toml", &file)], &[]);
+        assert_eq!(found.len(), usize::from(message.is_some()), "{date}: {found:?}");
+        assert!(
+            found
+                .iter()
+                .all(|problem| problem.is_warning() && problem.message.contains(message.unwrap_or("")))
+        );
+    }
+}
+
+#[test]
+fn a_public_address_has_no_path_and_a_system_a_plain_name() {
+    for file in [
+        "[server]\npublic_url = \"https://x.example/hooks\"",
+        "[server]\npublic_url = \"ftp://x.example\"",
+        "[systems.\"a/b\"]\nconnector = \"x\"",
+        "[systems.crm]\nconnector = \"x\"\nallow_networks = [\"10.0.0.0/99\"]",
+        "[systems.crm]\nconnector = \"x\"\nsecret_rotate_by = \"soon\"",
+    ] {
+        assert_eq!(
+            only(problems("prod", &[("prod.toml", file)], &[])).code,
+            "CF004",
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn the_data_key_is_made_once_in_dev_and_only_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data/key");
+    let file = format!("[keys]\ndata = {{ file = \"{}\" }}", path.display());
+    let files = [("dev.toml", file.as_str()), ("prod.toml", file.as_str())];
+    let prod = load(&source(&folder, "prod", &files, &[]), today()).unwrap().0;
+    assert!(matches!(prod.data_key(), Err(DataKeyError::Read(_))));
+    let dev = load(&source(&folder, DEV, &files, &[]), today()).unwrap().0;
+    let key = dev.data_key().unwrap();
+    assert_eq!(*dev.data_key().unwrap(), *key);
+    assert_eq!(*prod.data_key().unwrap(), *key);
+    assert!(!secret::is_open_to_others(&path));
+    fs::write(&path, "short").unwrap();
+    assert!(matches!(dev.data_key(), Err(DataKeyError::Malformed)));
+}
+
+#[test]
+fn every_key_of_the_form_stands_in_the_reference_with_a_comment_before_it() {
+    let schema = Settings::schema();
+    let definitions = schema["$defs"].as_object().unwrap();
+    let sections = schema["properties"].as_object().unwrap();
+    for (section, place) in sections {
+        let name = match place["$ref"].as_str() {
+            Some(reference) => reference.rsplit('/').next().unwrap(),
+            None => "System",
+        };
+        let start = DEFAULTS
+            .find(&format!("[{section}]"))
+            .or_else(|| DEFAULTS.find(&format!("[{section}.")))
+            .unwrap_or_else(|| panic!("no section {section}"));
+        for key in definitions[name]["properties"].as_object().unwrap().keys() {
+            let lines: Vec<_> = DEFAULTS[start..].lines().collect();
+            let line = lines
+                .iter()
+                .position(|line| line.trim_start_matches("# ").starts_with(&format!("{key} =")))
+                .unwrap_or_else(|| panic!("{section}.{key} is not in config/default.toml"));
+            assert!(lines[line - 1].starts_with('#'), "{section}.{key} has no comment");
+        }
+    }
+}
+
+#[test]
+fn the_shipped_environments_are_valid() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    for environment in ["dev", "staging", "prod"] {
+        let source = Source {
+            folder: folder.clone(),
+            environment: environment.to_owned(),
+            variables: Variables::default(),
+        };
+        let (settings, _) = load(&source, today()).unwrap_or_else(|problems| panic!("{environment}: {problems:#?}"));
+        assert_eq!(settings.systems.len(), 2, "{environment}");
+    }
+}
