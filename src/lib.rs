@@ -10,5 +10,6 @@ pub mod clock;
 pub mod settings;
 
 pub mod server;
+pub mod catalog;
 
 pub mod sandbox;

@@ -17,6 +17,16 @@ pub enum Severity {
     Warning,
 }
 
+/// Which part of the place a [`Problem`] names is meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Focus {
+    /// What stands there.
+    #[default]
+    Value,
+    /// The key itself: it is misspelt, or does not belong there.
+    Key,
+}
+
 /// One thing that is wrong in a user's file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -29,6 +39,9 @@ pub struct Problem {
     /// Byte range inside the scalar at `pointer`, where only a part of it is wrong (an expression, say).
     #[serde(skip)]
     pub range: Option<std::ops::Range<usize>>,
+    /// Whether the value or the key at `pointer` is wrong.
+    #[serde(skip)]
+    pub focus: Focus,
     /// What is wrong: a lowercase fragment that names the thing and the value.
     pub message: String,
     /// How to mend it, where that is known.
@@ -43,6 +56,7 @@ impl Problem {
             severity: Severity::Error,
             pointer: pointer.into(),
             range: None,
+            focus: Focus::Value,
             message: message.into(),
             hint: None,
         }
@@ -60,6 +74,13 @@ impl Problem {
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same problem, about the key rather than its value.
+    #[must_use]
+    pub fn on_key(mut self) -> Self {
+        self.focus = Focus::Key;
         self
     }
 
