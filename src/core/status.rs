@@ -2,6 +2,13 @@
 //!
 //! A value is stored by its snake_case name, in SQLite and PostgreSQL alike. The derives describe how a value is spelled
 //! in a column and nothing else: with the feature `diesel`, Diesel users read the very same types.
+#![cfg_attr(
+    feature = "diesel",
+    expect(
+        missing_docs,
+        reason = "the column types that diesel-derive-enum makes carry no documentation"
+    )
+)]
 
 /// Defines an enum that is spelled by name in files, tables, answers and pages.
 macro_rules! status {
@@ -12,7 +19,7 @@ macro_rules! status {
             serde::Serialize, serde::Deserialize, schemars::JsonSchema, sqlx::Type,
         )]
         #[cfg_attr(feature = "diesel", derive(diesel_derive_enum::DbEnum))]
-        #[cfg_attr(feature = "diesel", db_enum(value_style = "snake_case"))]
+        #[cfg_attr(feature = "diesel", DbValueStyle = "snake_case")]
         #[serde(rename_all = "snake_case")]
         #[sqlx(type_name = "text", rename_all = "snake_case")]
         pub enum $name { $($(#[$vmeta])* $variant),+ }
