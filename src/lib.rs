@@ -9,6 +9,10 @@ pub mod clock;
 
 pub mod settings;
 
+pub mod telemetry;
+
+pub mod metrics;
+
 pub mod server;
 pub mod catalog;
 

@@ -198,6 +198,17 @@ fn bounds(settings: &Settings, layers: &Layers, problems: &mut Vec<Problem>) {
             "zero is not allowed here",
         ));
     }
+    if let Some(flaw) = settings
+        .log
+        .level
+        .split(',')
+        .find(|directive| !is_log_directive(directive))
+    {
+        let message = format!("`{flaw}` is no level and no filter");
+        let problem = Problem::error("CF004", "log.level", layers.origin(&path("log.level")), message);
+        problems
+            .push(problem.with_hint("error, warn, info, debug, trace, off, or `target=level`, separated by commas"));
+    }
     if limits.lease.millis() < 5_000 {
         let message = format!("a lease of {} is too short to be renewed in time", limits.lease);
         let problem = Problem::error("CF004", "limits.lease", layers.origin(&path("limits.lease")), message);
@@ -221,6 +232,12 @@ fn bounds(settings: &Settings, layers: &Layers, problems: &mut Vec<Problem>) {
         );
         problems.push(problem.with_hint("a lower-case letter, then letters, digits, `-` and `_`"));
     }
+}
+
+/// Whether a part of the log filter is a level, or a target with one.
+fn is_log_directive(directive: &str) -> bool {
+    let level = directive.rsplit('=').next().unwrap_or_default().trim();
+    ["error", "warn", "info", "debug", "trace", "off"].contains(&level)
 }
 
 /// Whether a text may name a system: it stands in addresses, keys and expressions.

@@ -378,6 +378,8 @@ fn a_public_address_has_no_path_and_a_system_a_plain_name() {
         "[systems.\"a/b\"]\nconnector = \"x\"",
         "[systems.crm]\nconnector = \"x\"\nallow_networks = [\"10.0.0.0/99\"]",
         "[systems.crm]\nconnector = \"x\"\nsecret_rotate_by = \"soon\"",
+        "[log]\nlevel = \"info,syncline::client=loud\"",
+        "[log]\nlevel = \"inof\"",
     ] {
         assert_eq!(
             only(problems("prod", &[("prod.toml", file)], &[])).code,
