@@ -413,7 +413,7 @@ impl<'a> Compiler<'a> {
 }
 
 /// Whether `name` is a header name (RFC 9110 section 5.6.2, token).
-fn is_token(name: &str) -> bool {
+pub(super) fn is_token(name: &str) -> bool {
     !name.is_empty()
         && name
             .bytes()

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::core::{status::EventKind, webhook::form::VerifyForm};
 
@@ -88,9 +89,9 @@ pub struct HandshakeAnswerForm {
     /// Headers (name to template).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// Template of the body: a text is sent as plain text, anything else as JSON.
+    /// The body, any structure of templates: a text is sent as plain text, anything else as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<String>,
+    pub body: Option<Json>,
 }
 
 /// Status codes by what became of a request.

@@ -20,6 +20,7 @@ use crate::core::problem::Problems;
 static PAGE: LazyLock<BTreeMap<String, Recipe>> = LazyLock::new(|| {
     let page = include_str!("../../../../docs/webhook-recipes.md");
     let mut recipes = BTreeMap::new();
+    let (page, _) = page.split_once("\n# Reading events\n").unwrap();
     for section in page.split("\n## ").skip(1) {
         let Some((_, block)) = section.split_once("```yaml\n") else {
             continue;

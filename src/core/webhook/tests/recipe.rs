@@ -153,6 +153,7 @@ fn a_recipe_is_written_as_it_was_read_and_fits_its_schema() {
     let schema = serde_json::to_value(schemars::schema_for!(VerifyForm)).unwrap();
     let schema = jsonschema::validator_for(&schema).unwrap();
     let page = include_str!("../../../../docs/webhook-recipes.md");
+    let (page, _) = page.split_once("\n# Reading events\n").unwrap();
     for block in page.split("```yaml\n").skip(1) {
         let yaml = block.split("```").next().unwrap();
         let form = serde_saphyr::from_str::<Snippet>(yaml).unwrap().webhooks.verify;

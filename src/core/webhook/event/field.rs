@@ -1,0 +1,88 @@
+//! One field of an event: what its template yields, as what it is meant to be.
+
+use chrono::{DateTime, Utc};
+
+use super::{Malformed, NAME_BYTES_MAX};
+use crate::core::{
+    expr::{Fault, Scope, Template},
+    value::{Map, Value},
+};
+
+/// What a template yields; `None` where it is made from something that the request does not have.
+pub(super) fn find(field: &'static str, template: &Template, scope: &Scope) -> Result<Option<Value>, Malformed> {
+    match template.find(scope) {
+        Err(Fault::Undefined(_)) => Ok(None),
+        found => found.map_err(|source| Malformed::Template { field, source }),
+    }
+}
+
+pub(super) fn flag(field: &'static str, template: &Template, scope: &Scope) -> Result<bool, Malformed> {
+    match find(field, template, scope)? {
+        Some(Value::Bool(flag)) => Ok(flag),
+        Some(Value::Null) | None => Ok(false),
+        Some(other) => Err(Malformed::Type {
+            field,
+            found: other.type_name(),
+            expected: "true or false",
+        }),
+    }
+}
+
+/// An id or a name: a text or a number that is not empty; `None` where there is none.
+pub(super) fn name(
+    field: &'static str,
+    template: Option<&Template>,
+    scope: &Scope,
+) -> Result<Option<String>, Malformed> {
+    let value = match template {
+        Some(template) => find(field, template, scope)?,
+        None => None,
+    };
+    let Some(value) = value.filter(|value| !value.is_null()) else {
+        return Ok(None);
+    };
+    if value.is_structure() || value.as_bool().is_some() {
+        return Err(Malformed::Type {
+            field,
+            found: value.type_name(),
+            expected: "a text or a number",
+        });
+    }
+    let text = value.to_text().unwrap_or_default();
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    if text.len() > NAME_BYTES_MAX {
+        return Err(Malformed::TooLong {
+            field,
+            bytes: text.len(),
+        });
+    }
+    Ok(Some(text))
+}
+
+pub(super) fn record(template: &Template, scope: &Scope) -> Result<Option<Map>, Malformed> {
+    match find("record", template, scope)? {
+        Some(Value::Map(record)) => Ok(Some(record)),
+        Some(Value::Null) | None => Ok(None),
+        Some(other) => Err(Malformed::Type {
+            field: "record",
+            found: other.type_name(),
+            expected: "an object",
+        }),
+    }
+}
+
+/// The moment that a value names: RFC 3339, or seconds or milliseconds since 1970, told apart by size (milliseconds
+/// begin in 1973, seconds end in 5138). A time without a zone names no moment.
+pub(super) fn moment(value: &Value) -> Option<DateTime<Utc>> {
+    const MILLIS_MIN: i64 = 100_000_000_000;
+
+    let text = value.to_text()?;
+    let whole = text.split_once('.').map_or(text.as_str(), |(whole, _)| whole);
+    match whole.parse::<i64>() {
+        Ok(millis) if millis >= MILLIS_MIN => DateTime::from_timestamp_millis(millis),
+        Ok(seconds) => DateTime::from_timestamp(seconds, 0),
+        Err(_) => DateTime::parse_from_rfc3339(&text).ok().map(|moment| moment.to_utc()),
+    }
+}
