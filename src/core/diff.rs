@@ -3,6 +3,8 @@
 //! Each side is compared with what it was when both last agreed (its hash in the [`Base`]), so the question "who changed?"
 //! never depends on how the other side rounds or spells a value. See `docs/mappings.md` for the table in people's words.
 
+use std::collections::BTreeMap;
+
 use crate::core::{
     fault::Fault,
     mapping::{
@@ -38,6 +40,8 @@ pub enum Reason {
     PolicyWins(Side),
     /// Both changed; this side changed last.
     NewestWins(Side),
+    /// Both changed; a person took this side.
+    Decided(Side),
     /// Both changed and nobody may win.
     Unsettled,
     /// Both changed and the update times do not tell which was last.
@@ -72,6 +76,7 @@ impl Reason {
             Self::Changed(side) => format!("only {} changed", name(side)),
             Self::PolicyWins(side) => format!("both sides changed; {} wins by the conflict policy", name(side)),
             Self::NewestWins(side) => format!("both sides changed; {} changed last", name(side)),
+            Self::Decided(side) => format!("both sides changed; a person took {}", name(side)),
             Self::Unsettled => "both sides changed; a person decides".to_owned(),
             Self::NoTimes => "both sides changed and their update times do not tell which was last".to_owned(),
             Self::FirstMatch(side) => format!("first match; {} is preferred", name(side)),
@@ -150,7 +155,21 @@ pub struct Context<'a> {
     pub key: &'a Key,
     /// The links of other mappings that the records refer to.
     pub references: &'a dyn References,
+    /// What a person decided about fields in conflict, by the field's name.
+    pub settled: &'a BTreeMap<String, Settlement>,
 }
+
+/// What a person decided about a field in conflict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settlement {
+    /// This side's value is taken.
+    Take(Side),
+    /// Both sides stay as they are until one of them changes again.
+    Accept,
+}
+
+/// No decisions of a person.
+pub const UNSETTLED: &BTreeMap<String, Settlement> = &BTreeMap::new();
 
 impl std::fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -301,8 +320,11 @@ fn judge(context: Context<'_>, pair: &Pair<'_>, judged: Judged<'_>) -> Result<(V
         return Ok((Verdict::Kept, Reason::Accepted));
     }
     let Ruling { winner, reason } = rule(context.mapping, pair, judged);
-    let Some(winner) = winner else {
-        return Ok((Verdict::Conflict, reason));
+    let (winner, reason) = match (winner, context.settled.get(&field.name)) {
+        (Some(winner), _) => (winner, reason),
+        (None, Some(Settlement::Take(side))) => (*side, Reason::Decided(*side)),
+        (None, Some(Settlement::Accept)) => return Ok((Verdict::Kept, Reason::Accepted)),
+        (None, None) => return Ok((Verdict::Conflict, reason)),
     };
     if matches!(reason, Reason::WrongSideReported(_)) {
         return Ok((Verdict::Report, reason));

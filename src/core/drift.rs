@@ -134,7 +134,8 @@ fn field_item(
 }
 
 /// A value as a report shows it; long ones are cut.
-fn shown(value: &Value) -> String {
+#[must_use]
+pub fn shown(value: &Value) -> String {
     const CHARS_MAX: usize = 500;
     let text = value.to_text().unwrap_or_else(|| json::to_string(value));
     if text.chars().count() <= CHARS_MAX {

@@ -61,6 +61,7 @@ fn link(mapping: &Mapping, left: &Record, right: &Record) -> Link {
         mapping,
         key: &key,
         references: &NoReferences,
+        settled: diff::UNSETTLED,
     };
     let decisions = diff::compare(context, left, right, None).unwrap();
     Link {
@@ -78,6 +79,7 @@ fn plan(mapping: &Mapping, left: Seen<'_>, right: Seen<'_>, link: Option<&Link>)
         mapping,
         key: &key,
         references: &NoReferences,
+        settled: diff::UNSETTLED,
     };
     build(
         context,
@@ -176,6 +178,49 @@ fn both_sides_changed_is_a_conflict_and_both_stay_as_they_are() {
     assert!(plan.writes.is_empty());
     assert_eq!(plan.faults[0].class, FailureClass::Conflict);
     assert_eq!(plan.faults[0].field.as_deref(), Some("name"));
+}
+
+#[test]
+fn a_persons_decision_settles_a_conflict_until_a_side_changes_again() {
+    let mapping = mapping(json!({}));
+    let link = link(&mapping, &left(), &right());
+    let (left, right) = (
+        with(&left(), json!({ "name": "Ana SA" })),
+        with(&right(), json!({ "Name": "Ana KG" })),
+    );
+    let key = key();
+    let decide = |settlement| {
+        let settled = std::collections::BTreeMap::from([("name".to_owned(), settlement)]);
+        let context = Context {
+            mapping: &mapping,
+            key: &key,
+            references: &NoReferences,
+            settled: &settled,
+        };
+        let input = Input {
+            left: Seen::Record(&left),
+            right: Seen::Record(&right),
+            link: Some(&link),
+            matched: Matched::Settled,
+        };
+        build(context, input)
+    };
+    let taken = decide(diff::Settlement::Take(Side::Right));
+    assert_eq!(written(&taken, Side::Left), json!({ "name": "Ana KG" }));
+    let accepted = decide(diff::Settlement::Accept);
+    assert_eq!(
+        (accepted.situation, accepted.is_quiet(), accepted.link),
+        (Situation::InSync, true, LinkStep::Put)
+    );
+    let context = Context {
+        mapping: &mapping,
+        key: &key,
+        references: &NoReferences,
+        settled: diff::UNSETTLED,
+    };
+    let base = diff::rebase(context, &left, &right, &accepted.decisions, Some(&link.base));
+    let link = Link { base, ..link.clone() };
+    assert!(plan(&mapping, Seen::Record(&left), Seen::Record(&right), Some(&link)).is_quiet());
 }
 
 #[test]
@@ -314,6 +359,7 @@ fn several_partners_are_reported_and_never_guessed() {
         mapping: &mapping,
         key: &key,
         references: &NoReferences,
+        settled: diff::UNSETTLED,
     };
     let left = left();
     let input = Input {
@@ -404,6 +450,7 @@ fn a_reference_waits_until_its_parent_is_linked() {
         mapping: &mapping,
         key: &key,
         references: &links,
+        settled: diff::UNSETTLED,
     };
     let input = Input {
         left: Seen::Record(&left),
@@ -470,7 +517,8 @@ mod law {
                 { "sides": { "erp": "limit", "crm": "Limit" }, "type": "decimal(2)", "wins": "erp" },
             ] }));
             let key = key();
-            let context = Context { mapping: &mapping, key: &key, references: &NoReferences };
+            let context = Context { mapping: &mapping, key: &key, references: &NoReferences,
+        settled: diff::UNSETTLED, };
             let mut link: Option<Link> = None;
             let mut records = Sides { left: record("7", left), right: record("A1", right) };
             for round in 0..2 {
