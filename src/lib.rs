@@ -6,6 +6,7 @@
 pub mod core;
 
 pub mod clock;
+pub mod store;
 
 pub mod settings;
 

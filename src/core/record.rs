@@ -1,5 +1,7 @@
 //! Records, the links between them and the base both sides last agreed on.
 
+use std::{fmt, sync::Arc};
+
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -18,6 +20,34 @@ pub struct Record {
     pub version: Option<String>,
     /// When the system says the record last changed.
     pub updated_at: Option<DateTime<Utc>>,
+}
+
+/// Names one record in one mapping: the unit of work, of failure and of locking.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordKey {
+    /// The mapping's name.
+    pub mapping: Arc<str>,
+    /// The side the record is on.
+    pub side: Side,
+    /// The record's id in its own system.
+    pub record_id: String,
+}
+
+impl RecordKey {
+    /// The record `record_id` on `side` of `mapping`.
+    pub fn new(mapping: impl Into<Arc<str>>, side: Side, record_id: impl Into<String>) -> Self {
+        Self {
+            mapping: mapping.into(),
+            side,
+            record_id: record_id.into(),
+        }
+    }
+}
+
+impl fmt::Display for RecordKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.mapping, self.side, self.record_id)
+    }
 }
 
 /// What is known about one side of a pair at the time of planning.

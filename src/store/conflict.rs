@@ -1,0 +1,289 @@
+//! Conflicts: fields that both sides changed and that a person has to decide.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Context, Page, Store,
+    bulk::{Bulk, Filter, without_repeats},
+    engine::{FromRow, Row, Tx, Unread, args},
+    error::Error,
+    seal::{Place, Sealer},
+};
+use crate::core::status::{ConflictStatus, Side};
+
+/// A conflict found. Opens one, or renews the values of the open one.
+#[derive(Debug, Clone)]
+pub struct NewConflict {
+    /// The mapping.
+    pub mapping: Arc<str>,
+    /// Id of the left record.
+    pub left_id: String,
+    /// Id of the right record.
+    pub right_id: String,
+    /// The field.
+    pub field: String,
+    /// The left value, as it is shown.
+    pub left_value: Option<String>,
+    /// The right value, as it is shown.
+    pub right_value: Option<String>,
+    /// Whether the values are kept sealed and shown by role.
+    pub sensitive: bool,
+    /// The run that found it.
+    pub run_id: Option<i64>,
+}
+
+/// Open conflicts and unapplied decisions of a pair that are settled: both sides agree.
+#[derive(Debug, Clone)]
+pub struct ClosedConflicts {
+    /// The mapping.
+    pub mapping: Arc<str>,
+    /// Id of the left record.
+    pub left_id: String,
+    /// Id of the right record.
+    pub right_id: String,
+    /// The field; none for every field of the pair.
+    pub field: Option<String>,
+}
+
+/// A stored conflict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// Our id of it.
+    pub conflict_id: i64,
+    /// The mapping.
+    pub mapping: Arc<str>,
+    /// Id of the left record.
+    pub left_id: String,
+    /// Id of the right record.
+    pub right_id: String,
+    /// The field.
+    pub field: String,
+    /// The left value when it was found.
+    pub left_value: Option<String>,
+    /// The right value when it was found.
+    pub right_value: Option<String>,
+    /// Whether the values may be shown only to some roles.
+    pub sensitive: bool,
+    /// How it stands.
+    pub status: ConflictStatus,
+    /// The run that found it.
+    pub run_id: Option<i64>,
+    /// When it was found.
+    pub created_at: DateTime<Utc>,
+    /// When it was decided.
+    pub resolved_at: Option<DateTime<Utc>>,
+    /// Who decided it.
+    pub resolved_by: Option<String>,
+    /// The side whose value counts, as decided.
+    pub winner: Option<Side>,
+    /// When the decision had taken effect on both sides.
+    pub applied_at: Option<DateTime<Utc>>,
+}
+
+/// Which conflicts to list.
+#[derive(Debug, Clone, Default)]
+pub struct ConflictFilter {
+    /// Of this mapping.
+    pub mapping: Option<String>,
+    /// That stand so.
+    pub status: Option<ConflictStatus>,
+    /// Of this record, on either side.
+    pub record_id: Option<String>,
+}
+
+const SELECT: &str = "select conflict_id, mapping, left_id, right_id, field, left_value, right_value, left_sealed, \
+     right_sealed, sensitive, status, run_id, created_at, resolved_at, resolved_by, winner, applied_at from conflict";
+
+/// A conflict whose sealed values are not opened yet.
+struct Closed {
+    conflict: Conflict,
+    left: Option<Vec<u8>>,
+    right: Option<Vec<u8>>,
+}
+
+impl FromRow for Closed {
+    const TABLE: &'static str = "conflict";
+    const KEY: &'static str = "conflict_id";
+
+    fn from_row(row: &Row) -> Result<Self, Unread> {
+        Ok(Self {
+            conflict: Conflict {
+                conflict_id: row.get("conflict_id")?,
+                mapping: row.shared("mapping")?,
+                left_id: row.get("left_id")?,
+                right_id: row.get("right_id")?,
+                field: row.get("field")?,
+                left_value: row.get("left_value")?,
+                right_value: row.get("right_value")?,
+                sensitive: row.get("sensitive")?,
+                status: row.get("status")?,
+                run_id: row.get("run_id")?,
+                created_at: row.time("created_at")?,
+                resolved_at: row.maybe_time("resolved_at")?,
+                resolved_by: row.get("resolved_by")?,
+                winner: row.get("winner")?,
+                applied_at: row.maybe_time("applied_at")?,
+            },
+            left: row.get("left_sealed")?,
+            right: row.get("right_sealed")?,
+        })
+    }
+}
+
+impl Closed {
+    fn open(mut self, sealer: &Sealer) -> Result<Conflict, Error> {
+        if self.conflict.sensitive {
+            let conflict = &self.conflict;
+            let row = place_row(
+                &conflict.mapping,
+                &conflict.left_id,
+                &conflict.right_id,
+                &conflict.field,
+            );
+            let left = sealer.open_text(place("left_sealed", &row), self.left.as_deref())?;
+            let right = sealer.open_text(place("right_sealed", &row), self.right.as_deref())?;
+            self.conflict.left_value = left;
+            self.conflict.right_value = right;
+        }
+        Ok(self.conflict)
+    }
+}
+
+const fn place<'a>(column: &'static str, row: &'a str) -> Place<'a> {
+    Place {
+        table: "conflict",
+        column,
+        row,
+    }
+}
+
+fn place_row(mapping: &str, left_id: &str, right_id: &str, field: &str) -> String {
+    format!("{mapping}/{left_id}/{right_id}/{field}")
+}
+
+impl Store {
+    /// Conflicts that fit `filter`, newest first.
+    pub async fn conflicts(&self, filter: &ConflictFilter, page: Page) -> Result<Vec<Conflict>, Error> {
+        let (sql, args) = wanted(filter).page(SELECT, "conflict_id", page);
+        self.opened(sql, args).await
+    }
+
+    /// How many conflicts fit `filter`.
+    pub async fn conflict_count(&self, filter: &ConflictFilter) -> Result<u64, Error> {
+        let wanted = wanted(filter);
+        let sql = format!("select count(*) as number from conflict{}", wanted.clause());
+        self.count(sql, wanted.args).await
+    }
+
+    /// One conflict.
+    pub async fn conflict(&self, conflict_id: i64) -> Result<Option<Conflict>, Error> {
+        let sql = format!("{SELECT} where conflict_id = $1");
+        Ok(self.opened(sql, args![conflict_id]).await?.into_iter().next())
+    }
+
+    /// What stands about a pair: open and ignored conflicts, and decisions that have not taken effect yet.
+    pub async fn conflicts_of(&self, mapping: &str, left_id: &str, right_id: &str) -> Result<Vec<Conflict>, Error> {
+        let sql = format!(
+            "{SELECT} where mapping = $1 and left_id = $2 and right_id = $3 and applied_at is null \
+             order by conflict_id"
+        );
+        self.opened(sql, args![mapping, left_id, right_id]).await
+    }
+
+    async fn opened(&self, sql: String, args: super::engine::Args<'_>) -> Result<Vec<Conflict>, Error> {
+        let found = self.engine().rows::<Closed>(sql, args).await?;
+        found.into_iter().map(|conflict| conflict.open(self.sealer())).collect()
+    }
+
+    /// Decides an open conflict for one side; whether it was open. The decision takes effect when the pair is next
+    /// looked at.
+    pub async fn resolve_conflict(&self, conflict_id: i64, winner: Side, by: &str) -> Result<bool, Error> {
+        let sql = "update conflict set status = 'resolved', winner = $2, resolved_by = $3, resolved_at = $4 \
+             where conflict_id = $1 and status = 'open'";
+        let changed = self
+            .engine()
+            .execute(sql, args![conflict_id, winner, by, self.now()])
+            .await?;
+        Ok(changed > 0)
+    }
+
+    /// Leaves an open conflict alone; whether it was open.
+    pub async fn ignore_conflict(&self, conflict_id: i64, by: &str) -> Result<bool, Error> {
+        let sql = "update conflict set status = 'ignored', resolved_by = $2, resolved_at = $3 \
+             where conflict_id = $1 and status = 'open'";
+        let changed = self.engine().execute(sql, args![conflict_id, by, self.now()]).await?;
+        Ok(changed > 0)
+    }
+}
+
+fn wanted(filter: &ConflictFilter) -> Filter<'_> {
+    let mut wanted = Filter::new();
+    wanted.maybe("mapping =", filter.mapping.as_deref());
+    wanted.maybe("status =", filter.status);
+    if let Some(record_id) = &filter.record_id {
+        wanted.either(&["left_id =", "right_id ="], record_id);
+    }
+    wanted
+}
+
+/// Opens conflicts.
+pub(super) async fn open(tx: &mut Tx, context: &Context<'_>, conflicts: &[&NewConflict]) -> Result<(), Error> {
+    const OPEN: Bulk = Bulk {
+        head: "insert into conflict (mapping, left_id, right_id, field, left_value, right_value, left_sealed, \
+               right_sealed, sensitive, status, run_id, created_at)",
+        tail: "on conflict (mapping, left_id, right_id, field) where status = 'open' \
+               do update set left_value = excluded.left_value, right_value = excluded.right_value, \
+               left_sealed = excluded.left_sealed, right_sealed = excluded.right_sealed, \
+               sensitive = excluded.sensitive, run_id = coalesce(excluded.run_id, conflict.run_id)",
+    };
+    for group in without_repeats(conflicts, |one| (&one.mapping, &one.left_id, &one.right_id, &one.field)) {
+        let mut rows = Vec::with_capacity(group.len());
+        for one in group {
+            let row = place_row(&one.mapping, &one.left_id, &one.right_id, &one.field);
+            let seal = |column, value| context.sealer.seal_text(place(column, &row), value);
+            let (shown, sealed) = if one.sensitive {
+                let sealed = (
+                    seal("left_sealed", one.left_value.as_deref())?,
+                    seal("right_sealed", one.right_value.as_deref())?,
+                );
+                ((&None, &None), sealed)
+            } else {
+                ((&one.left_value, &one.right_value), (None, None))
+            };
+            rows.push(args![
+                &one.mapping,
+                &one.left_id,
+                &one.right_id,
+                &one.field,
+                shown.0,
+                shown.1,
+                sealed.0,
+                sealed.1,
+                one.sensitive,
+                ConflictStatus::Open,
+                one.run_id,
+                context.now,
+            ]);
+        }
+        OPEN.execute(tx, rows).await?;
+    }
+    Ok(())
+}
+
+/// Closes what stood about pairs that agree again.
+pub(super) async fn close(tx: &mut Tx, context: &Context<'_>, closed: &[&ClosedConflicts]) -> Result<(), Error> {
+    const CLOSE: Bulk = Bulk {
+        head: "update conflict set status = 'resolved', resolved_at = coalesce(conflict.resolved_at, v.column5), \
+               applied_at = v.column5 from (",
+        tail: ") as v where conflict.mapping = v.column1 and conflict.left_id = v.column2 \
+               and conflict.right_id = v.column3 and (v.column4 is null or conflict.field = v.column4) \
+               and conflict.applied_at is null",
+    };
+    let rows = closed
+        .iter()
+        .map(|one| args![&one.mapping, &one.left_id, &one.right_id, &one.field, context.now]);
+    CLOSE.execute(tx, rows.collect()).await?;
+    Ok(())
+}

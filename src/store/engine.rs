@@ -1,0 +1,561 @@
+//! The two databases behind one face: SQLite and PostgreSQL, one text of a statement for both.
+//!
+//! Statements use `$1` placeholders, `on conflict`, `returning`, row values and `values` lists, which both understand.
+//! Where the databases differ, [`Engine::pick`] shows both texts side by side.
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Decode, PgPool, Postgres, Row as _, SqlSafeStr as _, SqlStr, Sqlite, SqlitePool,
+    Type,
+    pool::PoolConnection,
+    postgres::{PgArguments, PgRow},
+    sqlite::{SqliteArguments, SqliteRow},
+};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::error::Error;
+use crate::core::{
+    record::{Base, RecordKey},
+    status::{
+        Cause, ChangeOrigin, ConflictStatus, DriftOutcome, EventKind, EventStatus, FailureClass, FailureStatus,
+        LinkStatus, Role, RunKind, RunStatus, Side, Situation, Stage, Trigger, WriteKind, WriteStatus,
+    },
+};
+
+/// How long one transaction may take before the database counts as gone.
+pub(super) const TRANSACTION_MAX: Duration = Duration::from_mins(1);
+
+/// How long a call waits for a connection, and SQLite for another process's write.
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// The database in use.
+#[derive(Debug, Clone)]
+pub(super) enum Engine {
+    Sqlite(SqliteEngine),
+    Postgres(PgPool),
+}
+
+/// SQLite: many readers, one writer.
+#[derive(Debug, Clone)]
+pub(super) struct SqliteEngine {
+    pub read: SqlitePool,
+    /// One connection with `synchronous = full`.
+    pub durable: SqlitePool,
+    /// One connection with `synchronous = normal`, for what a power loss may undo (leases). The next durable commit
+    /// syncs what it wrote, since both write one log.
+    pub relaxed: SqlitePool,
+    /// Only one of the two writes at a time, so that neither polls for the other's lock.
+    pub gate: Arc<Mutex<()>>,
+}
+
+/// Whether a transaction must survive a power loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    Durable,
+    Relaxed,
+}
+
+impl Engine {
+    /// The text for the database in use.
+    pub const fn pick(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
+        match self {
+            Self::Sqlite(_) => sqlite,
+            Self::Postgres(_) => postgres,
+        }
+    }
+
+    /// Reads outside a transaction.
+    pub async fn rows<T: FromRow>(&self, sql: impl Into<Cow<'static, str>>, args: Args<'_>) -> Result<Vec<T>, Error> {
+        let sql = text(sql.into());
+        let rows = match self {
+            Self::Sqlite(sqlite) => sqlite_rows(&sqlite.read, &sql, args).await?,
+            Self::Postgres(pool) => postgres_rows(pool, &sql, args).await?,
+        };
+        read_all(&rows)
+    }
+
+    /// Reads the only row outside a transaction.
+    pub async fn row<T: FromRow>(&self, sql: impl Into<Cow<'static, str>>, args: Args<'_>) -> Result<Option<T>, Error> {
+        Ok(self.rows(sql, args).await?.into_iter().next())
+    }
+
+    /// Begins a writing transaction.
+    pub async fn begin(&self, durability: Durability) -> Result<Tx, Error> {
+        match self {
+            Self::Sqlite(sqlite) => {
+                let gate = tokio::time::timeout(TRANSACTION_MAX, Arc::clone(&sqlite.gate).lock_owned())
+                    .await
+                    .map_err(|_| Error::Busy {
+                        what: "another transaction is at work".into(),
+                    })?;
+                let pool = match durability {
+                    Durability::Durable => &sqlite.durable,
+                    Durability::Relaxed => &sqlite.relaxed,
+                };
+                let begin = "begin immediate";
+                let connection = pool.acquire().await.map_err(|error| Error::of(begin, &error))?;
+                let mut tx = SqliteTx {
+                    connection,
+                    is_open: true,
+                    _gate: gate,
+                };
+                tx.run(begin).await?;
+                Ok(Tx::Sqlite(tx))
+            }
+            Self::Postgres(pool) => Ok(Tx::Postgres(
+                pool.begin().await.map_err(|error| Error::of("begin", &error))?,
+            )),
+        }
+    }
+
+    /// Runs one statement in a durable transaction of its own and gives what it returns.
+    pub async fn write<T: FromRow>(&self, sql: impl Into<Cow<'static, str>>, args: Args<'_>) -> Result<Vec<T>, Error> {
+        let mut tx = self.begin(Durability::Durable).await?;
+        let rows = tx.rows(sql, args).await?;
+        tx.commit().await?;
+        Ok(rows)
+    }
+
+    /// Runs one statement in a durable transaction of its own and tells how many rows it changed.
+    pub async fn execute(&self, sql: impl Into<Cow<'static, str>>, args: Args<'_>) -> Result<u64, Error> {
+        let mut tx = self.begin(Durability::Durable).await?;
+        let changed = tx.execute(sql, args).await?;
+        tx.commit().await?;
+        Ok(changed)
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(sqlite) => {
+                sqlite.read.close().await;
+                sqlite.relaxed.close().await;
+                sqlite.durable.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// A writing transaction; dropped without `commit` it is rolled back.
+pub(super) enum Tx {
+    Sqlite(SqliteTx),
+    Postgres(sqlx::Transaction<'static, Postgres>),
+}
+
+/// A transaction on SQLite, begun and ended by hand: when the disk is full SQLite may end it by itself, and a
+/// connection that does not know where it stands is closed rather than used again.
+pub(super) struct SqliteTx {
+    connection: PoolConnection<Sqlite>,
+    is_open: bool,
+    _gate: OwnedMutexGuard<()>,
+}
+
+impl SqliteTx {
+    async fn run(&mut self, sql: &'static str) -> Result<(), Error> {
+        sqlx::query(sql)
+            .execute(&mut *self.connection)
+            .await
+            .map(|_| ())
+            .map_err(|error| Error::of(sql, &error))
+    }
+}
+
+impl Drop for SqliteTx {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+impl Tx {
+    pub async fn rows<T: FromRow>(
+        &mut self,
+        sql: impl Into<Cow<'static, str>>,
+        args: Args<'_>,
+    ) -> Result<Vec<T>, Error> {
+        let sql = text(sql.into());
+        let rows = match self {
+            Self::Sqlite(tx) => sqlite_rows(&mut *tx.connection, &sql, args).await?,
+            Self::Postgres(tx) => postgres_rows(&mut **tx, &sql, args).await?,
+        };
+        read_all(&rows)
+    }
+
+    pub async fn execute(&mut self, sql: impl Into<Cow<'static, str>>, args: Args<'_>) -> Result<u64, Error> {
+        let sql = text(sql.into());
+        let result = match self {
+            Self::Sqlite(tx) => sqlx::query_with(sql.clone(), sqlite_args(sql.as_str(), args)?)
+                .execute(&mut *tx.connection)
+                .await
+                .map(|done| done.rows_affected()),
+            Self::Postgres(tx) => sqlx::query_with(sql.clone(), postgres_args(sql.as_str(), args)?)
+                .execute(&mut **tx)
+                .await
+                .map(|done| done.rows_affected()),
+        };
+        result.map_err(|error| Error::of(sql.as_str(), &error))
+    }
+
+    pub async fn commit(self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(mut tx) => {
+                tx.run("commit").await?;
+                tx.is_open = false;
+                Ok(())
+            }
+            Self::Postgres(tx) => tx.commit().await.map_err(|error| Error::of("commit", &error)),
+        }
+    }
+
+    /// Undoes everything; a failure to do so closes the connection, which undoes it too.
+    pub async fn rollback(self) {
+        match self {
+            Self::Sqlite(mut tx) => tx.is_open = tx.run("rollback").await.is_err(),
+            Self::Postgres(tx) => drop(tx.rollback().await),
+        }
+    }
+}
+
+fn text(sql: Cow<'static, str>) -> SqlStr {
+    match sql {
+        Cow::Borrowed(sql) => sql.into_sql_str(),
+        // Built from fixed parts and placeholders; values are always bound.
+        Cow::Owned(sql) => AssertSqlSafe(sql).into_sql_str(),
+    }
+}
+
+async fn sqlite_rows<'e, E>(executor: E, sql: &SqlStr, args: Args<'_>) -> Result<Vec<Row>, Error>
+where
+    E: sqlx::Executor<'e, Database = Sqlite>,
+{
+    let rows = sqlx::query_with(sql.clone(), sqlite_args(sql.as_str(), args)?)
+        .fetch_all(executor)
+        .await
+        .map_err(|error| Error::of(sql.as_str(), &error))?;
+    Ok(rows.into_iter().map(Row::Sqlite).collect())
+}
+
+async fn postgres_rows<'e, E>(executor: E, sql: &SqlStr, args: Args<'_>) -> Result<Vec<Row>, Error>
+where
+    E: sqlx::Executor<'e, Database = Postgres>,
+{
+    let rows = sqlx::query_with(sql.clone(), postgres_args(sql.as_str(), args)?)
+        .fetch_all(executor)
+        .await
+        .map_err(|error| Error::of(sql.as_str(), &error))?;
+    Ok(rows.into_iter().map(Row::Postgres).collect())
+}
+
+/// The values of one statement, in the order of their placeholders.
+pub(super) type Args<'q> = Vec<Arg<'q>>;
+
+/// One bound value.
+#[derive(Debug, Clone)]
+pub(super) enum Arg<'q> {
+    Int(Option<i64>),
+    Bool(bool),
+    Text(Option<Cow<'q, str>>),
+    Bytes(Option<Cow<'q, [u8]>>),
+}
+
+/// Collects the values of a statement.
+macro_rules! args {
+    ($($value:expr),* $(,)?) => { vec![$($crate::store::engine::Arg::from($value)),*] };
+}
+pub(super) use args;
+
+fn sqlite_args(sql: &str, args: Args<'_>) -> Result<SqliteArguments, Error> {
+    let mut bound = SqliteArguments::default();
+    for arg in args {
+        match arg {
+            Arg::Int(value) => bound.add(value),
+            Arg::Bool(value) => bound.add(value),
+            Arg::Text(value) => bound.add(value.map(without_nul)),
+            Arg::Bytes(value) => bound.add(value.map(Cow::into_owned)),
+        }
+        .map_err(|_| unbound(sql))?;
+    }
+    Ok(bound)
+}
+
+fn postgres_args(sql: &str, args: Args<'_>) -> Result<PgArguments, Error> {
+    let mut bound = PgArguments::default();
+    for arg in args {
+        match arg {
+            Arg::Int(value) => bound.add(value),
+            Arg::Bool(value) => bound.add(value),
+            Arg::Text(value) => bound.add(value.map(without_nul)),
+            Arg::Bytes(value) => bound.add(value.map(Cow::into_owned)),
+        }
+        .map_err(|_| unbound(sql))?;
+    }
+    Ok(bound)
+}
+
+/// PostgreSQL's text has no NUL. Both databases keep the replacement character instead, rather than lose the row.
+fn without_nul(value: Cow<'_, str>) -> Cow<'_, str> {
+    if value.contains('\0') {
+        Cow::Owned(value.replace('\0', "\u{fffd}"))
+    } else {
+        value
+    }
+}
+
+fn unbound(sql: &str) -> Error {
+    Error::of(sql, &sqlx::Error::Protocol("a value cannot be bound".into()))
+}
+
+impl From<i64> for Arg<'_> {
+    fn from(value: i64) -> Self {
+        Self::Int(Some(value))
+    }
+}
+
+impl From<Option<i64>> for Arg<'_> {
+    fn from(value: Option<i64>) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<bool> for Arg<'_> {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<DateTime<Utc>> for Arg<'_> {
+    fn from(value: DateTime<Utc>) -> Self {
+        Self::Int(Some(value.timestamp_millis()))
+    }
+}
+
+impl From<Option<DateTime<Utc>>> for Arg<'_> {
+    fn from(value: Option<DateTime<Utc>>) -> Self {
+        Self::Int(value.map(|time| time.timestamp_millis()))
+    }
+}
+
+impl<'q> From<&'q str> for Arg<'q> {
+    fn from(value: &'q str) -> Self {
+        Self::Text(Some(Cow::Borrowed(value)))
+    }
+}
+
+impl<'q> From<&'q String> for Arg<'q> {
+    fn from(value: &'q String) -> Self {
+        Self::Text(Some(Cow::Borrowed(value)))
+    }
+}
+
+impl<'q> From<&'q Arc<str>> for Arg<'q> {
+    fn from(value: &'q Arc<str>) -> Self {
+        Self::Text(Some(Cow::Borrowed(value)))
+    }
+}
+
+impl From<String> for Arg<'_> {
+    fn from(value: String) -> Self {
+        Self::Text(Some(Cow::Owned(value)))
+    }
+}
+
+impl<'q> From<Option<&'q str>> for Arg<'q> {
+    fn from(value: Option<&'q str>) -> Self {
+        Self::Text(value.map(Cow::Borrowed))
+    }
+}
+
+impl<'q> From<&'q Option<String>> for Arg<'q> {
+    fn from(value: &'q Option<String>) -> Self {
+        Self::Text(value.as_deref().map(Cow::Borrowed))
+    }
+}
+
+impl<'q> From<&'q Option<Arc<str>>> for Arg<'q> {
+    fn from(value: &'q Option<Arc<str>>) -> Self {
+        Self::Text(value.as_deref().map(Cow::Borrowed))
+    }
+}
+
+impl<'q> From<&'q [u8]> for Arg<'q> {
+    fn from(value: &'q [u8]) -> Self {
+        Self::Bytes(Some(Cow::Borrowed(value)))
+    }
+}
+
+impl From<Vec<u8>> for Arg<'_> {
+    fn from(value: Vec<u8>) -> Self {
+        Self::Bytes(Some(Cow::Owned(value)))
+    }
+}
+
+impl From<Option<Vec<u8>>> for Arg<'_> {
+    fn from(value: Option<Vec<u8>>) -> Self {
+        Self::Bytes(value.map(Cow::Owned))
+    }
+}
+
+/// Statuses are bound and read by name.
+macro_rules! statuses {
+    ($($name:ident),+ $(,)?) => { $(
+        impl From<$name> for Arg<'_> {
+            fn from(value: $name) -> Self {
+                Self::Text(Some(Cow::Borrowed(value.as_str())))
+            }
+        }
+
+        impl From<Option<$name>> for Arg<'_> {
+            fn from(value: Option<$name>) -> Self {
+                Self::Text(value.map(|value| Cow::Borrowed(value.as_str())))
+            }
+        }
+    )+ };
+}
+
+statuses!(
+    Cause,
+    ChangeOrigin,
+    ConflictStatus,
+    DriftOutcome,
+    EventKind,
+    EventStatus,
+    FailureClass,
+    FailureStatus,
+    LinkStatus,
+    Role,
+    RunKind,
+    RunStatus,
+    Side,
+    Situation,
+    Stage,
+    Trigger,
+    WriteKind,
+    WriteStatus,
+);
+
+/// A row of either database.
+pub(super) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+/// What both databases can give.
+pub(super) trait Column:
+    for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
+{
+}
+
+impl<T> Column for T where T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres> {}
+
+/// A column that does not hold what its table promises.
+#[derive(Debug)]
+pub(super) struct Unread {
+    column: String,
+    why: String,
+}
+
+impl Unread {
+    pub fn new(column: &str, why: impl Into<String>) -> Self {
+        Self {
+            column: column.into(),
+            why: why.into(),
+        }
+    }
+}
+
+/// A value that is read from the rows of one table.
+pub(super) trait FromRow: Sized {
+    /// The table, for errors.
+    const TABLE: &'static str;
+    /// The column that names a row, for errors.
+    const KEY: &'static str;
+
+    fn from_row(row: &Row) -> Result<Self, Unread>;
+}
+
+impl Row {
+    pub fn get<T: Column>(&self, column: &str) -> Result<T, Unread> {
+        match self {
+            Self::Sqlite(row) => row.try_get(column),
+            Self::Postgres(row) => row.try_get(column),
+        }
+        .map_err(|error| match error {
+            sqlx::Error::ColumnDecode { source, .. } => Unread::new(column, source.to_string()),
+            other => Unread::new(column, other.to_string()),
+        })
+    }
+
+    pub fn time(&self, column: &str) -> Result<DateTime<Utc>, Unread> {
+        let millis = self.get::<i64>(column)?;
+        DateTime::from_timestamp_millis(millis).ok_or_else(|| Unread::new(column, "it is no time"))
+    }
+
+    pub fn maybe_time(&self, column: &str) -> Result<Option<DateTime<Utc>>, Unread> {
+        Ok(self
+            .get::<Option<i64>>(column)?
+            .and_then(DateTime::from_timestamp_millis))
+    }
+
+    pub fn shared(&self, column: &str) -> Result<Arc<str>, Unread> {
+        Ok(Arc::from(self.get::<String>(column)?))
+    }
+
+    /// A count that is never negative.
+    pub fn count(&self, column: &str) -> Result<u64, Unread> {
+        u64::try_from(self.get::<i64>(column)?).map_err(|_| Unread::new(column, "it is negative"))
+    }
+
+    pub fn key(&self) -> Result<RecordKey, Unread> {
+        Ok(RecordKey {
+            mapping: self.shared("mapping")?,
+            side: self.get("side")?,
+            record_id: self.get("record_id")?,
+        })
+    }
+
+    /// A base; one that cannot be read counts as none, never as agreement.
+    pub fn base(&self, column: &str) -> Result<Base, Unread> {
+        Ok(Base::from_bytes(&self.get::<Vec<u8>>(column)?).unwrap_or_default())
+    }
+
+    fn name(&self, column: &str) -> String {
+        self.get::<i64>(column)
+            .map(|id| id.to_string())
+            .or_else(|_| self.get::<String>(column))
+            .unwrap_or_else(|_| "?".into())
+    }
+}
+
+fn read_all<T: FromRow>(rows: &[Row]) -> Result<Vec<T>, Error> {
+    rows.iter()
+        .map(|row| {
+            T::from_row(row).map_err(|unread| Error::Value {
+                table: T::TABLE,
+                column: unread.column,
+                row: row.name(T::KEY),
+                why: unread.why,
+            })
+        })
+        .collect()
+}
+
+/// A single number, such as a count or an id.
+pub(super) struct Number(pub i64);
+
+impl FromRow for Number {
+    const TABLE: &'static str = "result";
+    const KEY: &'static str = "number";
+
+    fn from_row(row: &Row) -> Result<Self, Unread> {
+        Ok(Self(row.get("number")?))
+    }
+}
+
+/// A count as the databases keep it.
+pub(super) fn int(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
+}

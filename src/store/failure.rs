@@ -1,0 +1,318 @@
+//! Failures: records that could not be synchronized, the dead letter. A record has one open failure at a time.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Context, Page, Store,
+    bulk::{Bulk, Filter, without_repeats},
+    change::key_args,
+    engine::{FromRow, Row, Tx, Unread, args},
+    error::Error,
+};
+use crate::core::{
+    fault::Fault,
+    record::RecordKey,
+    status::{FailureClass, FailureStatus, Stage},
+};
+
+/// A try that failed. Opens a failure of the record, or counts one up.
+#[derive(Debug, Clone)]
+pub struct NewFailure {
+    /// The run.
+    pub run_id: Option<i64>,
+    /// The record; its side is where the data came from.
+    pub key: RecordKey,
+    /// Id of the left record, as far as it is known.
+    pub left_id: Option<String>,
+    /// Id of the right record, as far as it is known.
+    pub right_id: Option<String>,
+    /// What went wrong.
+    pub fault: Fault,
+    /// How the failure stands now: `Retrying`, `Open` or `Parked`.
+    pub status: FailureStatus,
+    /// When it is tried again by itself.
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    /// The event that brought the record up.
+    pub event_id: Option<i64>,
+}
+
+/// A stored failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Our id of it.
+    pub failure_id: i64,
+    /// The run that failed last.
+    pub run_id: Option<i64>,
+    /// The record.
+    pub key: RecordKey,
+    /// Id of the left record.
+    pub left_id: Option<String>,
+    /// Id of the right record.
+    pub right_id: Option<String>,
+    /// What happens next.
+    pub class: FailureClass,
+    /// Where on the way it failed.
+    pub stage: Stage,
+    /// How it stands.
+    pub status: FailureStatus,
+    /// The fault's code.
+    pub code: String,
+    /// The other side's HTTP status.
+    pub http_status: Option<u16>,
+    /// What happened.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// The field concerned.
+    pub field: Option<String>,
+    /// Tries that failed.
+    pub attempts: u64,
+    /// When it failed first.
+    pub first_at: DateTime<Utc>,
+    /// When it failed last.
+    pub last_at: DateTime<Utc>,
+    /// When it is tried again by itself.
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    /// When it was resolved or ignored.
+    pub resolved_at: Option<DateTime<Utc>>,
+    /// The event that brought the record up.
+    pub event_id: Option<i64>,
+}
+
+/// Which failures to list.
+#[derive(Debug, Clone, Default)]
+pub struct FailureFilter {
+    /// Of this run.
+    pub run_id: Option<i64>,
+    /// Of this mapping.
+    pub mapping: Option<String>,
+    /// Of this record.
+    pub record_id: Option<String>,
+    /// Of this class.
+    pub class: Option<FailureClass>,
+    /// At this stage.
+    pub stage: Option<Stage>,
+    /// With this code.
+    pub code: Option<String>,
+    /// How they stand.
+    pub standing: Standing,
+    /// Failed last at this time or later.
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// How the failures to list stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// `Retrying`, `Open` or `Parked`.
+    #[default]
+    Unresolved,
+    /// Whatever their status.
+    Any,
+    /// With this status.
+    Only(FailureStatus),
+}
+
+/// By what failures are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureGroup {
+    /// The mapping.
+    Mapping,
+    /// The class.
+    Class,
+    /// The stage.
+    Stage,
+    /// The fault's code.
+    Code,
+    /// The status.
+    Status,
+}
+
+const SELECT: &str = "select failure_id, run_id, mapping, side, record_id, left_id, right_id, class, stage, status, \
+     code, http_status, message, hint, field, attempts, first_at, last_at, next_attempt_at, resolved_at, event_id \
+     from failure";
+
+const UNRESOLVED: &str = "status in ('retrying', 'open', 'parked')";
+
+impl FromRow for Failure {
+    const TABLE: &'static str = "failure";
+    const KEY: &'static str = "failure_id";
+
+    fn from_row(row: &Row) -> Result<Self, Unread> {
+        Ok(Self {
+            failure_id: row.get("failure_id")?,
+            run_id: row.get("run_id")?,
+            key: row.key()?,
+            left_id: row.get("left_id")?,
+            right_id: row.get("right_id")?,
+            class: row.get("class")?,
+            stage: row.get("stage")?,
+            status: row.get("status")?,
+            code: row.get("code")?,
+            http_status: row
+                .get::<Option<i64>>("http_status")?
+                .and_then(|status| u16::try_from(status).ok()),
+            message: row.get("message")?,
+            hint: row.get("hint")?,
+            field: row.get("field")?,
+            attempts: row.count("attempts")?,
+            first_at: row.time("first_at")?,
+            last_at: row.time("last_at")?,
+            next_attempt_at: row.maybe_time("next_attempt_at")?,
+            resolved_at: row.maybe_time("resolved_at")?,
+            event_id: row.get("event_id")?,
+        })
+    }
+}
+
+struct Group(String, u64);
+
+impl FromRow for Group {
+    const TABLE: &'static str = "failure";
+    const KEY: &'static str = "name";
+
+    fn from_row(row: &Row) -> Result<Self, Unread> {
+        Ok(Self(row.get("name")?, row.count("number")?))
+    }
+}
+
+impl Store {
+    /// Failures that fit `filter`, newest first.
+    pub async fn failures(&self, filter: &FailureFilter, page: Page) -> Result<Vec<Failure>, Error> {
+        let (sql, args) = wanted(filter).page(SELECT, "failure_id", page);
+        self.engine().rows(sql, args).await
+    }
+
+    /// One failure.
+    pub async fn failure(&self, failure_id: i64) -> Result<Option<Failure>, Error> {
+        let sql = format!("{SELECT} where failure_id = $1");
+        self.engine().row(sql, args![failure_id]).await
+    }
+
+    /// The unresolved failure of a record.
+    pub async fn open_failure(&self, key: &RecordKey) -> Result<Option<Failure>, Error> {
+        let sql = format!("{SELECT} where mapping = $1 and side = $2 and record_id = $3 and {UNRESOLVED}");
+        self.engine().row(sql, key_args(key)).await
+    }
+
+    /// How many failures fit `filter`.
+    pub async fn failure_count(&self, filter: &FailureFilter) -> Result<u64, Error> {
+        let wanted = wanted(filter);
+        let sql = format!("select count(*) as number from failure{}", wanted.clause());
+        self.count(sql, wanted.args).await
+    }
+
+    /// How many failures fit `filter`, by group, the largest first.
+    pub async fn failure_groups(&self, filter: &FailureFilter, by: FailureGroup) -> Result<Vec<(String, u64)>, Error> {
+        let column = match by {
+            FailureGroup::Mapping => "mapping",
+            FailureGroup::Class => "class",
+            FailureGroup::Stage => "stage",
+            FailureGroup::Code => "code",
+            FailureGroup::Status => "status",
+        };
+        let wanted = wanted(filter);
+        let sql = format!(
+            "select {column} as name, count(*) as number from failure{} group by {column} order by 2 desc, 1",
+            wanted.clause()
+        );
+        let groups = self.engine().rows::<Group>(sql, wanted.args).await?;
+        Ok(groups.into_iter().map(|Group(name, number)| (name, number)).collect())
+    }
+
+    /// Marks an unresolved failure as none; whether there was one.
+    pub async fn ignore_failure(&self, failure_id: i64) -> Result<bool, Error> {
+        let sql = "update failure set status = 'ignored', next_attempt_at = null, resolved_at = $2 \
+             where failure_id = $1 and status in ('retrying', 'open', 'parked')";
+        let changed = self.engine().execute(sql, args![failure_id, self.now()]).await?;
+        Ok(changed > 0)
+    }
+}
+
+fn wanted(filter: &FailureFilter) -> Filter<'_> {
+    let mut wanted = Filter::new();
+    wanted.maybe("run_id =", filter.run_id);
+    wanted.maybe("mapping =", filter.mapping.as_deref());
+    if let Some(record_id) = &filter.record_id {
+        wanted.either(&["record_id =", "left_id =", "right_id ="], record_id);
+    }
+    wanted.maybe("class =", filter.class);
+    wanted.maybe("stage =", filter.stage);
+    wanted.maybe("code =", filter.code.as_deref());
+    wanted.maybe("last_at >=", filter.since);
+    match filter.standing {
+        Standing::Unresolved => wanted.raw(UNRESOLVED),
+        Standing::Any => {}
+        Standing::Only(status) => wanted.and("status =", status),
+    }
+    wanted
+}
+
+/// Stores failed tries.
+pub(super) async fn fail(tx: &mut Tx, context: &Context<'_>, failures: &[&NewFailure]) -> Result<(), Error> {
+    const FAIL: Bulk = Bulk {
+        head: "insert into failure (mapping, side, record_id, run_id, left_id, right_id, class, stage, status, code, \
+               http_status, message, hint, field, attempts, first_at, last_at, next_attempt_at, event_id)",
+        tail: "on conflict (mapping, side, record_id) where status in ('retrying', 'open', 'parked') \
+               do update set run_id = excluded.run_id, left_id = coalesce(excluded.left_id, failure.left_id), \
+               right_id = coalesce(excluded.right_id, failure.right_id), class = excluded.class, \
+               stage = excluded.stage, status = excluded.status, code = excluded.code, \
+               http_status = excluded.http_status, message = excluded.message, hint = excluded.hint, \
+               field = excluded.field, attempts = failure.attempts + 1, last_at = excluded.last_at, \
+               next_attempt_at = excluded.next_attempt_at, \
+               event_id = coalesce(excluded.event_id, failure.event_id)",
+    };
+    for group in without_repeats(failures, |failure| &failure.key) {
+        let rows = group.into_iter().map(|failure| {
+            let fault = &failure.fault;
+            let mut args = key_args(&failure.key);
+            args.extend(args![
+                failure.run_id,
+                &failure.left_id,
+                &failure.right_id,
+                fault.class,
+                fault.stage,
+                failure.status,
+                fault.code,
+                fault.status.map(i64::from),
+                &fault.message,
+                &fault.hint,
+                &fault.field,
+                1_i64,
+                context.now,
+                context.now,
+                failure.next_attempt_at,
+                failure.event_id,
+            ]);
+            args
+        });
+        FAIL.execute(tx, rows.collect()).await?;
+    }
+    Ok(())
+}
+
+/// Resolves the unresolved failures of records that have succeeded.
+pub(super) async fn resolve(tx: &mut Tx, context: &Context<'_>, keys: &[&RecordKey]) -> Result<(), Error> {
+    const RESOLVE: Bulk = Bulk {
+        head: "update failure set status = 'resolved', next_attempt_at = null, resolved_at = v.column4 from (",
+        tail: ") as v where failure.mapping = v.column1 and failure.side = v.column2 \
+               and failure.record_id = v.column3 and failure.status in ('retrying', 'open', 'parked')",
+    };
+    let rows = keys.iter().map(|key| {
+        let mut args = key_args(key);
+        args.push(context.now.into());
+        args
+    });
+    RESOLVE.execute(tx, rows.collect()).await?;
+    Ok(())
+}
+
+/// The mapping of a failure, for callers that hold only that.
+impl Failure {
+    /// The mapping.
+    #[must_use]
+    pub const fn mapping(&self) -> &Arc<str> {
+        &self.key.mapping
+    }
+}

@@ -1,0 +1,43 @@
+//! Leases by name: one leader for the scheduler and for each reconciliation, among all nodes.
+
+use std::time::Duration;
+
+use super::{
+    Store,
+    engine::{Number, args},
+    error::Error,
+    lock::until,
+};
+
+impl Store {
+    /// Takes a lease that is free, has run out, or is ours already; its epoch, which grows with every change of holder.
+    pub async fn acquire_lease(&self, name: &str, ttl: Duration) -> Result<Option<i64>, Error> {
+        let now = self.now();
+        let sql = "insert into lease (name, holder, epoch, until) values ($1, $2, 1, $3) \
+             on conflict (name) do update set \
+             epoch = case when lease.holder = excluded.holder and lease.until > $4 then lease.epoch \
+             else lease.epoch + 1 end, \
+             holder = excluded.holder, until = excluded.until \
+             where lease.until <= $4 or lease.holder = excluded.holder returning epoch as number";
+        let args = args![name, &self.inner.holder, until(now, ttl), now];
+        let got = self.engine().write::<Number>(sql, args).await?;
+        Ok(got.first().map(|epoch| epoch.0))
+    }
+
+    /// Lengthens a lease; whether it still is ours.
+    pub async fn renew_lease(&self, name: &str, epoch: i64, ttl: Duration) -> Result<bool, Error> {
+        let now = self.now();
+        let sql = "update lease set until = $4 where name = $1 and holder = $2 and epoch = $3 and until > $5";
+        let args = args![name, &self.inner.holder, epoch, until(now, ttl), now];
+        Ok(self.engine().execute(sql, args).await? > 0)
+    }
+
+    /// Gives a lease back; one that was lost already is no error.
+    pub async fn release_lease(&self, name: &str, epoch: i64) -> Result<(), Error> {
+        let sql = "update lease set until = 0 where name = $1 and holder = $2 and epoch = $3";
+        self.engine()
+            .execute(sql, args![name, &self.inner.holder, epoch])
+            .await
+            .map(drop)
+    }
+}

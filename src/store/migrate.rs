@@ -1,0 +1,119 @@
+//! Migrations: numbered files, embedded, run in order, each in one transaction together with its entry in
+//! `_sqlx_migrations`. A crash leaves the database before or after a migration, so running again goes on.
+
+use sqlx::{
+    SqlSafeStr as _,
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
+};
+
+use super::{
+    engine::{Engine, Number, args},
+    error::Error,
+};
+
+/// (version, description, SQLite's text, PostgreSQL's text); only ever added to.
+const MIGRATIONS: &[(i64, &str, &str, &str)] = &[(
+    1,
+    "foundation",
+    include_str!("../../migrations/sqlite/0001_foundation.sql"),
+    include_str!("../../migrations/postgres/0001_foundation.sql"),
+)];
+
+/// The newest version this Syncline knows.
+#[must_use]
+pub fn newest() -> i64 {
+    MIGRATIONS
+        .iter()
+        .map(|(version, ..)| *version)
+        .max()
+        .unwrap_or_default()
+}
+
+/// Brings the database to the newest version; several nodes may do so at once.
+pub(super) async fn run(engine: &Engine) -> Result<(), Error> {
+    let found = version(engine).await?;
+    if found > newest() {
+        return Err(Error::Newer { found, known: newest() });
+    }
+    let migrator = Migrator::with_migrations(
+        MIGRATIONS
+            .iter()
+            .map(|(version, description, sqlite, postgres)| {
+                Migration::new(
+                    *version,
+                    (*description).into(),
+                    MigrationType::Simple,
+                    engine.pick(sqlite, postgres).into_sql_str(),
+                    false,
+                )
+            })
+            .collect(),
+    );
+    match engine {
+        Engine::Sqlite(sqlite) => migrator.run(&sqlite.durable).await,
+        Engine::Postgres(pool) => migrator.run(pool).await,
+    }
+    .map_err(|error| explain(&error))
+}
+
+/// Refuses a database that is not at the newest version.
+pub(super) async fn check(engine: &Engine) -> Result<(), Error> {
+    let (found, known) = (version(engine).await?, newest());
+    match found.cmp(&known) {
+        std::cmp::Ordering::Less => Err(Error::Outdated { found, known }),
+        std::cmp::Ordering::Equal => Ok(()),
+        std::cmp::Ordering::Greater => Err(Error::Newer { found, known }),
+    }
+}
+
+/// The database's version; 0 when nothing was ever migrated.
+async fn version(engine: &Engine) -> Result<i64, Error> {
+    let exists = engine.pick(
+        "select count(*) as number from sqlite_master where type = 'table' and name = '_sqlx_migrations'",
+        "select case when to_regclass('_sqlx_migrations') is null then 0 else 1 end::bigint as number",
+    );
+    if engine
+        .row::<Number>(exists, args![])
+        .await?
+        .is_none_or(|found| found.0 == 0)
+    {
+        return Ok(0);
+    }
+    let newest = "select coalesce(max(version), 0) as number from _sqlx_migrations where success";
+    Ok(engine.row::<Number>(newest, args![]).await?.map_or(0, |found| found.0))
+}
+
+fn explain(error: &MigrateError) -> Error {
+    match error {
+        MigrateError::Execute(inner) => Error::of("migrate", inner),
+        MigrateError::ExecuteMigration(inner, version) => Error::of(&format!("migration {version}"), inner),
+        MigrateError::VersionMismatch(version) | MigrateError::Dirty(version) => Error::Altered { version: *version },
+        MigrateError::VersionMissing(found) => Error::Newer {
+            found: *found,
+            known: newest(),
+        },
+        _ => Error::Sql {
+            code: "migrate".into(),
+            message: "the migrations cannot be run".into(),
+            statement: "migrate".into(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_databases_get_the_same_tables_and_indexes() {
+        let names = |text: &str| {
+            text.lines()
+                .filter(|line| line.starts_with("create "))
+                .map(|line| line.split('(').next().unwrap_or(line).trim().to_owned())
+                .collect::<Vec<_>>()
+        };
+        for (version, _, sqlite, postgres) in MIGRATIONS {
+            assert_eq!(names(sqlite), names(postgres), "migration {version}");
+        }
+    }
+}

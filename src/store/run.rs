@@ -1,0 +1,310 @@
+//! Runs: every execution of a mapping, on record with its counters.
+//!
+//! ```text
+//!   start ─▶ running ─▶ succeeded | partial | failed | cancelled
+//!               │  ▲
+//!               ▼  │ release
+//!              held ─▶ cancelled (discard)
+//! ```
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Page, Store,
+    bulk::{Bulk, Filter},
+    engine::{Args, FromRow, Number, Row, Tx, Unread, args, int},
+    error::Error,
+};
+use crate::core::status::{RunKind, RunStatus, Trigger};
+
+/// A run about to begin.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// What it is for.
+    pub kind: RunKind,
+    /// The mapping; none when it concerns several.
+    pub mapping: Option<Arc<str>>,
+    /// Who or what started it.
+    pub trigger: Trigger,
+    /// A remark.
+    pub note: Option<String>,
+    /// A key that lets no second run with it begin ([`Error::Conflict`]), such as job and local date.
+    pub job_key: Option<String>,
+}
+
+/// What a run did, in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counters {
+    /// Requests to other systems.
+    pub requests: u64,
+    /// Bytes received from other systems.
+    pub bytes: u64,
+    /// Records read.
+    pub read: u64,
+    /// Pairs linked.
+    pub linked: u64,
+    /// Records created.
+    pub created: u64,
+    /// Records updated.
+    pub updated: u64,
+    /// Records deleted.
+    pub deleted: u64,
+    /// Records that needed nothing.
+    pub unchanged: u64,
+    /// Records left out on purpose.
+    pub skipped: u64,
+    /// Conflicts found.
+    pub conflicts: u64,
+    /// Records that failed.
+    pub failed: u64,
+}
+
+impl Counters {
+    const COLUMNS: [&'static str; 11] = [
+        "requests",
+        "bytes",
+        "read",
+        "linked",
+        "created",
+        "updated",
+        "deleted",
+        "unchanged",
+        "skipped",
+        "conflicts",
+        "failed",
+    ];
+
+    const fn values(&self) -> [u64; 11] {
+        [
+            self.requests,
+            self.bytes,
+            self.read,
+            self.linked,
+            self.created,
+            self.updated,
+            self.deleted,
+            self.unchanged,
+            self.skipped,
+            self.conflicts,
+            self.failed,
+        ]
+    }
+
+    const fn from_values(values: [u64; 11]) -> Self {
+        let [
+            requests,
+            bytes,
+            read,
+            linked,
+            created,
+            updated,
+            deleted,
+            unchanged,
+            skipped,
+            conflicts,
+            failed,
+        ] = values;
+        Self {
+            requests,
+            bytes,
+            read,
+            linked,
+            created,
+            updated,
+            deleted,
+            unchanged,
+            skipped,
+            conflicts,
+            failed,
+        }
+    }
+
+    /// Adds other counts to these.
+    pub fn add(&mut self, other: &Self) {
+        let mut sums = self.values();
+        for (sum, more) in sums.iter_mut().zip(other.values()) {
+            *sum = sum.saturating_add(more);
+        }
+        *self = Self::from_values(sums);
+    }
+}
+
+/// A stored run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Our id of it.
+    pub run_id: i64,
+    /// What it is for.
+    pub kind: RunKind,
+    /// The mapping.
+    pub mapping: Option<String>,
+    /// Who or what started it.
+    pub trigger: Trigger,
+    /// How it stands.
+    pub status: RunStatus,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// The node it runs on.
+    pub node: String,
+    /// What it did.
+    pub counters: Counters,
+    /// A remark, such as why it is held.
+    pub note: Option<String>,
+    /// Who released or discarded it.
+    pub released_by: Option<String>,
+    /// The key that lets no second run with it begin.
+    pub job_key: Option<String>,
+}
+
+/// Which runs to list.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// Of this mapping.
+    pub mapping: Option<String>,
+    /// Of this kind.
+    pub kind: Option<RunKind>,
+    /// That stand so.
+    pub status: Option<RunStatus>,
+    /// Begun at this time or later.
+    pub since: Option<DateTime<Utc>>,
+}
+
+const SELECT: &str = "select run_id, kind, mapping, trigger, status, started_at, ended_at, node, requests, bytes, \
+     read, linked, created, updated, deleted, unchanged, skipped, conflicts, failed, note, released_by, job_key \
+     from run";
+
+impl FromRow for Run {
+    const TABLE: &'static str = "run";
+    const KEY: &'static str = "run_id";
+
+    fn from_row(row: &Row) -> Result<Self, Unread> {
+        let mut values = [0; 11];
+        for (value, column) in values.iter_mut().zip(Counters::COLUMNS) {
+            *value = row.count(column)?;
+        }
+        Ok(Self {
+            run_id: row.get("run_id")?,
+            kind: row.get("kind")?,
+            mapping: row.get("mapping")?,
+            trigger: row.get("trigger")?,
+            status: row.get("status")?,
+            started_at: row.time("started_at")?,
+            ended_at: row.maybe_time("ended_at")?,
+            node: row.get("node")?,
+            counters: Counters::from_values(values),
+            note: row.get("note")?,
+            released_by: row.get("released_by")?,
+            job_key: row.get("job_key")?,
+        })
+    }
+}
+
+impl Store {
+    /// Begins a run; its id.
+    pub async fn start_run(&self, run: &NewRun) -> Result<i64, Error> {
+        let sql = "insert into run (kind, mapping, trigger, status, started_at, node, note, job_key) \
+             values ($1, $2, $3, 'running', $4, $5, $6, $7) returning run_id as number";
+        let args = args![
+            run.kind,
+            &run.mapping,
+            run.trigger,
+            self.now(),
+            self.node(),
+            &run.note,
+            &run.job_key
+        ];
+        let ids = self.engine().write::<Number>(sql, args).await?;
+        ids.first().map(|id| id.0).ok_or(Error::Closed)
+    }
+
+    /// Ends a running run as `succeeded`, `partial`, `failed`, `held` or `cancelled`; whether it was running. The note
+    /// replaces an earlier one if given.
+    pub async fn finish_run(&self, run_id: i64, status: RunStatus, note: Option<&str>) -> Result<bool, Error> {
+        let sql = "update run set status = $2, ended_at = $3, note = coalesce($4, note) \
+             where run_id = $1 and status = 'running'";
+        let changed = self
+            .engine()
+            .execute(sql, args![run_id, status, self.now(), note])
+            .await?;
+        Ok(changed > 0)
+    }
+
+    /// Lets a held run go on; whether it was held.
+    pub async fn release_run(&self, run_id: i64, by: &str) -> Result<bool, Error> {
+        let sql = "update run set status = 'running', ended_at = null, released_by = $2, node = $3 \
+             where run_id = $1 and status = 'held'";
+        let changed = self.engine().execute(sql, args![run_id, by, self.node()]).await?;
+        Ok(changed > 0)
+    }
+
+    /// Gives up a held run; whether it was held.
+    pub async fn discard_run(&self, run_id: i64, by: &str) -> Result<bool, Error> {
+        let sql = "update run set status = 'cancelled', released_by = $2, ended_at = $3 \
+             where run_id = $1 and status = 'held'";
+        let changed = self.engine().execute(sql, args![run_id, by, self.now()]).await?;
+        Ok(changed > 0)
+    }
+
+    /// Closes as failed what a node's crash left running; how many. Only the node itself may call it, at its start.
+    pub async fn close_crashed_runs(&self, node: &str) -> Result<u64, Error> {
+        let sql = "update run set status = 'failed', ended_at = $2, \
+             note = 'the process ended while this run was at work; its work goes on in later runs' \
+             where node = $1 and status = 'running'";
+        self.engine().execute(sql, args![node, self.now()]).await
+    }
+
+    /// Runs that fit `filter`, newest first.
+    pub async fn runs(&self, filter: &RunFilter, page: Page) -> Result<Vec<Run>, Error> {
+        let mut wanted = Filter::new();
+        wanted.maybe("mapping =", filter.mapping.as_deref());
+        wanted.maybe("kind =", filter.kind);
+        wanted.maybe("status =", filter.status);
+        wanted.maybe("started_at >=", filter.since);
+        let (sql, args) = wanted.page(SELECT, "run_id", page);
+        self.engine().rows(sql, args).await
+    }
+
+    /// One run.
+    pub async fn run(&self, run_id: i64) -> Result<Option<Run>, Error> {
+        let sql = format!("{SELECT} where run_id = $1");
+        self.engine().row(sql, args![run_id]).await
+    }
+
+    /// The last run of these kinds that ended well (`succeeded` or `partial`), of a mapping.
+    pub async fn last_good_run(&self, mapping: &str, kind: RunKind) -> Result<Option<Run>, Error> {
+        let sql = format!(
+            "{SELECT} where mapping = $1 and kind = $2 and status in ('succeeded', 'partial') \
+             order by run_id desc limit 1"
+        );
+        self.engine().row(sql, args![mapping, kind]).await
+    }
+}
+
+/// Adds counts to runs.
+pub(super) async fn add_counters(tx: &mut Tx, counts: &[(i64, &Counters)]) -> Result<(), Error> {
+    const ADD: Bulk = Bulk {
+        head: "update run set requests = requests + v.column2, bytes = bytes + v.column3, read = read + v.column4, \
+               linked = linked + v.column5, created = created + v.column6, updated = updated + v.column7, \
+               deleted = deleted + v.column8, unchanged = unchanged + v.column9, skipped = skipped + v.column10, \
+               conflicts = conflicts + v.column11, failed = failed + v.column12 from (",
+        tail: ") as v where run.run_id = v.column1",
+    };
+    let mut sums: Vec<(i64, Counters)> = Vec::new();
+    for (run_id, more) in counts {
+        match sums.iter_mut().find(|(known, _)| known == run_id) {
+            Some((_, sum)) => sum.add(more),
+            None => sums.push((*run_id, **more)),
+        }
+    }
+    let rows = sums.iter().map(|(run_id, sum)| {
+        let mut args: Args<'_> = args![*run_id];
+        args.extend(sum.values().map(|count| int(count).into()));
+        args
+    });
+    ADD.execute(tx, rows.collect()).await?;
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! Writes to other systems: an intent before the request, an outcome after it.
+//!
+//! A write without an outcome is the trace of a crash or a lost answer; the partner is read before anything is sent
+//! again. Writes also tell our own echoes and loops.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Context, Store,
+    bulk::{Bulk, LIST_MAX, in_list},
+    engine::{FromRow, Number, Row, Tx, Unread, args},
+    error::Error,
+};
+use crate::core::status::{Side, WriteKind, WriteStatus};
+
+/// A write about to be sent.
+#[derive(Debug, Clone)]
+pub struct NewWrite {
+    /// The run it belongs to.
+    pub run_id: Option<i64>,
+    /// The mapping.
+    pub mapping: Arc<str>,
+    /// The side written to.
+    pub side: Side,
+    /// What it does.
+    pub kind: WriteKind,
+    /// The record written; none for a create.
+    pub record_id: Option<String>,
+    /// The record on the other side that it comes from.
+    pub partner_id: String,
+    /// The key that lets the other side recognize a repetition.
+    pub idempotency_key: String,
+    /// Fingerprint of the values written, to recognize their echo.
+    pub values_hash: u64,
+}
+
+/// The outcome of a write.
+#[derive(Debug, Clone)]
+pub struct FinishedWrite {
+    /// The write.
+    pub write_id: i64,
+    /// How it ended.
+    pub status: WriteStatus,
+    /// The other side's HTTP status.
+    pub http_status: Option<u16>,
+    /// The record written, once it is known.
+    pub record_id: Option<String>,
+    /// The version the record has now.
+    pub version: Option<String>,
+}
+
+/// A stored write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// Our id of it.
+    pub write_id: i64,
+    /// The run it belongs to.
+    pub run_id: Option<i64>,
+    /// The mapping.
+    pub mapping: Arc<str>,
+    /// The side written to.
+    pub side: Side,
+    /// What it does.
+    pub kind: WriteKind,
+    /// The record written.
+    pub record_id: Option<String>,
+    /// The record on the other side that it comes from.
+    pub partner_id: String,
+    /// The node that sent it.
+    pub node: String,
+    /// The key that lets the other side recognize a repetition.
+    pub idempotency_key: String,
+    /// Fingerprint of the values written.
+    pub values_hash: u64,
+    /// The version the record had afterwards.
+    pub result_version: Option<String>,
+    /// How it stands.
+    pub status: WriteStatus,
+    /// The other side's HTTP status.
+    pub http_status: Option<u16>,
+    /// When the intent was stored.
+    pub started_at: DateTime<Utc>,
+    /// When the outcome was stored.
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+const SELECT: &str = "select write_id, run_id, mapping, side, kind, record_id, partner_id, node, idempotency_key, \
+     values_hash, result_version, status, http_status, started_at, ended_at from write";
+
+impl FromRow for Write {
+    const TABLE: &'static str = "write";
+    const KEY: &'static str = "write_id";
+
+    fn from_row(row: &Row) -> Result<Self, Unread> {
+        Ok(Self {
+            write_id: row.get("write_id")?,
+            run_id: row.get("run_id")?,
+            mapping: row.shared("mapping")?,
+            side: row.get("side")?,
+            kind: row.get("kind")?,
+            record_id: row.get("record_id")?,
+            partner_id: row.get("partner_id")?,
+            node: row.get("node")?,
+            idempotency_key: row.get("idempotency_key")?,
+            values_hash: row.get::<i64>("values_hash")?.cast_unsigned(),
+            result_version: row.get("result_version")?,
+            status: row.get("status")?,
+            http_status: row
+                .get::<Option<i64>>("http_status")?
+                .and_then(|status| u16::try_from(status).ok()),
+            started_at: row.time("started_at")?,
+            ended_at: row.maybe_time("ended_at")?,
+        })
+    }
+}
+
+impl Store {
+    /// Writes of this node that have no outcome: what a crash left. They are to be looked at before anything else.
+    pub async fn write_unknowns(&self, node: &str) -> Result<Vec<Write>, Error> {
+        let sql =
+            format!("{SELECT} where status in ('intended', 'unknown') and node = $1 order by write_id limit 10000");
+        self.engine().rows(sql, args![node]).await
+    }
+
+    /// Writes without an outcome that concern these records of `side`: as the record written to, or (for a create)
+    /// as the record they come from.
+    pub async fn open_writes(&self, mapping: &str, side: Side, record_ids: &[&str]) -> Result<Vec<Write>, Error> {
+        let mut found = Vec::new();
+        for ids in record_ids.chunks(LIST_MAX) {
+            let mut args = args![mapping, side, side.other()];
+            let list = in_list(ids, &mut args);
+            let sql = format!(
+                "{SELECT} where status in ('intended', 'unknown') and mapping = $1 \
+                 and ((side = $2 and record_id in {list}) or (side = $3 and partner_id in {list})) order by write_id"
+            );
+            found.extend(self.engine().rows::<Write>(sql, args).await?);
+        }
+        Ok(found)
+    }
+
+    /// Writes to a record since `since`, newest first, at most 100: for echoes and loops.
+    pub async fn recent_writes(
+        &self,
+        mapping: &str,
+        side: Side,
+        record_id: &str,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<Write>, Error> {
+        let sql = format!(
+            "{SELECT} where mapping = $1 and side = $2 and record_id = $3 and started_at >= $4 \
+             order by started_at desc, write_id desc limit 100"
+        );
+        self.engine().rows(sql, args![mapping, side, record_id, since]).await
+    }
+
+    /// The last write from a record to the other side, whatever became of it: for the cause of a drift.
+    pub async fn last_write(&self, mapping: &str, side: Side, partner_id: &str) -> Result<Option<Write>, Error> {
+        let sql = format!(
+            "{SELECT} where mapping = $1 and side = $2 and partner_id = $3 order by started_at desc, write_id desc \
+             limit 1"
+        );
+        self.engine().row(sql, args![mapping, side, partner_id]).await
+    }
+}
+
+/// Stores intents; their ids in the order given.
+pub(super) async fn intend(tx: &mut Tx, context: &Context<'_>, writes: &[&NewWrite]) -> Result<Vec<i64>, Error> {
+    const INTEND: Bulk = Bulk {
+        head: "insert into write (run_id, mapping, side, kind, record_id, partner_id, node, idempotency_key, \
+               values_hash, status, started_at)",
+        tail: "returning write_id as number",
+    };
+    let rows = writes.iter().map(|write| {
+        args![
+            write.run_id,
+            &write.mapping,
+            write.side,
+            write.kind,
+            &write.record_id,
+            &write.partner_id,
+            context.node,
+            &write.idempotency_key,
+            write.values_hash.cast_signed(),
+            WriteStatus::Intended,
+            context.now,
+        ]
+    });
+    let mut ids = INTEND
+        .rows::<Number>(tx, rows.collect())
+        .await?
+        .into_iter()
+        .map(|id| id.0)
+        .collect::<Vec<_>>();
+    // Ids are drawn in the order of the rows; the order in which they are returned is promised by neither database.
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+/// Stores outcomes.
+pub(super) async fn finish(tx: &mut Tx, context: &Context<'_>, outcomes: &[&FinishedWrite]) -> Result<(), Error> {
+    const FINISH: Bulk = Bulk {
+        head: "update write set status = v.column2, http_status = v.column3, \
+               record_id = coalesce(v.column4, write.record_id), \
+               result_version = coalesce(v.column5, write.result_version), ended_at = v.column6 from (",
+        tail: ") as v where write.write_id = v.column1",
+    };
+    let rows = outcomes.iter().map(|outcome| {
+        args![
+            outcome.write_id,
+            outcome.status,
+            outcome.http_status.map(i64::from),
+            &outcome.record_id,
+            &outcome.version,
+            context.now,
+        ]
+    });
+    FINISH.execute(tx, rows.collect()).await?;
+    Ok(())
+}
