@@ -14,7 +14,7 @@ pub mod telemetry;
 
 pub mod metrics;
 
-pub mod server;
 pub mod catalog;
+pub mod server;
 
 pub mod sandbox;

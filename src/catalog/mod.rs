@@ -4,6 +4,8 @@
 //! checked types, then what only shows when files are looked at together. Every step adds its problems
 //! and the next goes on with what is sound, so that one check shows them all ([`diagnostic`]).
 
+pub mod case;
 pub mod decode;
 pub mod diagnostic;
+pub mod schema;
 pub mod yaml;

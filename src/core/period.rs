@@ -129,7 +129,7 @@ impl fmt::Display for Rate {
 
 /// A part of a whole (`10%`) or a plain count (`50`).
 #[derive(Debug, Clone, Copy, PartialEq, JsonSchema)]
-#[schemars(with = "String", extend("pattern" = r"^\d+(\.\d+)?%?$"))]
+#[schemars(with = "String", extend("type" = ["string", "integer"], "pattern" = r"^\d+(\.\d+)?%?$"))]
 pub enum Share {
     /// Thousandths of a percent: `1%` is `1000`.
     Percent(u32),

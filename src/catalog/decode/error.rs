@@ -21,6 +21,8 @@ pub(super) struct Error {
 pub(super) enum Kind {
     /// The node has a key that is none of these.
     UnknownKey { expected: &'static [&'static str] },
+    /// The node's key was meant to be this one.
+    Misspelt { key: &'static str },
     /// The node lacks this key.
     Missing { key: &'static str },
     /// The node is none of the names that are allowed.
@@ -45,6 +47,13 @@ impl Error {
         }
     }
 
+    pub(super) const fn misspelt(key: &'static str) -> Self {
+        Self {
+            node: None,
+            kind: Kind::Misspelt { key },
+        }
+    }
+
     pub(super) const fn follows() -> Self {
         Self {
             node: None,
@@ -65,6 +74,11 @@ impl Error {
                 let key = tree.node(node).key.as_ref().map_or("", |key| key.text.as_str());
                 let problem = Problem::error("FM001", pointer, format!("unknown key `{key}`")).on_key();
                 with_names(problem, key, expected, "known keys")
+            }
+            Kind::Misspelt { key } => {
+                let found = tree.node(node).key.as_ref().map_or("", |key| key.text.as_str());
+                let problem = Problem::error("FM001", pointer, format!("unknown key `{found}`")).on_key();
+                problem.with_hint(format!("did you mean `{key}`?"))
             }
             Kind::Missing { key } => Problem::error("FM002", pointer, format!("`{key}` is missing")).on_key(),
             Kind::UnknownName { name, expected } => {
@@ -101,7 +115,7 @@ fn with_names(problem: Problem, name: &str, expected: &[&str], label: &str) -> P
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            Kind::UnknownKey { .. } => f.write_str("unknown key"),
+            Kind::UnknownKey { .. } | Kind::Misspelt { .. } => f.write_str("unknown key"),
             Kind::Missing { key } => write!(f, "`{key}` is missing"),
             Kind::UnknownName { name, .. } => write!(f, "`{name}` is unknown"),
             Kind::Follows => f.write_str("what stands here is wrong"),

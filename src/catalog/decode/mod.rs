@@ -76,6 +76,7 @@ impl Search<'_> {
                 Ok(form) => return Some(form),
                 Err(error) => error,
             };
+            let error = self.blamed(error);
             let node = error.node.unwrap_or(NodeId::ROOT);
             if !self.is_consequence(&error, node) {
                 if self.reported == PROBLEMS_MAX {
@@ -92,6 +93,21 @@ impl Search<'_> {
             if node == NodeId::ROOT || !self.pruned.insert(node) {
                 return None;
             }
+        }
+    }
+
+    /// Where keys may be names of systems, a misspelt key shows only as a missing one: the misspelt key is to blame.
+    fn blamed(&self, error: Error) -> Error {
+        let (Kind::Missing { key }, Some(node)) = (&error.kind, error.node) else {
+            return error;
+        };
+        let misspelt = self.tree.children(node).iter().copied().find(|child| {
+            let found = self.tree.node(*child).key.as_ref();
+            !self.pruned.contains(child) && found.is_some_and(|found| nearest(&found.text, [*key]).is_some())
+        });
+        match misspelt {
+            Some(child) => Error::misspelt(key).at(child),
+            None => error,
         }
     }
 

@@ -4,6 +4,8 @@
 //! here under `sides`, so that a misspelt key can be told from a system's name when the mapping is compiled. Pointers in
 //! problems are those of the written document (`/fields/3/erp`, never `/fields/3/sides/erp`).
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map as JsonMap, Value as Json};
@@ -243,6 +245,12 @@ pub struct CaseForm {
     /// The values both sides last agreed on, by left field name (right field name where there is no left one).
     #[serde(default)]
     pub base: Option<JsonMap<String, Json>>,
+    /// The links of other mappings that the records refer to (mapping to left id to right id).
+    #[serde(default)]
+    pub links: BTreeMap<String, BTreeMap<String, String>>,
+    /// The system whose record changed last, for `conflict: newest`.
+    #[serde(default)]
+    pub newer: Option<String>,
     /// What must come of it.
     pub expect: ExpectForm,
 }

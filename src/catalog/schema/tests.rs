@@ -1,0 +1,169 @@
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::*;
+use crate::catalog::{decode::decode, yaml::Document};
+use crate::core::problem::Problems;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn the_committed_schemas_are_those_of_the_code() {
+    for (name, expected) in all() {
+        let file = root().join("schemas").join(name);
+        let committed = fs::read_to_string(&file).unwrap_or_default();
+        assert!(
+            committed == expected,
+            "schemas/{name} is not what the code says: run `cargo run -- schema --write` and commit the change"
+        );
+    }
+}
+
+/// A file's content and the schema it has to fit.
+struct Sample {
+    name: String,
+    value: Json,
+    schema: &'static str,
+}
+
+fn yaml_files(folder: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join(folder)).unwrap();
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// The shipped files and the schema that each has to fit.
+fn shipped() -> Vec<(PathBuf, &'static str)> {
+    let schema = |path: &Path| {
+        let name = path.to_string_lossy();
+        if name.ends_with(".test.yaml") {
+            "mapping-test.schema.json"
+        } else if name.contains("connectors/") {
+            "connector.schema.json"
+        } else {
+            "mapping.schema.json"
+        }
+    };
+    let files = ["connectors", "mappings"].into_iter().flat_map(yaml_files);
+    files.map(|path| (path.clone(), schema(&path))).collect()
+}
+
+/// The YAML blocks of the reference pages, each as a whole file.
+///
+/// A block that does not begin a file is a part of one: of the top, or of what a first line such as
+/// `# under objects.account:` names.
+fn documented() -> Vec<Sample> {
+    let connector = "{connector: c, base_url: x, objects: {account: {id: id}}}";
+    let mapping = "{mapping: m, between: {a: b, c: d}, fields: []}";
+    let pages = [
+        ("docs/connectors.md", "connector.schema.json", connector),
+        ("docs/mappings.md", "mapping.schema.json", mapping),
+    ];
+    let mut samples = Vec::new();
+    for (page, schema, rest) in pages {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        for (index, block) in text.split("```yaml\n").skip(1).enumerate() {
+            let block = block.split("```").next().unwrap();
+            let name = format!("{page}, block {}", index + 1);
+            let value = value(&name, block);
+            let is_case = value.is_array();
+            let is_whole = is_case || value.get("connector").is_some() || value.get("mapping").is_some();
+            samples.push(Sample {
+                schema: if is_case { "mapping-test.schema.json" } else { schema },
+                value: if is_whole {
+                    value
+                } else {
+                    completed(self::value(page, rest), block, &value)
+                },
+                name,
+            });
+        }
+    }
+    samples
+}
+
+fn completed(mut whole: Json, block: &str, part: &Json) -> Json {
+    let place = block
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix("# under ")?.strip_suffix(':'));
+    let pointer = place.map_or_else(String::new, |place| format!("/{}", place.replace('.', "/")));
+    let target = whole.pointer_mut(&pointer).unwrap().as_object_mut().unwrap();
+    target.extend(part.as_object().unwrap().clone());
+    whole
+}
+
+fn value(name: &str, text: &str) -> Json {
+    let document = Document::read(text.as_bytes());
+    assert!(document.flaws.is_empty(), "{name}: {:?}", document.flaws);
+    let mut problems = Problems::new();
+    let value = decode(&document.body.unwrap(), &mut problems);
+    value.unwrap_or_else(|| panic!("{name}: {:?}", problems.into_vec()))
+}
+
+#[test]
+fn shipped_files_and_documented_examples_fit_their_schemas() {
+    let shipped = shipped().into_iter().map(|(path, schema)| {
+        let name = path.display().to_string();
+        let value = value(&name, &fs::read_to_string(&path).unwrap());
+        Sample { name, value, schema }
+    });
+    let samples: Vec<Sample> = shipped.chain(documented()).collect();
+    assert!(samples.len() > 8, "only {} samples", samples.len());
+    for (name, schema) in all() {
+        let schema: Json = serde_json::from_str(&schema).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        for sample in samples.iter().filter(|sample| sample.schema == name) {
+            let errors: Vec<String> = validator
+                .iter_errors(&sample.value)
+                .map(|error| format!("{} at {}", error, error.instance_path()))
+                .collect();
+            assert!(errors.is_empty(), "{}: {errors:#?}", sample.name);
+        }
+    }
+}
+
+#[test]
+fn every_shipped_file_names_its_schema() {
+    for (path, schema) in shipped() {
+        let line = format!("# yaml-language-server: $schema=../schemas/{schema}");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(
+            text.starts_with(&line),
+            "{} does not begin with `{line}`",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn a_misspelt_key_and_a_wrong_type_do_not_fit_the_schema() {
+    let schema: Json = serde_json::from_str(&mapping()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let right = json!({
+        "mapping": "m", "between": { "a": "x", "b": "y" }, "create": { "a": "yes" },
+        "fields": [{ "a": "p", "b": "q", "sensitive": "yes" }],
+    });
+    assert!(validator.is_valid(&right));
+    for (pointer, value) in [
+        ("/fields/0/sensitive", json!("maybe")),
+        ("/fields/0/a", json!(5)),
+        ("/create/a", json!("perhaps")),
+        ("/between/a", json!([])),
+    ] {
+        let mut wrong = right.clone();
+        *wrong.pointer_mut(pointer).unwrap() = value;
+        assert!(!validator.is_valid(&wrong), "{pointer}");
+    }
+    let mut misspelt = right;
+    misspelt["direktion"] = json!("both");
+    assert!(!validator.is_valid(&misspelt));
+}
