@@ -151,6 +151,7 @@ impl<'a> Case<'a> {
             mapping: self.mapping,
             key: &self.key,
             references: &self.links,
+            settled: diff::UNSETTLED,
         }
     }
 
