@@ -1,32 +1,48 @@
 //! The expression language of connectors and mappings: `{{ … }}`, one expression at a time.
 //!
-//! It is [minijinja](https://docs.rs/minijinja) without statements, loops, functions and access to anything but the names
-//! it is given, with a budget on steps and size. `docs/expressions.md` lists what an author can use; its examples are
-//! run as tests. Numbers stay exact: a result that binary floating point could not hold exactly is refused.
+//! Its syntax and engine are those of [minijinja](https://docs.rs/minijinja), without statements, functions and
+//! methods, and with nothing to reach but the names it is given. `docs/expressions.md` is the reference for authors; its
+//! examples are run as tests.
+//!
+//! What is ours is the meaning of operators. The engine would take decimals through binary floating point, order a
+//! decimal and an integer by their *types*, and print values in its own way; so [`lower`] rewrites every operator, path
+//! and number of a parsed expression into a filter or input of ours before the engine compiles it, and all values stay
+//! exact. What is left to the engine: `and`, `or`, `not`, `if … else`, lists and maps, the order of evaluation, and the
+//! budget.
+//!
+//! - A name that is unknown, a filter that does not exist or a wrong number of arguments is an [`Error`] when the
+//!   expression is parsed.
+//! - A member that the data does not have is *absent*: false in a condition, equal to nothing, taken by `default`, and
+//!   a [`Fault`] in every other filter or operator. An expression that comes to nothing yields `None`.
+//! - Null is a value: text filters leave it alone, so that what was cleared stays cleared.
+//! - The budget is counted in steps, one an instruction and one for every 64 bytes of text that is worked on.
 
-mod bridge;
+mod engine;
 mod filter;
+mod lower;
+mod operator;
 mod scope;
+mod structure;
 mod template;
 
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, fmt, ops::Range, sync::LazyLock};
-
-use minijinja::{Environment, Expression, UndefinedBehavior};
+use std::{borrow::Cow, collections::BTreeSet, fmt, ops::Range, sync::Arc};
 
 use super::{path::Path, problem::nearest, value::Value};
+use lower::Input;
 
 pub use scope::Scope;
-pub use template::{Structure, Template};
+pub use structure::Structure;
+pub use template::Template;
 
-/// Steps one evaluation may take.
-const FUEL: u64 = 10_000;
+/// Steps that one evaluation may take.
+const STEPS_MAX: u64 = 20_000;
 /// The longest expression.
-const SOURCE_BYTES_MAX: usize = 4_096;
-/// The largest text or number of nodes one evaluation may yield.
-pub(crate) const OUTPUT_MAX: usize = 1 << 20;
+const SOURCE_BYTES_MAX: usize = 8 << 10;
+/// The largest result that is computed, in bytes of its text. Data that is only passed on is not measured.
+const OUTPUT_BYTES_MAX: usize = 1 << 20;
 
 /// What is wrong with an expression as written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,30 +50,68 @@ pub(crate) const OUTPUT_MAX: usize = 1 << 20;
 pub struct Error {
     /// What is wrong.
     pub message: String,
-    /// Where, in bytes of the text that holds the expression.
+    /// Where, in bytes of the text that was parsed.
     pub range: Range<usize>,
     /// How to mend it.
     pub hint: Option<String>,
 }
 
-/// Why an evaluation came to nothing.
+impl Error {
+    fn new(message: impl Into<String>, range: Range<usize>) -> Self {
+        Self {
+            message: message.into(),
+            range,
+            hint: None,
+        }
+    }
+
+    fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same error of a text that begins `offset` bytes later.
+    fn moved(mut self, offset: usize) -> Self {
+        self.range = self.range.start + offset..self.range.end + offset;
+        self
+    }
+}
+
+/// Why an evaluation came to nothing. Names what the author wrote and never what the data says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// A name or member that the data does not have.
-    #[error("`{0}` is not there")]
-    Undefined(String),
-    /// The expression does not fit the data.
-    #[error("{0}")]
-    Evaluation(String),
+    /// The data has no such member.
+    #[error("`{what}` is absent")]
+    Absent {
+        /// The path as written, or the expression.
+        what: String,
+    },
+    /// An operator or filter cannot take these values.
+    #[error("`{operation}`: {message}")]
+    Operation {
+        /// The operator or filter.
+        operation: &'static str,
+        /// What it cannot take.
+        message: String,
+    },
+    /// The expression yields what its place cannot take.
+    #[error("{message}")]
+    Result {
+        /// What was found and what was expected.
+        message: String,
+    },
     /// The budget is used up.
-    #[error("the expression takes more than {FUEL} steps")]
-    Fuel,
+    #[error("the expression takes more than {STEPS_MAX} steps")]
+    Steps,
     /// The result is too large.
-    #[error("the result is larger than {OUTPUT_MAX} bytes")]
+    #[error("the result has more than {OUTPUT_BYTES_MAX} bytes")]
     Size,
-    /// Binary floating point would round the result.
-    #[error("the result cannot be exact: use the filters `add`, `sub`, `mul`, `div` and `round`")]
-    Inexact,
+    /// The engine gave up for another reason.
+    #[error("the expression cannot be evaluated: {reason}")]
+    Engine {
+        /// The kind of error.
+        reason: String,
+    },
 }
 
 /// The names an expression may use.
@@ -70,7 +124,14 @@ impl Names {
         Self(names.into_iter().map(Into::into).collect())
     }
 
-    fn has(&self, name: &str) -> bool {
+    /// The same names and one more.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>) -> Self {
+        self.0.insert(name.into());
+        self
+    }
+
+    fn contains(&self, name: &str) -> bool {
         self.0.contains(name)
     }
 
@@ -81,142 +142,108 @@ impl Names {
             None if known.is_empty() => "nothing can be named here".to_owned(),
             None => format!("known here: {}", known.join(", ")),
         };
-        Error {
-            message: format!("unknown name `{name}`"),
-            range,
-            hint: Some(hint),
-        }
+        Error::new(format!("unknown name `{name}`"), range).with_hint(hint)
     }
 }
 
-/// A compiled expression.
+/// A compiled expression. Compiling is dear and evaluating is cheap: keep it.
 pub struct Expr {
     source: String,
+    inputs: Arc<[Input]>,
     program: Program,
 }
 
 enum Program {
-    /// Only names and dots: looked up without the engine.
-    Path {
-        root: String,
-        members: Vec<String>,
-    },
-    Compiled(Expression<'static, 'static>),
+    /// Nothing but a path: looked up without the engine.
+    Path,
+    Compiled(engine::Program),
 }
-
-static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut engine = Environment::empty();
-    engine.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-    engine.set_fuel(Some(FUEL));
-    engine.set_recursion_limit(32);
-    filter::register(&mut engine);
-    engine
-});
 
 impl Expr {
     /// Compiles an expression (without braces) that may use `names`.
     pub fn parse(source: &str, names: &Names) -> Result<Self, Error> {
-        let trimmed = source.trim();
-        let start = source.find(trimmed).unwrap_or(0);
-        let fail = |message: &str, hint: Option<&str>| Error {
-            message: message.to_owned(),
-            range: start..start + trimmed.len(),
-            hint: hint.map(ToOwned::to_owned),
+        let lowered = lower::expression(source, names)?;
+        let program = match lowered.inputs.as_slice() {
+            [Input::Path { .. }] if lowered.is_input => Program::Path,
+            _ => Program::Compiled(engine::compile(lowered.program).ok_or_else(|| lower::too_complex(source))?),
         };
-        if trimmed.is_empty() {
-            return Err(fail("the expression is empty", None));
-        }
-        if source.len() > SOURCE_BYTES_MAX {
-            return Err(fail(
-                "the expression is too long",
-                Some("an expression has at most 4,096 bytes"),
-            ));
-        }
-        if let Some((root, members)) = dotted(trimmed) {
-            if !names.has(root) {
-                return Err(names.unknown(root, start..start + root.len()));
-            }
-            let members = members.into_iter().map(ToOwned::to_owned).collect();
-            return Ok(Self {
-                source: trimmed.to_owned(),
-                program: Program::Path {
-                    root: root.to_owned(),
-                    members,
-                },
-            });
-        }
-        let compiled = ENGINE.compile_expression_owned(trimmed.to_owned()).map_err(|error| {
-            let range = error.range().map_or(start..start + trimmed.len(), |range| {
-                range.start + start..range.end + start
-            });
-            let hint = trimmed
-                .contains("{%")
-                .then(|| "only single expressions are known: no statements".to_owned());
-            Error {
-                message: error.detail().unwrap_or("not an expression").to_owned(),
-                range,
-                hint,
-            }
-        })?;
-        for name in compiled.undeclared_variables(false) {
-            if !names.has(&name) {
-                let range = position(trimmed, &name);
-                return Err(names.unknown(&name, range.start + start..range.end + start));
-            }
-        }
-        check_filters(trimmed, start)?;
         Ok(Self {
-            source: trimmed.to_owned(),
-            program: Program::Compiled(compiled),
+            source: source.trim().to_owned(),
+            inputs: lowered.inputs.into(),
+            program,
         })
     }
 
-    /// The value of the expression; something that is not there is a fault.
+    /// The value of the expression; that there is none is a fault.
     pub fn eval(&self, scope: &Scope) -> Result<Value, Fault> {
-        self.find(scope)?.ok_or_else(|| Fault::Undefined(self.source.clone()))
+        self.find(scope)?.ok_or_else(|| self.absent())
     }
 
-    /// The value of the expression; `None` where it names something that is not there.
+    /// The value of the expression; `None` where it comes to nothing.
     pub fn find(&self, scope: &Scope) -> Result<Option<Value>, Fault> {
-        match &self.program {
-            Program::Path { root, members } => {
-                let mut value = scope.get(root);
-                for member in members {
-                    value = value.and_then(|value| bridge::member(value, member));
-                }
-                Ok(value.cloned())
+        self.peek(scope).map(|value| value.map(Cow::into_owned))
+    }
+
+    /// As [`Expr::find`]; what an expression that is only a path leads to is not copied.
+    pub fn peek<'a>(&self, scope: &'a Scope) -> Result<Option<Cow<'a, Value>>, Fault> {
+        match (&self.program, self.inputs.first()) {
+            (Program::Compiled(program), _) => {
+                let result = program.eval(scope, &self.inputs)?;
+                result.map(Cow::Owned).map_or(Ok(None), |value| Ok(Some(value)))
             }
-            Program::Compiled(expression) => {
-                let result = expression.eval(scope.view()).map_err(|error| self.fault(&error))?;
-                bridge::from_engine(&result)
+            (Program::Path, Some(Input::Path { root, path })) => {
+                Ok(scope.get(root).and_then(|value| path.get(value)).map(Cow::Borrowed))
             }
+            (Program::Path, _) => Ok(None),
         }
     }
 
-    /// The members of `root` that the expression names, as paths. The root alone counts as the empty list.
-    #[must_use]
-    pub fn paths_of(&self, root: &str) -> Vec<Path> {
-        let dotted: Vec<String> = match &self.program {
-            Program::Path { root: own, members } if own == root => vec![members.join(".")],
-            Program::Path { .. } => Vec::new(),
-            Program::Compiled(expression) => expression
-                .undeclared_variables(true)
-                .into_iter()
-                .filter_map(|name| name.strip_prefix(root)?.strip_prefix('.').map(ToOwned::to_owned))
-                .collect(),
-        };
-        dotted.iter().filter_map(|path| Path::parse(path).ok()).collect()
+    /// Whether the condition holds: null and absent are false, and anything that is not a boolean is a fault.
+    pub fn holds(&self, scope: &Scope) -> Result<bool, Fault> {
+        match self.peek(scope)?.as_deref() {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(truth)) => Ok(*truth),
+            Some(other) => Err(Fault::Result {
+                message: format!("the condition yields {} instead of true or false", other.type_name()),
+            }),
+        }
     }
 
-    fn fault(&self, error: &minijinja::Error) -> Fault {
-        match error.kind() {
-            minijinja::ErrorKind::OutOfFuel => Fault::Fuel,
-            minijinja::ErrorKind::UndefinedError => Fault::Undefined(self.source.clone()),
-            _ => Fault::Evaluation(
-                error
-                    .detail()
-                    .map_or_else(|| error.kind().to_string(), ToOwned::to_owned),
-            ),
+    /// The members of `root` that the expression names. They are all it can read, unless [`Expr::uses_whole`] too.
+    #[must_use]
+    pub fn paths_of(&self, root: &str) -> Vec<Path> {
+        let paths = self.paths().filter(|(name, path)| *name == root && !path.is_whole());
+        paths.map(|(_, path)| path.clone()).collect()
+    }
+
+    /// Whether the expression takes `root` as a whole, so that any of its members may matter.
+    #[must_use]
+    pub fn uses_whole(&self, root: &str) -> bool {
+        self.paths().any(|(name, path)| name == root && path.is_whole())
+    }
+
+    /// Whether the expression names `root`.
+    #[must_use]
+    pub fn uses(&self, root: &str) -> bool {
+        self.paths().any(|(name, _)| name == root)
+    }
+
+    /// The expression as written.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    fn paths(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.inputs.iter().filter_map(|input| match input {
+            Input::Path { root, path } => Some((&**root, &**path)),
+            Input::Literal(_) => None,
+        })
+    }
+
+    fn absent(&self) -> Fault {
+        Fault::Absent {
+            what: self.source.clone(),
         }
     }
 }
@@ -225,64 +252,4 @@ impl fmt::Debug for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Expr").field(&self.source).finish()
     }
-}
-
-/// Words of the language that are no names.
-const WORDS: [&str; 8] = ["true", "false", "none", "True", "False", "None", "not", "loop"];
-
-/// Splits text that is only names and dots.
-fn dotted(text: &str) -> Option<(&str, Vec<&str>)> {
-    let is_name = |part: &str| {
-        part.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    let mut parts = text.split('.');
-    let root = parts.next().filter(|root| is_name(root) && !WORDS.contains(root))?;
-    let members: Vec<&str> = parts.collect();
-    members.iter().all(|member| is_name(member)).then_some((root, members))
-}
-
-/// Where `name` stands in `source` as a word of its own.
-fn position(source: &str, name: &str) -> Range<usize> {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    source
-        .match_indices(name)
-        .find(|(at, _)| {
-            let before = source.get(..*at).and_then(|text| text.chars().next_back());
-            let after = source.get(at + name.len()..).and_then(|text| text.chars().next());
-            !before.is_some_and(|c| is_word(c) || c == '.') && !after.is_some_and(is_word)
-        })
-        .map_or(0..source.len(), |(at, _)| at..at + name.len())
-}
-
-/// Finds filters that do not exist, which the engine would tell only when they run.
-fn check_filters(source: &str, start: usize) -> Result<(), Error> {
-    let mut quote = None;
-    let mut rest = source.char_indices().peekable();
-    while let Some((at, c)) = rest.next() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (Some(_), '\\') => drop(rest.next()),
-            (None, '"' | '\'') => quote = Some(c),
-            (None, '|') => {
-                let after = source.get(at + 1..).unwrap_or_default();
-                let name_at = at + 1 + (after.len() - after.trim_start().len());
-                let name: String = after
-                    .trim_start()
-                    .chars()
-                    .take_while(|c| c.is_alphanumeric() || *c == '_')
-                    .collect();
-                if !filter::NAMES.contains(&name.as_str()) {
-                    let near = nearest(&name, filter::NAMES.iter().copied());
-                    return Err(Error {
-                        message: format!("unknown filter `{name}`"),
-                        range: start + name_at..start + name_at + name.len(),
-                        hint: near.map(|near| format!("did you mean `{near}`?")),
-                    });
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }

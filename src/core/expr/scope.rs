@@ -2,27 +2,25 @@
 
 use std::sync::Arc;
 
-use minijinja::value::{Enumerator, Object, ObjectRepr, Value as Engine};
-
-use super::bridge;
 use crate::core::value::Value;
 
-/// The names and values one evaluation sees; cheap to make, since values are shared.
+/// The names and values one evaluation sees; cheap to make and to copy, since values are shared.
 #[derive(Debug, Clone, Default)]
-pub struct Scope(Vec<(String, Arc<Value>)>);
+pub struct Scope(Arc<Vec<(Box<str>, Arc<Value>)>>);
 
 impl Scope {
     /// No names yet.
     #[must_use]
-    pub const fn new() -> Self {
-        Self(Vec::new())
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Gives `name` a value; a second value of the same name takes the place of the first.
     pub fn set(&mut self, name: &str, value: Arc<Value>) {
-        match self.0.iter_mut().find(|(known, _)| known == name) {
+        let entries = Arc::make_mut(&mut self.0);
+        match entries.iter_mut().find(|(known, _)| **known == *name) {
             Some(entry) => entry.1 = value,
-            None => self.0.push((name.to_owned(), value)),
+            None => entries.push((name.into(), value)),
         }
     }
 
@@ -36,37 +34,11 @@ impl Scope {
     /// The value of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_ref())
+        self.shared(name).map(AsRef::as_ref)
     }
 
-    pub(super) fn view(&self) -> Engine {
-        Engine::from_object(View(self.0.clone()))
-    }
-}
-
-#[derive(Debug)]
-struct View(Vec<(String, Arc<Value>)>);
-
-impl Object for View {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Map
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Engine) -> Option<Engine> {
-        self.get_value_by_str(key.as_str()?)
-    }
-
-    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Engine> {
-        self.0
-            .iter()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| bridge::to_engine_shared(value))
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::NonEnumerable
+    pub(super) fn shared(&self, name: &str) -> Option<&Arc<Value>> {
+        let entry = self.0.iter().find(|(known, _)| **known == *name);
+        entry.map(|(_, value)| value)
     }
 }

@@ -1,22 +1,20 @@
-//! Texts with `{{ … }}` in them, and structures of such texts.
+//! Texts with `{{ … }}` in them.
 
-use serde_json::Value as Json;
-
-use super::{Error, Expr, Fault, Names, OUTPUT_MAX, Scope};
+use super::{Error, Expr, Fault, Names, OUTPUT_BYTES_MAX, Scope};
 use crate::core::{
     path::Path,
-    problem::pointer,
-    value::{Map, Value, json},
+    value::{Redacted, Value},
 };
 
-/// A text with expressions in it. A text that is exactly one `{{ … }}` yields the expression's own type, any other text.
+/// A text with expressions in it. A text that is exactly one `{{ … }}` yields the expression's own type, any other
+/// yields text; without `{{` it is what it is. A literal `{{` is written `{{ '{{' }}`.
 #[derive(Debug)]
 pub struct Template(Kind);
 
 #[derive(Debug)]
 enum Kind {
     Literal(Value),
-    Single(Expr),
+    Single(Box<Expr>),
     Mixed(Vec<Part>),
 }
 
@@ -27,16 +25,17 @@ enum Part {
 }
 
 impl Template {
-    /// Compiles a text whose expressions may use `names`.
+    /// Compiles a text whose expressions may use `names`. Ranges of errors are bytes of `source`.
     pub fn parse(source: &str, names: &Names) -> Result<Self, Error> {
         let mut parts = parts(source, names)?;
-        Ok(Self(match parts.len() {
-            0 => Kind::Literal(Value::Text(String::new())),
-            1 => match parts.swap_remove(0) {
-                Part::Text(text) => Kind::Literal(Value::Text(text)),
-                Part::Expr(expr) => Kind::Single(expr),
-            },
-            _ => Kind::Mixed(parts),
+        Ok(Self(match (parts.pop(), parts.is_empty()) {
+            (None, _) => Kind::Literal(Value::Text(String::new())),
+            (Some(Part::Text(text)), true) => Kind::Literal(Value::Text(text)),
+            (Some(Part::Expr(expr)), true) => Kind::Single(Box::new(expr)),
+            (Some(last), false) => {
+                parts.push(last);
+                Kind::Mixed(parts)
+            }
         }))
     }
 
@@ -52,7 +51,7 @@ impl Template {
         matches!(self.0, Kind::Literal(_))
     }
 
-    /// The template's value; something that is not there is a fault.
+    /// The template's value; that there is none is a fault.
     pub fn eval(&self, scope: &Scope) -> Result<Value, Fault> {
         match &self.0 {
             Kind::Single(expr) => expr.eval(scope),
@@ -60,7 +59,7 @@ impl Template {
         }
     }
 
-    /// The template's value; `None` where it is one expression that names something that is not there.
+    /// The template's value; `None` where it is one expression that comes to nothing. Inside of a text that is a fault.
     pub fn find(&self, scope: &Scope) -> Result<Option<Value>, Fault> {
         match &self.0 {
             Kind::Literal(value) => Ok(Some(value.clone())),
@@ -69,36 +68,70 @@ impl Template {
         }
     }
 
-    /// The template as text, with every inserted value passed through `escape`; `None` where it names something that is
-    /// not there and is nothing else.
+    /// The template as text, with every inserted value passed through `escape`; null is empty. `None` where it is one
+    /// expression that comes to nothing.
     pub fn text(&self, scope: &Scope, escape: impl Fn(String) -> String) -> Result<Option<String>, Fault> {
         match &self.0 {
             Kind::Literal(value) => Ok(value.to_text()),
-            Kind::Single(expr) => Ok(expr.find(scope)?.map(|value| escape(shown(&value)))),
+            Kind::Single(expr) => match expr.peek(scope)? {
+                Some(value) => Ok(Some(escape(inserted(&value, expr)?))),
+                None => Ok(None),
+            },
             Kind::Mixed(parts) => mixed(parts, scope, escape).map(Some),
         }
     }
 
-    /// The members of `root` that the template's expressions name.
+    /// Whether the condition holds, see [`Expr::holds`].
+    pub fn holds(&self, scope: &Scope) -> Result<bool, Fault> {
+        match &self.0 {
+            Kind::Literal(Value::Bool(truth)) => Ok(*truth),
+            Kind::Single(expr) => expr.holds(scope),
+            Kind::Literal(_) | Kind::Mixed(_) => Err(Fault::Result {
+                message: "the condition yields text instead of true or false".to_owned(),
+            }),
+        }
+    }
+
+    /// The members of `root` that the template names, see [`Expr::paths_of`].
     #[must_use]
     pub fn paths_of(&self, root: &str) -> Vec<Path> {
-        match &self.0 {
-            Kind::Literal(_) => Vec::new(),
-            Kind::Single(expr) => expr.paths_of(root),
-            Kind::Mixed(parts) => parts
-                .iter()
-                .filter_map(|part| match part {
-                    Part::Expr(expr) => Some(expr.paths_of(root)),
-                    Part::Text(_) => None,
-                })
-                .flatten()
-                .collect(),
-        }
+        self.expressions().flat_map(|expr| expr.paths_of(root)).collect()
+    }
+
+    /// Whether the template takes `root` as a whole, see [`Expr::uses_whole`].
+    #[must_use]
+    pub fn uses_whole(&self, root: &str) -> bool {
+        self.expressions().any(|expr| expr.uses_whole(root))
+    }
+
+    /// Whether it names `root`.
+    #[must_use]
+    pub fn uses(&self, root: &str) -> bool {
+        self.expressions().any(|expr| expr.uses(root))
+    }
+
+    fn expressions(&self) -> impl Iterator<Item = &Expr> {
+        let (single, parts) = match &self.0 {
+            Kind::Literal(_) => (None, [].as_slice()),
+            Kind::Single(expr) => (Some(&**expr), [].as_slice()),
+            Kind::Mixed(parts) => (None, parts.as_slice()),
+        };
+        single.into_iter().chain(parts.iter().filter_map(|part| match part {
+            Part::Expr(expr) => Some(expr),
+            Part::Text(_) => None,
+        }))
     }
 }
 
-fn shown(value: &Value) -> String {
-    value.to_text().unwrap_or_else(|| json::to_string(value))
+/// A value in the middle of a text. A list or map there is a mistake: whoever means it says how it is written.
+fn inserted(value: &Value, expr: &Expr) -> Result<String, Fault> {
+    value.to_text().ok_or_else(|| Fault::Result {
+        message: format!(
+            "`{}` yields a {} inside a text; `| json` writes it as one",
+            expr.source(),
+            Redacted(value)
+        ),
+    })
 }
 
 fn mixed(parts: &[Part], scope: &Scope, escape: impl Fn(String) -> String) -> Result<String, Fault> {
@@ -106,9 +139,12 @@ fn mixed(parts: &[Part], scope: &Scope, escape: impl Fn(String) -> String) -> Re
     for part in parts {
         match part {
             Part::Text(literal) => text.push_str(literal),
-            Part::Expr(expr) => text.push_str(&escape(shown(&expr.eval(scope)?))),
+            Part::Expr(expr) => {
+                let value = expr.peek(scope)?.ok_or_else(|| expr.absent())?;
+                text.push_str(&escape(inserted(&value, expr)?));
+            }
         }
-        if text.len() > OUTPUT_MAX {
+        if text.len() > OUTPUT_BYTES_MAX {
             return Err(Fault::Size);
         }
     }
@@ -119,37 +155,33 @@ fn parts(source: &str, names: &Names) -> Result<Vec<Part>, Error> {
     let mut parts = Vec::new();
     let mut at = 0;
     let rest = |at: usize| source.get(at..).unwrap_or_default();
-    if let Some(statement) = source.find("{%") {
-        return Err(Error {
-            message: "statements are not known here".to_owned(),
-            range: statement..statement + 2,
-            hint: Some("use one expression, with `if … else …` inside it".to_owned()),
-        });
-    }
     while let Some(open) = rest(at).find("{{") {
-        if open > 0 {
-            parts.push(Part::Text(rest(at).get(..open).unwrap_or_default().to_owned()));
-        }
+        literal(rest(at).get(..open).unwrap_or_default(), at, &mut parts)?;
         let start = at + open + 2;
         let Some(length) = closing(rest(start)) else {
-            return Err(Error {
-                message: "`{{` is not closed".to_owned(),
-                range: start - 2..source.len(),
-                hint: Some("add `}}`".to_owned()),
-            });
+            return Err(Error::new("`{{` is not closed", start - 2..source.len()).with_hint("add `}}`"));
         };
         let inner = rest(start).get(..length).unwrap_or_default();
-        let expr = Expr::parse(inner, names).map_err(|error| Error {
-            range: error.range.start + start..error.range.end + start,
-            ..error
-        })?;
+        let expr = Expr::parse(inner, names).map_err(|error| error.moved(start))?;
         parts.push(Part::Expr(expr));
         at = start + length + 2;
     }
-    if !rest(at).is_empty() {
-        parts.push(Part::Text(rest(at).to_owned()));
-    }
+    literal(rest(at), at, &mut parts)?;
     Ok(parts)
+}
+
+/// Text between expressions, which begins at `offset`.
+fn literal(text: &str, offset: usize, parts: &mut Vec<Part>) -> Result<(), Error> {
+    if let Some(at) = text.find("{%") {
+        return Err(
+            Error::new("statements are not known here", offset + at..offset + at + 2)
+                .with_hint("use one expression: `{{ a if condition else b }}`"),
+        );
+    }
+    if !text.is_empty() {
+        parts.push(Part::Text(text.to_owned()));
+    }
+    Ok(())
 }
 
 /// Bytes up to the `}}` that closes an expression; braces inside quotes and of maps do not count.
@@ -169,104 +201,4 @@ fn closing(text: &str) -> Option<usize> {
         }
     }
     None
-}
-
-/// A JSON-like structure whose texts are templates.
-#[derive(Debug)]
-pub enum Structure {
-    /// A text, or a value that is the same whatever the scope.
-    Leaf(Template),
-    /// Items.
-    List(Vec<Structure>),
-    /// Members; one that yields nothing is left out.
-    Map(Vec<(Template, Structure)>),
-}
-
-impl Structure {
-    /// Compiles a structure. Every problem is reported with the JSON pointer of its text.
-    pub fn parse(form: &Json, names: &Names, place: &str, report: &mut dyn FnMut(String, Error)) -> Self {
-        match form {
-            Json::String(text) => Self::Leaf(Template::parse(text, names).unwrap_or_else(|error| {
-                report(place.to_owned(), error);
-                Template::literal(Value::Null)
-            })),
-            Json::Array(items) => Self::List(
-                items
-                    .iter()
-                    .enumerate()
-                    .map(|(index, item)| Self::parse(item, names, &pointer(place, index), report))
-                    .collect(),
-            ),
-            Json::Object(members) => Self::Map(
-                members
-                    .iter()
-                    .map(|(key, member)| {
-                        let place = pointer(place, key);
-                        let key = Template::parse(key, names).unwrap_or_else(|error| {
-                            report(place.clone(), error);
-                            Template::literal(Value::Null)
-                        });
-                        (key, Self::parse(member, names, &place, report))
-                    })
-                    .collect(),
-            ),
-            plain => Self::Leaf(Template::literal(Value::from(plain.clone()))),
-        }
-    }
-
-    /// The structure's value; `None` where it is a text that yields nothing.
-    pub fn find(&self, scope: &Scope) -> Result<Option<Value>, Fault> {
-        match self {
-            Self::Leaf(template) => template.find(scope),
-            Self::List(items) => {
-                let items: Result<Vec<_>, _> = items.iter().map(|item| item.find(scope)).collect();
-                Ok(Some(Value::List(items?.into_iter().flatten().collect())))
-            }
-            Self::Map(members) => {
-                let mut map = Map::new();
-                for (key, member) in members {
-                    let key = key.text(scope, |text| text)?;
-                    if let (Some(key), Some(value)) = (key, member.find(scope)?) {
-                        map.insert(key, value);
-                    }
-                }
-                Ok(Some(Value::Map(map)))
-            }
-        }
-    }
-
-    /// Whether any of its texts names `root`.
-    #[must_use]
-    pub fn uses(&self, root: &str) -> bool {
-        match self {
-            Self::Leaf(template) => template.uses(root),
-            Self::List(items) => items.iter().any(|item| item.uses(root)),
-            Self::Map(members) => members.iter().any(|(key, member)| key.uses(root) || member.uses(root)),
-        }
-    }
-}
-
-impl Template {
-    /// Whether it names `root`.
-    #[must_use]
-    pub fn uses(&self, root: &str) -> bool {
-        match &self.0 {
-            Kind::Literal(_) => false,
-            Kind::Single(expr) => expr.uses(root),
-            Kind::Mixed(parts) => parts
-                .iter()
-                .any(|part| matches!(part, Part::Expr(expr) if expr.uses(root))),
-        }
-    }
-}
-
-impl Expr {
-    /// Whether the expression names `root`.
-    #[must_use]
-    pub fn uses(&self, root: &str) -> bool {
-        match &self.program {
-            super::Program::Path { root: own, .. } => own == root,
-            super::Program::Compiled(expression) => expression.undeclared_variables(false).contains(root),
-        }
-    }
 }

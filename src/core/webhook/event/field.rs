@@ -11,7 +11,7 @@ use crate::core::{
 /// What a template yields; `None` where it is made from something that the request does not have.
 pub(super) fn find(field: &'static str, template: &Template, scope: &Scope) -> Result<Option<Value>, Malformed> {
     match template.find(scope) {
-        Err(Fault::Undefined(_)) => Ok(None),
+        Err(Fault::Absent { .. }) => Ok(None),
         found => found.map_err(|source| Malformed::Template { field, source }),
     }
 }
