@@ -36,6 +36,7 @@ pub mod conflict;
 pub mod drift;
 pub mod failure;
 pub mod run;
+pub mod scan;
 
 pub mod api_token;
 pub mod audit;

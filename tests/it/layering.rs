@@ -13,15 +13,25 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sandbox", &[]),
     ("settings", &["core", "clock"]),
     ("telemetry", &["core", "clock", "settings"]),
+    ("metrics", &["core", "clock"]),
     ("catalog", &["core", "clock"]),
     ("store", &["core", "clock"]),
     ("client", &["core", "clock"]),
     ("database", &["core", "clock"]),
     (
         "sync",
-        &["core", "clock", "telemetry", "store", "client", "database", "catalog"],
+        &[
+            "core",
+            "clock",
+            "telemetry",
+            "metrics",
+            "store",
+            "client",
+            "database",
+            "catalog",
+        ],
     ),
-    ("report", &["core", "clock", "telemetry", "store", "sync"]),
+    ("report", &["core", "clock", "telemetry", "metrics", "store", "sync"]),
     (
         "worker",
         &[
