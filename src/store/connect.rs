@@ -9,6 +9,7 @@ use std::{
 };
 
 use sqlx::{
+    ConnectOptions as _, Connection as _,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -83,7 +84,7 @@ impl Store {
             let lock = prepare(&path, options)?;
             (Engine::Sqlite(open_sqlite(&path, options)), lock)
         } else {
-            (Engine::Postgres(open_postgres(options)?), None)
+            (Engine::Postgres(open_postgres(options).await?), None)
         };
         match options.access {
             Access::Daemon => migrate::run(&engine).await?,
@@ -228,13 +229,22 @@ fn open_sqlite(path: &Path, options: &Options) -> SqliteEngine {
 /// SQLite's default.
 const SQLITE_PAGE_BYTES: u64 = 4_096;
 
-fn open_postgres(options: &Options) -> Result<sqlx::PgPool, Error> {
+async fn open_postgres(options: &Options) -> Result<sqlx::PgPool, Error> {
     if !options.url.starts_with("postgres://") && !options.url.starts_with("postgresql://") {
         return Err(Error::Url {
             why: "it begins with neither".into(),
         });
     }
     let connect = PgConnectOptions::from_str(&options.url).map_err(|error| Error::of("connect", &error))?;
+    // Once by hand: the pool would try again until its time is up, and not say why.
+    let first = tokio::time::timeout(WAIT_MAX, connect.connect())
+        .await
+        .map_err(|_| Error::Gone {
+            what: "no answer".into(),
+        })?
+        .map_err(|error| Error::of("connect", &error))?;
+    // A connection that does not end well has ended, too.
+    let _ = first.close().await;
     Ok(PgPoolOptions::new()
         .max_connections(options.postgres_connections.max(2))
         .acquire_timeout(WAIT_MAX)

@@ -71,7 +71,10 @@ impl Engine {
         let sql = text(sql.into());
         let rows = match self {
             Self::Sqlite(sqlite) => sqlite_rows(&sqlite.read, &sql, args).await?,
-            Self::Postgres(pool) => postgres_rows(pool, &sql, args).await?,
+            Self::Postgres(pool) => {
+                let mut connection = pool.acquire().await.map_err(|error| gone(pool, &error))?;
+                postgres_rows(&mut *connection, &sql, args).await?
+            }
         };
         read_all(&rows)
     }
@@ -104,9 +107,7 @@ impl Engine {
                 tx.run(begin).await?;
                 Ok(Tx::Sqlite(tx))
             }
-            Self::Postgres(pool) => Ok(Tx::Postgres(
-                pool.begin().await.map_err(|error| Error::of("begin", &error))?,
-            )),
+            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await.map_err(|error| gone(pool, &error))?)),
         }
     }
 
@@ -136,6 +137,16 @@ impl Engine {
             }
             Self::Postgres(pool) => pool.close().await,
         }
+    }
+}
+
+/// Tells a database that cannot be reached from one whose connections are all in use.
+fn gone(pool: &PgPool, error: &sqlx::Error) -> Error {
+    match error {
+        sqlx::Error::PoolTimedOut if pool.size() == 0 => Error::Gone {
+            what: "no connection could be made".into(),
+        },
+        other => Error::of("begin", other),
     }
 }
 

@@ -1,5 +1,12 @@
 //! Integration tests: the house as a whole, and its rooms against real parts.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    reason = "a test that cannot go on has failed; `left(1)` reads better than `left(&1)`"
+)]
 
 mod layering;
+mod store;
+mod support;

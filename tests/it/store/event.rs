@@ -1,0 +1,262 @@
+//! The inbox and the group commit.
+
+use futures_util::future::join_all;
+use syncline::{
+    core::status::EventStatus,
+    store::{
+        Error, Op, Options, Page, Store,
+        event::{EventFilter, FinishedEvent, Received},
+        link::{Agreement, NewLink},
+    },
+};
+
+use super::{left, mapping, new_change, new_event};
+use crate::support::database::Database;
+
+on_both!(
+    a_received_event_survives_reopening,
+    the_same_event_sent_many_times_at_once_is_stored_once,
+    two_equal_events_in_one_request_are_one,
+    a_large_batch_is_answered_in_its_order,
+    an_event_brings_its_changes_once,
+    the_outcome_of_an_event_covers_earlier_ones_of_its_record,
+    a_payload_is_kept_sealed_and_opens_again,
+    a_full_queue_answers_busy_and_loses_nothing,
+    a_refused_submission_does_not_take_the_others_with_it,
+    events_are_paged_and_filtered,
+    a_nul_in_a_text_is_replaced_on_both_databases,
+);
+
+async fn a_received_event_survives_reopening(database: Database) {
+    let store = database.open().await;
+    let received = store.receive(vec![new_event("e-1")]).await.unwrap();
+    let [Received::Stored(event_id)] = received[..] else {
+        panic!("{received:?}");
+    };
+    store.close().await;
+    drop(store);
+    let store = database.open().await;
+    let event = store.event(event_id).await.unwrap().unwrap();
+    assert_eq!(event.external_id, "e-1");
+    assert_eq!(event.status, EventStatus::Received);
+    assert_eq!(event.received_at, database.clock().now());
+    assert_eq!(store.events_received(10).await.unwrap(), [event]);
+}
+
+async fn the_same_event_sent_many_times_at_once_is_stored_once(database: Database) {
+    let store = database.open().await;
+    let answers = join_all((0..40).map(|_| store.receive(vec![new_event("e-1")]))).await;
+    let answers = answers.into_iter().flat_map(Result::unwrap).collect::<Vec<_>>();
+    let stored = answers
+        .iter()
+        .filter(|answer| matches!(answer, Received::Stored(_)))
+        .count();
+    assert_eq!(stored, 1);
+    let id = |answer: &Received| match *answer {
+        Received::Stored(id) | Received::Duplicate(id) => id,
+    };
+    assert!(answers.iter().all(|answer| id(answer) == id(&answers[0])));
+}
+
+async fn two_equal_events_in_one_request_are_one(database: Database) {
+    let store = database.open().await;
+    let events = vec![new_event("e-1"), new_event("e-2"), new_event("e-1")];
+    let answers = store.receive(events).await.unwrap();
+    let [Received::Stored(first), Received::Stored(_), Received::Duplicate(again)] = answers[..] else {
+        panic!("{answers:?}");
+    };
+    assert_eq!(first, again);
+}
+
+async fn a_large_batch_is_answered_in_its_order(database: Database) {
+    let store = database.open().await;
+    store.receive(vec![new_event(70)]).await.unwrap();
+    let answers = store.receive((0..150).map(new_event).collect()).await.unwrap();
+    for (number, answer) in answers.into_iter().enumerate() {
+        let (id, is_duplicate) = match answer {
+            Received::Stored(id) => (id, false),
+            Received::Duplicate(id) => (id, true),
+        };
+        assert_eq!(is_duplicate, number == 70);
+        let event = store.event(id).await.unwrap().unwrap();
+        assert_eq!(event.external_id, number.to_string());
+    }
+}
+
+async fn an_event_brings_its_changes_once(database: Database) {
+    let store = database.open().await;
+    let mut event = new_event("e-1");
+    event.changes = vec![new_change(left("A-1"))];
+    let answers = store.receive(vec![event.clone()]).await.unwrap();
+    let [Received::Stored(event_id)] = answers[..] else {
+        panic!("{answers:?}");
+    };
+    store.receive(vec![event]).await.unwrap();
+    let claimed = super::claim(&store, 10).await;
+    assert_eq!(claimed.len(), 1);
+    assert_eq!(claimed[0].generation, 1);
+    assert_eq!(claimed[0].event_id, Some(event_id));
+    let stored = store.event(event_id).await.unwrap().unwrap();
+    assert_eq!(stored.status, EventStatus::Queued);
+}
+
+async fn the_outcome_of_an_event_covers_earlier_ones_of_its_record(database: Database) {
+    let store = database.open().await;
+    let mut events = [new_event("e-1"), new_event("e-2"), new_event("other"), new_event("e-3")];
+    events[2].record_id = Some("A-2".into());
+    for event in &mut events {
+        event.changes = vec![new_change(left(event.record_id.clone().unwrap()))];
+    }
+    let ids = store
+        .receive(events.to_vec())
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|answer| match answer {
+            Received::Stored(id) | Received::Duplicate(id) => id,
+        })
+        .collect::<Vec<_>>();
+    let outcome = FinishedEvent {
+        event_id: ids[1],
+        status: EventStatus::Done,
+        last_error: None,
+        processing_ms: 12,
+    };
+    store.commit(vec![Op::FinishEvent(outcome)]).await.unwrap();
+    let mut standing = Vec::new();
+    for id in ids {
+        let event = store.event(id).await.unwrap().unwrap();
+        standing.push((event.status, event.attempts, event.processing_ms));
+    }
+    let done = (EventStatus::Done, 1, Some(12));
+    let queued = (EventStatus::Queued, 0, None);
+    assert_eq!(standing, [done, done, queued, queued]);
+}
+
+async fn a_payload_is_kept_sealed_and_opens_again(database: Database) {
+    let store = database.open().await;
+    let mut event = new_event("e-1");
+    event.payload = Some(b"ana@example.com owes 12.50".to_vec());
+    let answers = store.receive(vec![event]).await.unwrap();
+    let [Received::Stored(event_id)] = answers[..] else {
+        panic!("{answers:?}");
+    };
+    let opened = store.event_payload(event_id).await.unwrap().unwrap();
+    assert_eq!(opened, b"ana@example.com owes 12.50");
+    let kept = match database.path() {
+        Some(path) => {
+            store.close().await;
+            std::fs::read(path).unwrap()
+        }
+        None => database
+            .raw_text("select encode(payload, 'escape') from event")
+            .await
+            .unwrap()
+            .into_bytes(),
+    };
+    assert!(
+        !kept.windows(3).any(|part| part == b"ana"),
+        "the payload stands there in clear"
+    );
+}
+
+async fn a_full_queue_answers_busy_and_loses_nothing(database: Database) {
+    let options = Options {
+        queue_max: 2,
+        ..database.options()
+    };
+    let store = Store::open(&options).await.unwrap();
+    store.receive(vec![new_event("first")]).await.unwrap();
+    let blocked = database.block().await;
+    // The writer takes at most three before it waits; two wait in the queue.
+    let waiting = (0..20).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move { store.receive(vec![new_event(number)]).await })
+    });
+    let waiting = waiting.collect::<Vec<_>>();
+    // Those refused are told at once, while the database still is blocked.
+    let mut refused = 0;
+    while refused < 15 {
+        refused = waiting.iter().filter(|task| task.is_finished()).count();
+        tokio::task::yield_now().await;
+    }
+    drop(blocked);
+    let answers = join_all(waiting).await.into_iter().map(Result::unwrap);
+    let (taken, refused): (Vec<_>, Vec<_>) = answers.partition(Result::is_ok);
+    assert!(!taken.is_empty());
+    assert!(
+        refused.iter().all(|answer| matches!(answer, Err(Error::Busy { .. }))),
+        "{refused:?}"
+    );
+    let stored = store.events(&EventFilter::default(), Page::first(100)).await.unwrap();
+    assert_eq!(stored.len(), taken.len() + 1);
+}
+
+async fn a_refused_submission_does_not_take_the_others_with_it(database: Database) {
+    let store = database.open().await;
+    let link = |left_id: usize, right_id: usize| {
+        Op::PutLink(NewLink {
+            mapping: mapping(),
+            left_id: left_id.to_string(),
+            right_id: right_id.to_string(),
+            agreement: Agreement::default(),
+        })
+    };
+    store.commit(vec![link(0, 0)]).await.unwrap();
+    let blocked = database.block().await;
+    let waiting = (1..40_usize).map(|number| {
+        let (store, op) = (store.clone(), link(number, if number == 13 { 0 } else { number }));
+        let enqueue = Op::Enqueue(new_change(left(number)));
+        tokio::spawn(async move { store.commit(vec![enqueue, op]).await })
+    });
+    let waiting = waiting.collect::<Vec<_>>();
+    tokio::task::yield_now().await;
+    drop(blocked);
+    for (number, task) in (1..40_usize).zip(waiting) {
+        let answer = task.await.unwrap();
+        if number == 13 {
+            assert!(matches!(answer, Err(Error::Conflict { .. })), "{answer:?}");
+        } else {
+            assert_eq!(answer, Ok(()), "{number}");
+        }
+    }
+    // Nothing of the refused submission is there, everything of the others is.
+    assert_eq!(store.queue_stats().await.unwrap().depth, 38);
+}
+
+async fn events_are_paged_and_filtered(database: Database) {
+    let store = database.open().await;
+    store.receive((0..5).map(new_event).collect()).await.unwrap();
+    let mut other = new_event("other");
+    other.system = "erp".into();
+    store.receive(vec![other]).await.unwrap();
+    let filter = EventFilter {
+        system: Some("crm".into()),
+        ..EventFilter::default()
+    };
+    let first = store.events(&filter, Page::first(3)).await.unwrap();
+    let page = Page {
+        before: first.last().map(|event| event.event_id),
+        limit: 3,
+    };
+    let second = store.events(&filter, page).await.unwrap();
+    let names = |events: &[syncline::store::event::Event]| {
+        events.iter().map(|event| event.external_id.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&first), ["4", "3", "2"]);
+    assert_eq!(names(&second), ["1", "0"]);
+    let since = database.clock().now();
+    assert_eq!(store.event_count("crm", "account", "A-1", since).await.unwrap(), 5);
+}
+
+async fn a_nul_in_a_text_is_replaced_on_both_databases(database: Database) {
+    let store = database.open().await;
+    let answers = store.receive(vec![new_event("a\0b")]).await.unwrap();
+    let again = store.receive(vec![new_event("a\0b")]).await.unwrap();
+    let ([Received::Stored(first)], [Received::Duplicate(second)]) = (&answers[..], &again[..]) else {
+        panic!("{answers:?} {again:?}");
+    };
+    assert_eq!(first, second);
+    let event = store.event(*first).await.unwrap().unwrap();
+    assert_eq!(event.external_id, "a\u{fffd}b");
+}

@@ -1,0 +1,100 @@
+//! Leases by name, locks on records, jobs and quotas: what nodes share.
+
+use chrono::NaiveDate;
+use futures_util::future::join_all;
+use syncline::store::Op;
+
+use super::{MINUTE, left, right};
+use crate::support::database::Database;
+
+on_both!(
+    a_lease_has_one_holder_and_passes_on_with_a_new_epoch,
+    a_lease_given_back_is_free_at_once,
+    records_are_locked_all_or_none,
+    a_lock_is_renewed_and_given_back_with_a_submission,
+    a_job_runs_once_a_local_date_among_all_nodes,
+    a_quota_counts_for_all_nodes,
+);
+
+async fn a_lease_has_one_holder_and_passes_on_with_a_new_epoch(database: Database) {
+    let north = database.open().await;
+    let south = database.open_beside("south").await;
+    let first = north.acquire_lease("scheduler", MINUTE).await.unwrap().unwrap();
+    assert_eq!(north.acquire_lease("scheduler", MINUTE).await.unwrap(), Some(first));
+    assert_eq!(south.acquire_lease("scheduler", MINUTE).await.unwrap(), None);
+    assert!(north.renew_lease("scheduler", first, MINUTE * 3).await.unwrap());
+    database.advance(MINUTE * 2);
+    assert_eq!(south.acquire_lease("scheduler", MINUTE).await.unwrap(), None);
+    database.advance(MINUTE * 2);
+    let second = south.acquire_lease("scheduler", MINUTE).await.unwrap().unwrap();
+    assert!(second > first);
+    assert!(!north.renew_lease("scheduler", first, MINUTE).await.unwrap());
+    north.release_lease("scheduler", first).await.unwrap();
+    assert!(south.renew_lease("scheduler", second, MINUTE).await.unwrap());
+}
+
+async fn a_lease_given_back_is_free_at_once(database: Database) {
+    let north = database.open().await;
+    let south = database.open_beside("south").await;
+    let epoch = north.acquire_lease("scheduler", MINUTE).await.unwrap().unwrap();
+    north.release_lease("scheduler", epoch).await.unwrap();
+    assert!(south.acquire_lease("scheduler", MINUTE).await.unwrap().is_some());
+}
+
+async fn records_are_locked_all_or_none(database: Database) {
+    let north = database.open().await;
+    let south = database.open_beside("south").await;
+    let guard = north.lock(&[left(1), right("A")], MINUTE).await.unwrap().unwrap();
+    assert_eq!(south.lock(&[right("A"), left(2)], MINUTE).await.unwrap(), None);
+    let free = south.lock(&[left(2)], MINUTE).await.unwrap();
+    assert!(free.is_some(), "the refused lock keeps nothing");
+    let sets = [vec![left(1)], vec![left(3), right("C")], vec![right("C")]];
+    let got = south.lock_sets(&sets, MINUTE).await.unwrap();
+    assert_eq!(got.len(), 1);
+    assert_eq!(got[0].records(), [left(3), right("C")]);
+    north.unlock(&[guard]).await.unwrap();
+    assert!(south.lock(&[left(1), right("A")], MINUTE).await.unwrap().is_some());
+}
+
+async fn a_lock_is_renewed_and_given_back_with_a_submission(database: Database) {
+    let store = database.open().await;
+    let guard = store.lock(&[left(1), right("A")], MINUTE).await.unwrap().unwrap();
+    let renewed = store
+        .renew_locks(std::slice::from_ref(&guard), MINUTE * 5)
+        .await
+        .unwrap();
+    assert_eq!(renewed, [guard.epoch()]);
+    database.advance(MINUTE * 2);
+    assert_eq!(store.lock(&[left(1)], MINUTE).await.unwrap(), None);
+    store
+        .commit(vec![Op::Hold(guard.clone()), Op::Hold(guard.clone())])
+        .await
+        .unwrap();
+    store.commit(vec![Op::Unlock(guard.clone())]).await.unwrap();
+    assert!(store.commit(vec![Op::Hold(guard)]).await.is_err());
+    assert!(store.lock(&[left(1)], MINUTE).await.unwrap().is_some());
+}
+
+async fn a_job_runs_once_a_local_date_among_all_nodes(database: Database) {
+    let north = database.open().await;
+    let south = database.open_beside("south").await;
+    let date = NaiveDate::from_ymd_opt(2026, 3, 2).unwrap();
+    let claims = join_all([&north, &south, &north, &south].map(|store| store.claim_job("reconcile", date))).await;
+    let won = claims.into_iter().filter(|claim| *claim == Ok(true)).count();
+    assert_eq!(won, 1);
+    assert!(north.claim_job("reconcile", date.succ_opt().unwrap()).await.unwrap());
+    assert_eq!(south.last_job_date("reconcile").await.unwrap(), date.succ_opt());
+    north.unclaim_job("reconcile", date).await.unwrap();
+    assert!(south.claim_job("reconcile", date).await.unwrap());
+    assert_eq!(south.last_job_date("other").await.unwrap(), None);
+}
+
+async fn a_quota_counts_for_all_nodes(database: Database) {
+    let north = database.open().await;
+    let south = database.open_beside("south").await;
+    let day = NaiveDate::from_ymd_opt(2026, 3, 2).unwrap();
+    assert_eq!(north.spend_quota("crm", day, 10).await.unwrap(), 10);
+    assert_eq!(south.spend_quota("crm", day, 5).await.unwrap(), 15);
+    assert_eq!(north.quota_spent("crm", day).await.unwrap(), 15);
+    assert_eq!(north.quota_spent("erp", day).await.unwrap(), 0);
+}

@@ -1,0 +1,193 @@
+//! A database of its own for every test: a SQLite file in a temporary folder, or a schema in PostgreSQL.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, TimeZone as _, Utc};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection};
+use syncline::{
+    clock::Clock,
+    store::{Access, Keys, Options, Store},
+};
+use tempfile::TempDir;
+
+/// A database that no other test sees; gone when dropped.
+pub struct Database {
+    url: String,
+    place: Place,
+    clock: Clock,
+}
+
+enum Place {
+    Folder(TempDir),
+    Schema { admin: String, name: String },
+}
+
+/// A transaction that keeps everybody else from writing until it is dropped.
+pub struct Blocked {
+    _connection: Raw,
+}
+
+enum Raw {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+/// When the tests' clock stands still.
+pub fn start_of_test() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 3, 2, 9, 0, 0).unwrap()
+}
+
+impl Database {
+    /// A SQLite file.
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self {
+            url: format!("sqlite://{}", folder.path().join("syncline.db").display()),
+            place: Place::Folder(folder),
+            clock: Clock::manual(start_of_test()),
+        }
+    }
+
+    /// A schema in the PostgreSQL of `TEST_POSTGRES_URL`. None, and a line that says so, where the variable is missing;
+    /// with `CI` set that is a failure.
+    #[expect(clippy::disallowed_methods, reason = "tests have no settings")]
+    #[expect(
+        clippy::print_stdout,
+        reason = "whoever runs the tests has to see that one was skipped"
+    )]
+    pub async fn postgres() -> Option<Self> {
+        let Ok(admin) = std::env::var("TEST_POSTGRES_URL") else {
+            assert!(std::env::var_os("CI").is_none(), "TEST_POSTGRES_URL must be set in CI");
+            println!("skipped: set TEST_POSTGRES_URL to run this test on PostgreSQL");
+            return None;
+        };
+        let name = format!("test_{:016x}", rand::random::<u64>());
+        let mut connection = PgConnection::connect(&admin).await.unwrap();
+        let create = AssertSqlSafe(format!("create schema {name}"));
+        sqlx::query(create).execute(&mut connection).await.unwrap();
+        let separator = if admin.contains('?') { '&' } else { '?' };
+        Some(Self {
+            url: format!("{admin}{separator}options=-csearch_path%3D{name}&application_name={name}"),
+            place: Place::Schema { admin, name },
+            clock: Clock::manual(start_of_test()),
+        })
+    }
+
+    /// The clock of every store opened here.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Moves the clock on.
+    pub fn advance(&self, by: std::time::Duration) {
+        self.clock.set(self.clock.now() + by);
+    }
+
+    /// Options of a daemon on this database.
+    pub fn options(&self) -> Options {
+        Options {
+            node: "north".into(),
+            clock: self.clock.clone(),
+            ..Options::new(&self.url, Keys::derive(&[7; 32]))
+        }
+    }
+
+    /// The store as the daemon opens it.
+    pub async fn open(&self) -> Store {
+        Store::open(&self.options()).await.unwrap()
+    }
+
+    /// The store as another node, or on SQLite another process, opens it beside the daemon.
+    pub async fn open_beside(&self, node: &str) -> Store {
+        let options = Options {
+            node: node.into(),
+            access: Access::Shared,
+            ..self.options()
+        };
+        Store::open(&options).await.unwrap()
+    }
+
+    /// Runs SQL past the store.
+    pub async fn raw(&self, sql: impl Into<String>) {
+        let sql = AssertSqlSafe(sql.into());
+        match self.connect().await {
+            Raw::Sqlite(mut connection) => connection.execute(sqlx::raw_sql(sql)).await.map(drop).unwrap(),
+            Raw::Postgres(mut connection) => connection.execute(sqlx::raw_sql(sql)).await.map(drop).unwrap(),
+        }
+    }
+
+    /// Reads one text past the store.
+    pub async fn raw_text(&self, sql: impl Into<String>) -> Option<String> {
+        let sql = AssertSqlSafe(sql.into());
+        match self.connect().await {
+            Raw::Sqlite(mut connection) => sqlx::query_scalar(sql).fetch_optional(&mut connection).await.unwrap(),
+            Raw::Postgres(mut connection) => sqlx::query_scalar(sql).fetch_optional(&mut connection).await.unwrap(),
+        }
+    }
+
+    /// Keeps the store from storing until the answer is dropped.
+    pub async fn block(&self) -> Blocked {
+        let mut raw = self.connect().await;
+        match &mut raw {
+            Raw::Sqlite(connection) => connection.execute("begin immediate").await.map(drop).unwrap(),
+            Raw::Postgres(connection) => {
+                connection.execute("begin").await.unwrap();
+                let lock = "lock table event, write, link, change, audit in exclusive mode";
+                connection.execute(lock).await.map(drop).unwrap();
+            }
+        }
+        Blocked { _connection: raw }
+    }
+
+    /// Ends every connection to the schema, as a restart of PostgreSQL does.
+    pub async fn cut_connections(&self) {
+        let Place::Schema { admin, name } = &self.place else {
+            return;
+        };
+        let mut connection = PgConnection::connect(admin).await.unwrap();
+        let cut = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1";
+        sqlx::query(cut).bind(name).execute(&mut connection).await.unwrap();
+    }
+
+    /// The SQLite file.
+    pub fn path(&self) -> Option<PathBuf> {
+        match &self.place {
+            Place::Folder(folder) => Some(folder.path().join("syncline.db")),
+            Place::Schema { .. } => None,
+        }
+    }
+
+    /// The address of the database.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    async fn connect(&self) -> Raw {
+        match self.place {
+            Place::Folder(_) => {
+                let url = format!("{}?mode=rwc", self.url);
+                Raw::Sqlite(SqliteConnection::connect(&url).await.unwrap())
+            }
+            Place::Schema { .. } => Raw::Postgres(PgConnection::connect(&self.url).await.unwrap()),
+        }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let Place::Schema { admin, name } = &self.place else {
+            return;
+        };
+        let (admin, sql) = (admin.clone(), AssertSqlSafe(format!("drop schema {name} cascade")));
+        let drop_schema = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                let mut connection = PgConnection::connect(&admin).await?;
+                sqlx::query("set lock_timeout = '5s'").execute(&mut connection).await?;
+                sqlx::query(sql).execute(&mut connection).await
+            })
+        };
+        // A schema that stays behind harms nobody.
+        drop(std::thread::spawn(move || drop_schema().map(drop)).join());
+    }
+}
