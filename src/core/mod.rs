@@ -3,12 +3,14 @@
 //! Nothing here does I/O, reads a clock, draws random numbers or awaits: a function's result depends on its arguments
 //! alone, and no input makes it panic.
 
+pub mod breaker;
 pub mod connector;
 pub mod diff;
 pub mod drift;
 pub mod expr;
 pub mod fault;
 pub mod mapping;
+pub mod pace;
 pub mod path;
 pub mod period;
 pub mod plan;

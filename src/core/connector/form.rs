@@ -213,16 +213,27 @@ pub struct LimitsForm {
     /// How long one request may take (default 30s).
     #[serde(default)]
     pub timeout: Option<Period>,
+    /// How long a connection may take to stand (default 10s).
+    #[serde(default)]
+    pub connect_timeout: Option<Period>,
+    /// How long an answer may stand still (default 15s).
+    #[serde(default)]
+    pub idle_timeout: Option<Period>,
     /// The largest answer, in decoded bytes (default 32 MiB).
     #[serde(default)]
     pub body_bytes_max: Option<u64>,
+    /// The most pages of one listing (default 100000).
+    #[serde(default)]
+    pub pages_max: Option<u32>,
 }
 
 /// One rule that says what an answer means.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorRuleForm {
-    /// Expression; `status`, `headers` (lower-case names) and `body` are known.
+    /// Expression; `status`, `headers` (lower-case names), `body`, `operation` (`list`, `find`, `get`, `create`, `update`,
+    /// `delete`, `batch`, `login`) and `settings` are known. What it asks for and is not there makes it not fit. In a
+    /// listing, `body` is the answer without its records.
     pub when: String,
     /// What the answer means.
     pub then: ErrorMeaning,
@@ -239,7 +250,7 @@ pub enum ErrorMeaning {
     Ok,
     /// Too many requests: the whole system slows down.
     Throttle,
-    /// Passes by itself: try again.
+    /// Nothing was done, and it passes by itself: try again.
     Retry,
     /// The record exists already (on create).
     Exists,
@@ -464,15 +475,19 @@ macro_rules! call {
             /// DELETE this path.
             #[serde(default)]
             pub delete: Option<String>,
-            /// Query parameters (template to template); one that is absent or null is left out.
+            /// Query parameters (name to template). One is left out where its template, or an expression inside of its text,
+            /// yields null, nothing or an empty text; a list is sent as the same parameter several times.
             #[serde(default)]
             pub query: JsonMap<String, Json>,
-            /// Headers (name to template); one that is absent or null is left out.
+            /// Headers (name to template); left out as query parameters are.
             #[serde(default)]
             pub headers: BTreeMap<String, String>,
             /// The JSON body: any structure of templates.
             #[serde(default)]
             pub body: Option<Json>,
+            /// In place of `body`: the fields of a form (`application/x-www-form-urlencoded`, name to template).
+            #[serde(default)]
+            pub form: BTreeMap<String, String>,
             $($(#[$fmeta])* pub $field: $kind),*
         }
 
@@ -492,6 +507,7 @@ macro_rules! call {
                     query: &self.query,
                     headers: &self.headers,
                     body: self.body.as_ref(),
+                    form: &self.form,
                 }
             }
         }
@@ -513,6 +529,26 @@ pub enum Method {
     Delete,
 }
 
+impl Method {
+    /// The key that it has in a request's form.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Post => "post",
+            Self::Put => "put",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// Whether sending it twice is the same as sending it once (RFC 9110, section 9.2.2).
+    #[must_use]
+    pub const fn is_idempotent(self) -> bool {
+        matches!(self, Self::Get | Self::Put | Self::Delete)
+    }
+}
+
 /// The part of a call that says what is sent.
 #[derive(Debug)]
 pub struct Request<'a> {
@@ -524,6 +560,8 @@ pub struct Request<'a> {
     pub headers: &'a BTreeMap<String, String>,
     /// The JSON body.
     pub body: Option<&'a Json>,
+    /// The fields of a form.
+    pub form: &'a BTreeMap<String, String>,
 }
 
 call! {
@@ -544,7 +582,8 @@ call! {
         /// How far an incremental read goes back behind the last one (default 2m), for clocks that differ and late commits.
         #[serde(default)]
         overlap: Option<Period>,
-        /// The form of `since`: `rfc3339` (default), `epoch_seconds`, `epoch_millis` or a strftime pattern.
+        /// The form of `since`: `rfc3339`, `epoch_seconds`, `epoch_millis` or a strftime pattern (default: as `types` says
+        /// for datetimes).
         #[serde(default)]
         since_format: Option<String>,
     }
@@ -562,13 +601,15 @@ call! {
 }
 
 call! {
-    /// Reads or writes one record. Beside `settings` and `id`, a create knows `record` (all fields to write), an update
-    /// `changes` (only what changes), `record` (the same) and `version`, and both `key` (the idempotency key).
+    /// Reads or writes one record. Beside `settings`, a create knows `record` (all fields to write) and `key` (the idempotency
+    /// key); the others know `id`, `ids` (the parts of a composite id), `version` and, but for a get, `key`; an update also
+    /// `changes` (only what changes) and `record` (the same).
     OperationForm {
         /// Path of the record in the answer (default: the whole answer).
         #[serde(default)]
         record: Option<String>,
-        /// Path of the new record's id in the answer (default: the object's `id`).
+        /// Path of the new record's id in the answer (default: the object's `id` in the record), or `header:Location`, whose
+        /// last part is taken.
         #[serde(default)]
         id: Option<String>,
         /// Where the idempotency key goes: `header:Idempotency-Key`.
@@ -580,6 +621,10 @@ call! {
         /// The field whose unique value makes this an upsert: sending it twice is harmless.
         #[serde(default)]
         upsert_by: Option<String>,
+        /// Whether sending it twice does no harm (default: yes for GET, PUT and DELETE, and with one of the three keys
+        /// above). Only such a request is sent again where it is not known what became of it.
+        #[serde(default)]
+        repeatable: Option<bool>,
     }
 }
 
@@ -596,9 +641,10 @@ pub struct BatchesForm {
 }
 
 call! {
-    /// Several writes of one kind in one request; the request knows `records`: maps of `id`, `fields`, `version`, `key`, `index`.
+    /// Several writes of one kind in one request; the request knows `settings` and `records`, a list of what `item` makes.
     BatchForm {
-        /// The form of one record in `records` (`item` is known); default: its fields, with the id under the object's `id`.
+        /// The form of one record in `records`; knows `item`: a map of `id`, `ids`, `fields`, `version`, `key`, `index`
+        /// (from 0). Default: its fields, with the id at the object's `id`.
         #[serde(default)]
         item: Option<Json>,
         /// How many records one request may carry.
@@ -616,6 +662,9 @@ call! {
         /// Template of the message where a record was refused (`result` is known).
         #[serde(default)]
         message: Option<String>,
+        /// Whether sending it twice does no harm (default: no).
+        #[serde(default)]
+        repeatable: Option<bool>,
     }
 }
 
@@ -644,7 +693,8 @@ pub struct PageForm {
     /// Where the value goes by itself; requests may also use `page.…` in their templates.
     #[serde(default)]
     pub send: SendForm,
-    /// Records a page: a number or a template (`settings` is known). A shorter page ends an offset, number or keyset listing.
+    /// Records a page: a number or a template (`settings` is known). It is never believed alone: systems cap it in silence, so
+    /// that a page ends an offset, number or keyset listing where it is empty or shorter than the page before it.
     #[serde(default)]
     pub size: Option<Json>,
     /// Path of the number of all records in the answer, where the system tells it: a listing that ends short of it is incomplete.

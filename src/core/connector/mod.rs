@@ -1,3 +1,449 @@
 //! Connectors: typed definitions of kinds of systems, and their calls described as data.
+//!
+//! [`form`] is what people write, [`Connector::compile`] checks it and makes the types below. From then on everything is
+//! a pure function of the definition and of values: [`request`] and [`mod@call`] build a call, [`answer`] says what an answer means,
+//! [`page`] where a listing goes on, [`spelling`] how values are put. Sending is the client's part.
 
+pub mod answer;
+pub mod call;
 pub mod form;
+pub mod page;
+pub mod request;
+pub mod spelling;
+
+mod compile;
+mod link;
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use self::{
+    answer::Rule,
+    form::{Access, ClientAuth, LimitsForm, SettingKind},
+    page::Paging,
+    request::Request,
+    spelling::Types,
+};
+use super::{
+    breaker,
+    expr::{Structure, Template},
+    path::Path,
+    period::{Period, Rate, Share},
+    value::{Map, Value, kind::Kind, projection::Projection, spelling::DateTimeForm},
+    webhook::event,
+};
+
+/// One kind of system, checked.
+#[derive(Debug)]
+pub struct Connector {
+    /// Its name in files.
+    pub name: String,
+    /// Its name for people.
+    pub title: Option<String>,
+    /// What a system of this kind is given, by name.
+    pub settings: BTreeMap<String, Setting>,
+    /// Credentials that a system of this kind must be given.
+    pub credentials: Vec<String>,
+    /// The address that paths are appended to.
+    pub base_url: Template,
+    /// Headers of every request.
+    pub headers: Vec<(String, Template)>,
+    /// How requests prove who they are.
+    pub auth: Auth,
+    /// The budget towards one system.
+    pub limits: Limits,
+    /// What answers mean; the first that fits decides.
+    pub rules: Vec<Rule>,
+    /// How values are spelled.
+    pub types: Types,
+    /// What the system holds, by name.
+    pub objects: BTreeMap<String, Object>,
+    /// The pushes it sends.
+    pub webhooks: Option<event::Definition>,
+}
+
+/// One thing that a system is given in its configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// What kind of value it is.
+    pub kind: SettingKind,
+    /// The value where none is given; without one the setting is required.
+    pub default: Option<Value>,
+    /// What it is for.
+    pub title: Option<String>,
+}
+
+/// How requests prove who they are.
+#[derive(Debug)]
+pub enum Auth {
+    /// Not at all.
+    None,
+    /// User and password (RFC 7617).
+    Basic {
+        /// The user.
+        user: Template,
+        /// The password.
+        password: Template,
+    },
+    /// A fixed bearer token (RFC 6750).
+    Bearer {
+        /// The token.
+        token: Template,
+    },
+    /// A key.
+    ApiKey {
+        /// Where it goes.
+        place: Place,
+        /// The key.
+        value: Template,
+    },
+    /// OAuth 2.0 client credentials (RFC 6749, section 4.4).
+    OAuth2(OAuth2),
+    /// A login request.
+    Session(Session),
+}
+
+/// Where a single value goes in a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Into this header.
+    Header(String),
+    /// Into this query parameter.
+    Query(String),
+}
+
+/// OAuth 2.0 client credentials.
+#[derive(Debug)]
+pub struct OAuth2 {
+    /// The token endpoint.
+    pub token_url: Template,
+    /// The scopes asked for.
+    pub scopes: Vec<String>,
+    /// More parameters of the token request.
+    pub params: Vec<(String, Template)>,
+    /// Where client id and secret go.
+    pub client_auth: ClientAuth,
+}
+
+/// A login request whose answer opens a session.
+#[derive(Debug)]
+pub struct Session {
+    /// The login request.
+    pub login: Request,
+    /// Headers of every later request.
+    pub headers: Vec<(String, Template)>,
+    /// When it is renewed without being asked to.
+    pub expires_after: Option<Period>,
+}
+
+/// The budget towards one system, with its defaults.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Requests in flight at once.
+    pub concurrency: u32,
+    /// The sustained rate.
+    pub rate: Option<Rate>,
+    /// How many may go at once after a rest; the rate's count where nothing is said.
+    pub burst: Option<u32>,
+    /// Requests in 24 hours.
+    pub daily: Option<u64>,
+    /// The part of `daily` that only live events may use.
+    pub reserve: Share,
+    /// How long one request may take.
+    pub timeout: Duration,
+    /// How long a connection may take to stand.
+    pub connect_timeout: Duration,
+    /// How long an answer may stand still.
+    pub idle_timeout: Duration,
+    /// The largest answer, in decoded bytes.
+    pub body_bytes_max: u64,
+    /// The most pages of one listing.
+    pub pages_max: u32,
+    /// When a dead system is left alone.
+    pub breaker: breaker::Settings,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            concurrency: 4,
+            rate: None,
+            burst: None,
+            daily: None,
+            reserve: Share::Percent(10_000),
+            timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(15),
+            body_bytes_max: 32 << 20,
+            pages_max: 100_000,
+            breaker: breaker::Settings::default(),
+        }
+    }
+}
+
+impl Limits {
+    /// These limits, with those that `form` names in their place.
+    #[must_use]
+    pub fn with(&self, form: &LimitsForm) -> Self {
+        let period = |given: Option<Period>, own| given.map_or(own, Period::duration);
+        Self {
+            concurrency: form.concurrency.unwrap_or(self.concurrency).max(1),
+            rate: form.rate.or(self.rate),
+            burst: form.burst.or(self.burst),
+            daily: form.daily.or(self.daily),
+            reserve: form.reserve.unwrap_or(self.reserve),
+            timeout: period(form.timeout, self.timeout),
+            connect_timeout: period(form.connect_timeout, self.connect_timeout),
+            idle_timeout: period(form.idle_timeout, self.idle_timeout),
+            body_bytes_max: form.body_bytes_max.unwrap_or(self.body_bytes_max),
+            pages_max: form.pages_max.unwrap_or(self.pages_max).max(1),
+            breaker: self.breaker,
+        }
+    }
+}
+
+/// An entity type of the system.
+#[derive(Debug)]
+pub struct Object {
+    /// Its name in files.
+    pub name: String,
+    /// Its name for people.
+    pub title: Option<String>,
+    /// Where a record's id is; several parts make a composite key.
+    pub id: Vec<Path>,
+    /// Where the time of the last change is: the first that is there.
+    pub updated_at: Vec<Path>,
+    /// Where a record's version is.
+    pub version: Option<Source>,
+    /// The fields that something is known about.
+    pub fields: Vec<Field>,
+    /// Whether `fields` are all there are.
+    pub is_closed: bool,
+    /// Reads all records.
+    pub list: Option<List>,
+    /// Reads changed records, where that is another request.
+    pub changed: Option<List>,
+    /// Finds records by a field's value.
+    pub find: Option<Find>,
+    /// Reads one record.
+    pub get: Option<Operation>,
+    /// Makes a record.
+    pub create: Option<Operation>,
+    /// Changes a record.
+    pub update: Option<Operation>,
+    /// Removes a record.
+    pub delete: Option<Operation>,
+    /// Makes several records.
+    pub batch_create: Option<Batch>,
+    /// Changes several records.
+    pub batch_update: Option<Batch>,
+}
+
+/// One field of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Its name as written.
+    pub name: String,
+    /// Where it is.
+    pub path: Path,
+    /// What it holds.
+    pub kind: Kind,
+    /// What may be done with it.
+    pub access: Access,
+    /// Whether it is personal data.
+    pub is_sensitive: bool,
+}
+
+/// Where a value about a record is in an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// At a path.
+    Path(Path),
+    /// In a header (lower-case name).
+    Header(String),
+}
+
+/// Reads records page by page.
+#[derive(Debug)]
+pub struct List {
+    /// The request of one page.
+    pub request: Request,
+    /// Where the records are in the answer.
+    pub records: Path,
+    /// How the listing goes on.
+    pub paging: Paging,
+    /// Records asked for in one page: a template that knows `settings`.
+    pub page_size: Option<Template>,
+    /// How far an incremental read goes back behind the last one.
+    pub overlap: Duration,
+    /// The form of `since`, where it is not that of every datetime.
+    pub since_form: Option<DateTimeForm>,
+}
+
+/// Finds records by one field's value.
+#[derive(Debug)]
+pub struct Find {
+    /// The request.
+    pub request: Request,
+    /// The fields that can be searched for.
+    pub fields: Vec<String>,
+    /// Where the records are in the answer.
+    pub records: Path,
+}
+
+/// Reads or writes one record.
+#[derive(Debug)]
+pub struct Operation {
+    /// The request.
+    pub request: Request,
+    /// Where the record is in the answer.
+    pub record: Path,
+    /// Where the record's id is in the answer, where it is not in the record.
+    pub id: Option<Source>,
+    /// The header that carries the idempotency key.
+    pub idempotency_header: Option<String>,
+    /// The header that carries the version that was read.
+    pub if_match: Option<String>,
+    /// Whether it is an upsert by a unique value.
+    pub is_upsert: bool,
+    /// Whether sending it twice does no harm, where the definition says so.
+    pub repeatable: Option<bool>,
+}
+
+/// Writes several records.
+#[derive(Debug)]
+pub struct Batch {
+    /// The request.
+    pub request: Request,
+    /// The form of one record.
+    pub item: Option<Structure>,
+    /// How many records one request may carry.
+    pub size: usize,
+    /// Where the results are in the answer.
+    pub results: Path,
+    /// Whether a record was written.
+    pub ok: Template,
+    /// Which record a result belongs to.
+    pub index: Option<Template>,
+    /// The record's id.
+    pub id: Option<Template>,
+    /// Why a record was refused.
+    pub message: Option<Template>,
+    /// Whether sending it twice does no harm.
+    pub is_repeatable: bool,
+}
+
+impl Operation {
+    /// Whether sending this call twice does no harm: it is so by its method, the other side recognizes the second one,
+    /// or refuses it because the version has moved on.
+    #[must_use]
+    pub fn is_repeatable(&self, has_version: bool) -> bool {
+        let is_recognized = self.is_upsert || self.idempotency_header.is_some();
+        let is_guarded = self.if_match.is_some() && has_version;
+        self.repeatable
+            .unwrap_or(self.request.method.is_idempotent() || is_recognized || is_guarded)
+    }
+}
+
+impl Object {
+    /// The field with this name, where something is known about it.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// The kind of the value at `path`; [`Kind::Any`] where nothing is known.
+    #[must_use]
+    pub fn kind(&self, path: &Path) -> Kind {
+        let field = self.fields.iter().find(|field| field.path == *path);
+        field.map_or(Kind::Any, |field| field.kind)
+    }
+
+    /// Whether changes alone can be listed.
+    #[must_use]
+    pub fn lists_changes(&self) -> bool {
+        self.changed.is_some() || self.list.as_ref().is_some_and(|list| list.request.uses("since"))
+    }
+
+    /// The listing that reads everything, or what changed.
+    #[must_use]
+    pub fn listing(&self, is_incremental: bool) -> Option<&List> {
+        match &self.changed {
+            Some(changed) if is_incremental => Some(changed),
+            _ => self.list.as_ref(),
+        }
+    }
+
+    /// Whether records can be found by this field.
+    #[must_use]
+    pub fn can_find(&self, field: &str) -> bool {
+        self.find
+            .as_ref()
+            .is_some_and(|find| find.fields.iter().any(|one| one == field))
+    }
+
+    /// What has to be read of each record beside `wanted`: id, version, time of change and what paging asks for.
+    #[must_use]
+    pub fn projection(&self, wanted: &Projection) -> Projection {
+        let mut projection = wanted.clone();
+        for path in self.id.iter().chain(&self.updated_at) {
+            projection.add(path);
+        }
+        if let Some(Source::Path(path)) = &self.version {
+            projection.add(path);
+        }
+        let listings = [&self.list, &self.changed];
+        for path in listings.into_iter().flatten().flat_map(|list| list.paging.keyset()) {
+            projection.add(path);
+        }
+        projection
+    }
+
+    /// The id of a record: the text of its parts, joined by `|`. `None` where a part is absent, empty or no scalar.
+    #[must_use]
+    pub fn id_of(&self, fields: &Map) -> Option<String> {
+        let mut parts = Vec::with_capacity(self.id.len());
+        for path in &self.id {
+            let text = path.get_in(fields)?.to_text().filter(|text| !text.is_empty())?;
+            parts.push(text);
+        }
+        Some(join_id(&parts))
+    }
+}
+
+/// Joins the parts of a composite id by `|`; one part stays as it is.
+fn join_id(parts: &[String]) -> String {
+    if let [single] = parts {
+        return single.clone();
+    }
+    let escaped: Vec<String> = parts
+        .iter()
+        .map(|part| part.replace('\\', "\\\\").replace('|', "\\|"))
+        .collect();
+    escaped.join("|")
+}
+
+/// Takes an id of `count` parts apart again.
+#[must_use]
+pub fn split_id(id: &str, count: usize) -> Vec<String> {
+    if count <= 1 {
+        return vec![id.to_owned()];
+    }
+    let mut parts = vec![String::new()];
+    let mut is_escaped = false;
+    for c in id.chars() {
+        let is_literal = std::mem::take(&mut is_escaped);
+        match c {
+            '|' if !is_literal => parts.push(String::new()),
+            '\\' if !is_literal => is_escaped = true,
+            _ => {
+                if let Some(last) = parts.last_mut() {
+                    last.push(c);
+                }
+            }
+        }
+    }
+    parts
+}

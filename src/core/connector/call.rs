@@ -1,0 +1,223 @@
+//! The calls of one system: an operation of a connector and the values of one moment make a [`Call`].
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use url::Url;
+
+use super::{
+    Batch, Connector, Find, List, Object, Operation, Place,
+    page::{Pager, Position},
+    request::{BuildError, Call, Request, append_query, build_headers, header_value},
+    spelling::Dialect,
+    split_id,
+};
+use crate::core::{
+    expr::{Fault, Scope},
+    path::Path,
+    value::{Map, Value},
+};
+
+/// What all calls of one system have in common.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The kind of system.
+    pub connector: &'a Connector,
+    /// The system's address.
+    pub base: &'a Url,
+    /// The system's settings, a map.
+    pub settings: &'a Arc<Value>,
+    /// How it puts values.
+    pub dialect: &'a Dialect<'a>,
+}
+
+/// What one call is about.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Subject<'a> {
+    /// The record's id; a new record has none.
+    pub id: Option<&'a str>,
+    /// The version that was read.
+    pub version: Option<&'a str>,
+    /// The fields to write, as plain values.
+    pub fields: Option<&'a Map>,
+    /// The idempotency key.
+    pub key: Option<&'a str>,
+}
+
+impl Context<'_> {
+    /// One page of a listing.
+    pub fn list(&self, list: &List, since: Option<DateTime<Utc>>, pager: &Pager) -> Result<Call, BuildError> {
+        let since = since.map(|since| self.dialect.write_since(list, since)).transpose();
+        let since = since
+            .map_err(|fault| template_error("since", fault))?
+            .unwrap_or_default();
+        let scope = self.scope().with("since", since).with("page", pager.scope());
+        if let Position::Url(url) = pager.position() {
+            // The address stands for itself: what led to it is part of it.
+            let mut call = self.build(&list.request, &scope)?;
+            call.url = url.clone();
+            return Ok(call);
+        }
+        let mut call = self.build(&list.request, &scope)?;
+        match (&pager.paging().send, pager.sent()) {
+            (Some(Place::Query(name)), Some(value)) => append_query(&mut call.url, name, &value),
+            (Some(Place::Header(name)), Some(value)) => {
+                call.headers.push((name.clone(), header_value(name, value)?));
+            }
+            _ => {}
+        }
+        call.is_repeatable = true;
+        Ok(call)
+    }
+
+    /// How many records a page of this listing is asked to have.
+    pub fn page_size(&self, list: &List) -> Result<Option<u64>, BuildError> {
+        let Some(template) = &list.page_size else {
+            return Ok(None);
+        };
+        let size = template
+            .find(&self.scope())
+            .map_err(|fault| template_error("page size", fault))?;
+        Ok(size
+            .and_then(|size| size.to_text()?.parse().ok())
+            .filter(|size| *size > 0))
+    }
+
+    /// A search by one field's value.
+    pub fn find(&self, object: &Object, find: &Find, field: &str, value: &Value) -> Result<Call, BuildError> {
+        let kind = Path::parse(field).map_or_else(|_| object.kind(&Path::of_key(field)), |path| object.kind(&path));
+        let value = self.dialect.write(kind, value);
+        let value = value.map_err(|fault| template_error(&format!("field `{field}`"), fault))?;
+        let scope = self.scope().with("field", field).with("value", value);
+        let mut call = self.build(&find.request, &scope)?;
+        call.is_repeatable = true;
+        Ok(call)
+    }
+
+    /// A read of one record.
+    pub fn get(&self, object: &Object, operation: &Operation, id: &str) -> Result<Call, BuildError> {
+        let subject = Subject {
+            id: Some(id),
+            ..Subject::default()
+        };
+        let mut call = self.write(object, operation, subject)?;
+        call.is_repeatable = true;
+        Ok(call)
+    }
+
+    /// A write of one record.
+    pub fn write(&self, object: &Object, operation: &Operation, subject: Subject<'_>) -> Result<Call, BuildError> {
+        let mut scope = self.subject(subject, object);
+        if let Some(fields) = subject.fields {
+            let written = Arc::new(Value::Map(self.fields(object, fields)?));
+            scope.set("record", written.clone());
+            scope.set("changes", written);
+        }
+        let mut call = self.build(&operation.request, &scope)?;
+        for (name, value) in [
+            (&operation.idempotency_header, subject.key),
+            (&operation.if_match, subject.version),
+        ] {
+            if let (Some(name), Some(value)) = (name, value) {
+                call.headers.push((name.clone(), header_value(name, value.to_owned())?));
+            }
+        }
+        call.is_repeatable = operation.is_repeatable(subject.version.is_some());
+        Ok(call)
+    }
+
+    /// Several writes in one request.
+    pub fn batch(&self, object: &Object, batch: &Batch, items: &[Subject<'_>]) -> Result<Call, BuildError> {
+        let mut records = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            records.push(self.item(object, batch, *item, index)?);
+        }
+        let scope = self.scope().with("records", Value::List(records));
+        let mut call = self.build(&batch.request, &scope)?;
+        call.is_repeatable = batch.is_repeatable || batch.request.method.is_idempotent();
+        Ok(call)
+    }
+
+    fn item(&self, object: &Object, batch: &Batch, item: Subject<'_>, index: usize) -> Result<Value, BuildError> {
+        let fields = match item.fields {
+            Some(fields) => self.fields(object, fields)?,
+            None => Map::new(),
+        };
+        let Some(structure) = &batch.item else {
+            return Ok(Value::Map(with_id(object, fields, item.id)));
+        };
+        let optional = |text: Option<&str>| text.map_or(Value::Null, Value::from);
+        let members = [
+            ("id", optional(item.id)),
+            ("ids", ids(item.id, object)),
+            ("version", optional(item.version)),
+            ("key", optional(item.key)),
+            ("index", Value::Int(i64::try_from(index).unwrap_or(i64::MAX))),
+            ("fields", Value::Map(fields)),
+        ];
+        let members: Map = members
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        let scope = self.scope().with("item", Value::Map(members));
+        let value = structure.find(&scope).map_err(|fault| template_error("item", fault))?;
+        Ok(value.unwrap_or_default())
+    }
+
+    fn fields(&self, object: &Object, fields: &Map) -> Result<Map, BuildError> {
+        let written = self.dialect.write_fields(object, fields);
+        written.map_err(|(field, fault)| template_error(&format!("field `{field}`"), fault))
+    }
+
+    fn subject(&self, subject: Subject<'_>, object: &Object) -> Scope {
+        let optional = |text: Option<&str>| text.map_or(Value::Null, Value::from);
+        self.scope()
+            .with("id", optional(subject.id))
+            .with("ids", ids(subject.id, object))
+            .with("version", optional(subject.version))
+            .with("key", optional(subject.key))
+    }
+
+    fn scope(&self) -> Scope {
+        let mut scope = Scope::new();
+        scope.set("settings", self.settings.clone());
+        scope
+    }
+
+    fn build(&self, request: &Request, scope: &Scope) -> Result<Call, BuildError> {
+        let mut call = request.build(self.base, scope)?;
+        // Later headers count, so that a request may say it otherwise than the whole connector.
+        let mut headers = build_headers(&self.connector.headers, &self.scope())?;
+        headers.append(&mut call.headers);
+        call.headers = headers;
+        Ok(call)
+    }
+}
+
+fn template_error(place: &str, fault: Fault) -> BuildError {
+    BuildError::Template {
+        place: place.to_owned(),
+        fault,
+    }
+}
+
+fn ids(id: Option<&str>, object: &Object) -> Value {
+    let parts = id.map_or_else(Vec::new, |id| split_id(id, object.id.len()));
+    Value::List(parts.into_iter().map(Value::Text).collect())
+}
+
+/// The fields with the id's parts where the object has them, unless they are there.
+fn with_id(object: &Object, mut fields: Map, id: Option<&str>) -> Map {
+    let Some(id) = id else { return fields };
+    for (path, part) in object.id.iter().zip(split_id(id, object.id.len())) {
+        if path.get_in(&fields).is_none() {
+            let kind = object.kind(path);
+            let spelling = crate::core::value::spelling::Spelling::default();
+            let part = Value::Text(part);
+            let part = kind.read(&part, &spelling).unwrap_or(part);
+            // Nothing is at the path, so at worst a scalar is in the way; the record then keeps what it has.
+            let _ = path.set_in(&mut fields, part);
+        }
+    }
+    fields
+}
