@@ -6,7 +6,6 @@
 pub mod core;
 
 pub mod clock;
-pub mod store;
 
 pub mod settings;
 
@@ -15,6 +14,11 @@ pub mod telemetry;
 pub mod metrics;
 
 pub mod catalog;
+
+pub mod store;
+
 pub mod server;
+
+pub mod cli;
 
 pub mod sandbox;

@@ -1,3 +1,9 @@
 //! The command line of Syncline: parse arguments, run, map the result to an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    syncline::cli::Cli::parse().run()
+}

@@ -75,18 +75,14 @@ impl Settings {
         if !self.node.name.is_empty() {
             return self.node.name.clone();
         }
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let host = host.trim();
-        let host = if host.is_empty() {
-            self.variables.get("HOSTNAME").unwrap_or_default()
-        } else {
-            host
-        };
-        if host.is_empty() {
-            "node".to_owned()
-        } else {
-            host.to_owned()
-        }
+        // A hardened unit hides /proc/sys.
+        ["/proc/sys/kernel/hostname", "/etc/hostname"]
+            .into_iter()
+            .filter_map(|file| std::fs::read_to_string(file).ok())
+            .chain(self.variables.get("HOSTNAME").map(str::to_owned))
+            .map(|name| name.trim().to_owned())
+            .find(|name| !name.is_empty())
+            .unwrap_or_else(|| "node".to_owned())
     }
 
     /// Every secret that cannot be read, as a problem that names system, key and place.

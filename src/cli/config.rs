@@ -1,0 +1,52 @@
+//! `syncline config`: what the settings are and where they come from.
+
+use clap::Subcommand;
+use secrecy::ExposeSecret;
+
+use super::{Exit, context::Context, error::Result};
+use crate::settings;
+
+/// Settings: show them, or make a data key.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  syncline --env prod config show                   every setting with the file or variable it comes from
+  syncline config key > /etc/syncline/data.key      a new data key (keep a copy outside this machine)")]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Every setting with its value and where it comes from; secrets are masked
+    Show {
+        /// Only keys that start with this
+        #[arg(value_name = "KEY", default_value = "")]
+        prefix: String,
+    },
+    /// A new data key (`keys.data`)
+    Key,
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> Result {
+    match &args.action {
+        Action::Show { prefix } => show(context, prefix),
+        Action::Key => {
+            context.output.raw(settings::new_data_key().expose_secret())?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn show(context: &Context, prefix: &str) -> Result {
+    let (mut entries, problems) = settings::entries(&context.source);
+    entries.retain(|entry| entry.key.starts_with(prefix));
+    context.output.rows(&["key", "value", "from"], &entries, |entry| {
+        vec![entry.key.clone(), entry.value.clone(), entry.origin.to_string()]
+    })?;
+    for problem in &problems {
+        context.output.complain(problem.to_string());
+    }
+    Ok(if problems.is_empty() { Exit::Done } else { Exit::Found })
+}

@@ -1,0 +1,102 @@
+//! The command line: one file a command. Data goes to stdout, talk to stderr; [`Exit`] says how it ended.
+
+mod completions;
+mod config;
+mod context;
+mod error;
+mod output;
+mod schema;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use context::Context;
+pub use error::{Error, Exit};
+
+/// Keeps two business systems in agreement: webhooks within seconds, a daily reconciliation that finds and explains
+/// drift, and every run on record.
+#[derive(Debug, Parser)]
+#[command(name = "syncline", version, max_term_width = 110, after_help = EXAMPLE)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLE: &str = "\
+Examples:
+  syncline demo                       see it work, in a minute, without any set-up
+  syncline check                      everything that is wrong in settings, connectors and mappings
+  syncline --env prod run             the daemon
+
+Exit codes: 0 done, 1 problems found or drift above the threshold, 2 wrong usage, 3 could not run";
+
+/// What every command understands.
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// The environment whose settings are used
+    #[arg(long, global = true, env = "SYNCLINE_ENV", default_value = crate::settings::DEV, value_name = "NAME")]
+    env: String,
+    /// The folder with default.toml and <env>.toml
+    #[arg(
+        long,
+        global = true,
+        env = "SYNCLINE_CONFIG_DIR",
+        default_value = "config",
+        value_name = "FOLDER"
+    )]
+    config_dir: PathBuf,
+    /// Data as JSON, one value a line
+    #[arg(long, global = true)]
+    json: bool,
+    /// No talk on stderr, errors excepted
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Settings: show them with where each comes from, or make a data key
+    Config(config::Args),
+    /// The JSON Schemas of settings, connectors and mappings
+    Schema(schema::Args),
+    /// Completions for a shell
+    Completions(completions::Args),
+}
+
+impl Cli {
+    /// Runs the command; the result is the process's exit code.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let context = Context::new(&self.global);
+        match self.command.run(&context) {
+            Ok(exit) => ExitCode::from(exit.code()),
+            Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+            Err(error) => {
+                if context.output.is_json() {
+                    let hint = error.hint();
+                    let _ = context
+                        .output
+                        .json(&serde_json::json!({ "error": error.to_string(), "hint": hint }));
+                }
+                context.output.complain(format!("error: {error}"));
+                if let Some(hint) = error.hint() {
+                    context.output.complain(format!("hint: {hint}"));
+                }
+                ExitCode::from(error.exit().code())
+            }
+        }
+    }
+}
+
+impl Command {
+    fn run(self, context: &Context) -> error::Result {
+        match self {
+            Self::Config(args) => config::run(context, &args),
+            Self::Schema(args) => schema::run(context, &args),
+            Self::Completions(args) => completions::run(&args),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What commands print: data on stdout, talk on stderr.
+
+use std::io::{self, IsTerminal, Write};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::telemetry::harmless;
+
+/// Where a command's output goes, and in which form.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    form: Form,
+    is_quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Human,
+    Json,
+}
+
+impl Output {
+    pub(super) const fn new(is_json: bool, is_quiet: bool) -> Self {
+        let form = if is_json { Form::Json } else { Form::Human };
+        Self { form, is_quiet }
+    }
+
+    /// Whether data is wanted as JSON.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        self.form == Form::Json
+    }
+
+    /// One line of data for people; a program asked for JSON gets none.
+    pub fn line(&self, text: impl AsRef<str>) -> io::Result<()> {
+        match self.form {
+            Form::Human => writeln!(io::stdout().lock(), "{}", text.as_ref()),
+            Form::Json => Ok(()),
+        }
+    }
+
+    /// One line of data, whatever form was asked for.
+    pub fn raw(&self, text: impl AsRef<str>) -> io::Result<()> {
+        writeln!(io::stdout().lock(), "{}", text.as_ref())
+    }
+
+    /// One JSON value on one line; nothing for people.
+    pub fn json<T: Serialize + ?Sized>(&self, value: &T) -> io::Result<()> {
+        match self.form {
+            Form::Human => Ok(()),
+            Form::Json => self.raw(serde_json::to_string(value)?),
+        }
+    }
+
+    /// Rows: a table for people, one JSON object a line for programs.
+    pub fn rows<T: Serialize>(&self, head: &[&str], rows: &[T], cells: impl Fn(&T) -> Vec<String>) -> io::Result<()> {
+        if self.is_json() {
+            return rows.iter().try_for_each(|row| self.json(row));
+        }
+        let mut table = Table::new();
+        table
+            .load_style(presets::UTF8_HORIZONTAL_ONLY)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_header(head);
+        if !io::stdout().is_terminal() {
+            // Whoever reads a pipe wants whole values, in columns that tools can cut.
+            table
+                .load_style(presets::NOTHING)
+                .set_content_arrangement(ContentArrangement::Disabled);
+        }
+        for row in rows {
+            table.add_row(cells(row).iter().map(|cell| harmless(cell)));
+        }
+        self.line(table.trim_fmt())
+    }
+
+    /// Pairs of name and value, aligned: one record for people.
+    pub fn fields<T: Serialize>(&self, record: &T, fields: &[(&str, String)]) -> io::Result<()> {
+        if self.is_json() {
+            return self.json(record);
+        }
+        let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+        for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+            self.line(format!("{name:width$}  {}", harmless(value)))?;
+        }
+        Ok(())
+    }
+
+    /// A word to the person at the terminal.
+    pub fn talk(&self, text: impl AsRef<str>) {
+        if !self.is_quiet {
+            // Nobody to talk to is no reason to stop.
+            let _ = writeln!(io::stderr().lock(), "{}", text.as_ref());
+        }
+    }
+
+    /// A word that also the quiet have to hear.
+    pub fn complain(&self, text: impl AsRef<str>) {
+        let _ = writeln!(io::stderr().lock(), "{}", text.as_ref());
+    }
+
+    /// A progress bar on stderr; one that shows nothing where that is no terminal.
+    #[must_use]
+    pub fn progress(&self, what: &'static str) -> ProgressBar {
+        if self.is_quiet || self.is_json() || !io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::new_spinner().with_message(what);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {human_pos} ({per_sec}, {elapsed})") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(std::time::Duration::from_millis(120));
+        bar
+    }
+}
