@@ -17,7 +17,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::core::status::{FailureClass, RunKind, RunStatus, Situation, WriteKind, WriteStatus};
+use crate::core::{
+    status::{FailureClass, RunKind, RunStatus, Situation, WriteKind, WriteStatus},
+    webhook,
+};
 
 /// Every metric of this process. Clones count into the same series.
 #[derive(Clone)]
@@ -52,8 +55,8 @@ pub enum IntakeResult {
     Duplicate,
     /// A handshake, answered.
     Handshake,
-    /// Turned away because of its signature, secret or time.
-    Unverified,
+    /// Turned away because it did not prove where it comes from.
+    Rejected(webhook::Kind),
     /// Turned away because of its size or encoding.
     Unfit,
     /// Signed, but not what the connector describes.
@@ -68,7 +71,11 @@ impl IntakeResult {
             Self::Received => "received",
             Self::Duplicate => "duplicate",
             Self::Handshake => "handshake",
-            Self::Unverified => "unverified",
+            Self::Rejected(webhook::Kind::Header) => "rejected_header",
+            Self::Rejected(webhook::Kind::Signature) => "rejected_signature",
+            Self::Rejected(webhook::Kind::Timestamp) => "rejected_timestamp",
+            Self::Rejected(webhook::Kind::Credentials) => "rejected_credentials",
+            Self::Rejected(webhook::Kind::Secret) => "rejected_no_secret",
             Self::Unfit => "unfit",
             Self::Undecodable => "undecodable",
             Self::Unavailable => "unavailable",

@@ -3,3 +3,40 @@
 //! Types of axum and hyper stay in here.
 
 pub mod listen;
+
+mod webhook;
+
+pub mod api;
+pub mod auth;
+mod extract;
+mod page;
+mod rate;
+
+mod error;
+mod health;
+mod request;
+mod state;
+
+use axum::{Router, middleware, routing};
+
+pub use error::Problem;
+pub use health::Readiness;
+pub use page::Page;
+pub use state::{App, Parts};
+pub use webhook::Hook;
+
+/// Everything that is served.
+pub fn router(app: App) -> Router {
+    let rimmed = Router::new()
+        .route("/healthz", routing::get(health::live))
+        .route("/readyz", routing::get(health::ready))
+        .route("/metrics", routing::get(health::metrics))
+        .nest("/api/v1", api::router(&app))
+        .fallback(extract::no_route)
+        .method_not_allowed_fallback(extract::no_method)
+        .layer(middleware::from_fn_with_state(app.clone(), request::rim));
+    Router::new()
+        .route("/webhooks/{system}", routing::any(webhook::receive))
+        .merge(rimmed)
+        .with_state(app)
+}

@@ -1,0 +1,92 @@
+//! The audit: who did what.
+
+use axum::{Json, extract::State};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    server::{
+        auth::Caller,
+        error::Result,
+        extract::Asked,
+        page::{Page, Wanted},
+        state::App,
+    },
+    store::{
+        self, Op,
+        audit::{Audit, NewAudit},
+    },
+};
+
+/// An entry.
+#[derive(Debug, Clone, Serialize)]
+pub struct View {
+    /// Its id.
+    pub audit_id: i64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who.
+    pub actor: String,
+    /// What, as noun and verb.
+    pub action: String,
+    /// To what.
+    pub subject: String,
+    /// More, as JSON.
+    pub detail: Option<String>,
+}
+
+impl From<Audit> for View {
+    fn from(audit: Audit) -> Self {
+        Self {
+            audit_id: audit.audit_id,
+            at: audit.at,
+            actor: audit.entry.actor,
+            action: audit.entry.action,
+            subject: audit.entry.subject,
+            detail: audit.entry.detail,
+        }
+    }
+}
+
+/// Which entries are asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Query {
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+/// `GET /audit`
+pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
+    let wanted = Wanted::of(query.limit, query.cursor.as_deref())?;
+    let found = app.store().audits(wanted.page()).await?;
+    Ok(Json(wanted.of_items(found, |audit| audit.audit_id, View::from)))
+}
+
+/// What a caller of the API is called in the audit.
+pub(super) fn actor(caller: &Caller) -> String {
+    format!("token:{}", caller.name)
+}
+
+/// An entry about what a caller did.
+pub(super) fn entry(caller: &Caller, action: &str, subject: String, detail: Option<String>) -> NewAudit {
+    NewAudit {
+        actor: actor(caller),
+        action: action.to_owned(),
+        subject,
+        detail,
+    }
+}
+
+/// Stores an entry by itself.
+pub(super) async fn note(
+    app: &App,
+    caller: &Caller,
+    action: &str,
+    subject: String,
+    detail: Option<String>,
+) -> std::result::Result<(), store::Error> {
+    app.store()
+        .commit(vec![Op::Audit(entry(caller, action, subject, detail))])
+        .await
+}

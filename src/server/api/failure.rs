@@ -1,0 +1,240 @@
+//! Failures: records that could not be synchronized, and what to do about them.
+
+use axum::{Extension, Json, extract::State, http::StatusCode};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::audit;
+use crate::{
+    core::status::{FailureClass, FailureStatus, Side, Stage},
+    server::{
+        auth::Caller,
+        error::{Problem, Result},
+        extract::{Asked, Id},
+        page::{Page, Wanted},
+        state::App,
+    },
+    store::failure::{Failure, FailureFilter, FailureGroup, Standing},
+};
+
+/// A failure.
+#[derive(Debug, Clone, Serialize)]
+pub struct View {
+    /// Its id.
+    pub failure_id: i64,
+    /// The run that failed last.
+    pub run_id: Option<i64>,
+    /// The mapping.
+    pub mapping: String,
+    /// The side the data came from.
+    pub side: Side,
+    /// The record.
+    pub record_id: String,
+    /// Id of the left record.
+    pub left_id: Option<String>,
+    /// Id of the right record.
+    pub right_id: Option<String>,
+    /// What happens next.
+    pub class: FailureClass,
+    /// Where on the way it failed.
+    pub stage: Stage,
+    /// How it stands.
+    pub status: FailureStatus,
+    /// The fault's code.
+    pub code: String,
+    /// The other side's HTTP status.
+    pub http_status: Option<u16>,
+    /// What happened.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// The field concerned.
+    pub field: Option<String>,
+    /// Tries that failed.
+    pub attempts: u64,
+    /// When it failed first.
+    pub first_at: DateTime<Utc>,
+    /// When it failed last.
+    pub last_at: DateTime<Utc>,
+    /// When it is tried again by itself.
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    /// When it was resolved or ignored.
+    pub resolved_at: Option<DateTime<Utc>>,
+    /// The event that brought the record up.
+    pub event_id: Option<i64>,
+}
+
+impl From<Failure> for View {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure_id: failure.failure_id,
+            run_id: failure.run_id,
+            mapping: failure.key.mapping.to_string(),
+            side: failure.key.side,
+            record_id: failure.key.record_id,
+            left_id: failure.left_id,
+            right_id: failure.right_id,
+            class: failure.class,
+            stage: failure.stage,
+            status: failure.status,
+            code: failure.code,
+            http_status: failure.http_status,
+            message: failure.message,
+            hint: failure.hint,
+            field: failure.field,
+            attempts: failure.attempts,
+            first_at: failure.first_at,
+            last_at: failure.last_at,
+            next_attempt_at: failure.next_attempt_at,
+            resolved_at: failure.resolved_at,
+            event_id: failure.event_id,
+        }
+    }
+}
+
+/// Which failures are meant: those that are not settled, where nothing is said.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Selection {
+    /// Of this run.
+    pub run_id: Option<i64>,
+    /// Of this mapping.
+    pub mapping: Option<String>,
+    /// Of this record.
+    pub record_id: Option<String>,
+    /// Of this class.
+    pub class: Option<FailureClass>,
+    /// At this stage.
+    pub stage: Option<Stage>,
+    /// With this code.
+    pub code: Option<String>,
+    /// With this status.
+    pub status: Option<FailureStatus>,
+    /// Failed last at this time or later.
+    pub since: Option<DateTime<Utc>>,
+}
+
+impl Selection {
+    /// As the store asks for it.
+    #[must_use]
+    pub fn filter(self) -> FailureFilter {
+        FailureFilter {
+            run_id: self.run_id,
+            mapping: self.mapping,
+            record_id: self.record_id,
+            class: self.class,
+            stage: self.stage,
+            code: self.code,
+            standing: self.status.map_or(Standing::Unresolved, Standing::Only),
+            since: self.since,
+        }
+    }
+}
+
+/// Which failures are listed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Query {
+    limit: Option<u32>,
+    cursor: Option<String>,
+    run_id: Option<i64>,
+    mapping: Option<String>,
+    record_id: Option<String>,
+    class: Option<FailureClass>,
+    stage: Option<Stage>,
+    code: Option<String>,
+    status: Option<FailureStatus>,
+    since: Option<DateTime<Utc>>,
+}
+
+/// `GET /failures`
+pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
+    let wanted = Wanted::of(query.limit, query.cursor.as_deref())?;
+    let selection = Selection {
+        run_id: query.run_id,
+        mapping: query.mapping,
+        record_id: query.record_id,
+        class: query.class,
+        stage: query.stage,
+        code: query.code,
+        status: query.status,
+        since: query.since,
+    };
+    let found = app.store().failures(&selection.filter(), wanted.page()).await?;
+    Ok(Json(wanted.of_items(found, |failure| failure.failure_id, View::from)))
+}
+
+/// `GET /failures/{id}`
+pub(super) async fn get(State(app): State<App>, Id(id): Id) -> Result<Json<View>> {
+    let failure = app.store().failure(id).await?;
+    failure.map(|failure| Json(failure.into())).ok_or_else(|| unknown(id))
+}
+
+/// By what failures are counted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct GroupQuery {
+    by: By,
+    mapping: Option<String>,
+    run_id: Option<i64>,
+}
+
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum By {
+    Mapping,
+    #[default]
+    Class,
+    Stage,
+    Code,
+    Status,
+}
+
+/// How many failures of a kind there are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Group {
+    /// The kind's name.
+    pub name: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// `GET /failures/groups`
+pub(super) async fn groups(State(app): State<App>, Asked(query): Asked<GroupQuery>) -> Result<Json<Vec<Group>>> {
+    let group = match query.by {
+        By::Mapping => FailureGroup::Mapping,
+        By::Class => FailureGroup::Class,
+        By::Stage => FailureGroup::Stage,
+        By::Code => FailureGroup::Code,
+        By::Status => FailureGroup::Status,
+    };
+    let filter = FailureFilter {
+        mapping: query.mapping,
+        run_id: query.run_id,
+        ..FailureFilter::default()
+    };
+    let groups = app.store().failure_groups(&filter, group).await?;
+    Ok(Json(
+        groups.into_iter().map(|(name, count)| Group { name, count }).collect(),
+    ))
+}
+
+/// `POST /failures/{id}/ignore`
+pub(super) async fn ignore(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Result<StatusCode> {
+    if app.store().failure(id).await?.is_none() {
+        return Err(unknown(id));
+    }
+    if !app.store().ignore_failure(id).await? {
+        return Err(Problem::conflict(format!("failure {id} is settled already")));
+    }
+    audit::note(&app, &caller, "failure.ignore", format!("failure/{id}"), None).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn unknown(id: i64) -> Problem {
+    Problem::not_found(format!("there is no failure {id}"))
+}

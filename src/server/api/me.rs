@@ -1,0 +1,23 @@
+//! Who the caller is, for those who hold a token and wonder.
+
+use axum::{Extension, Json};
+use serde::Serialize;
+
+use crate::{core::status::Role, server::auth::Caller};
+
+/// The caller.
+#[derive(Debug, Serialize)]
+pub struct View {
+    /// The token's name.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+}
+
+/// `GET /me`
+pub(super) async fn get(Extension(caller): Extension<Caller>) -> Json<View> {
+    Json(View {
+        name: caller.name.to_string(),
+        role: caller.role,
+    })
+}

@@ -1,0 +1,93 @@
+//! Runs: what was executed, and what came of it.
+
+use axum::{Json, extract::State};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    core::status::{RunKind, RunStatus, Trigger},
+    server::{
+        error::{Problem, Result},
+        extract::{Asked, Id},
+        page::{Page, Wanted},
+        state::App,
+    },
+    store::run::{Counters, Run, RunFilter},
+};
+
+/// A run.
+#[derive(Debug, Clone, Serialize)]
+pub struct View {
+    /// Its id.
+    pub run_id: i64,
+    /// What it was started for.
+    pub kind: RunKind,
+    /// The mapping; null where it concerned several.
+    pub mapping: Option<String>,
+    /// Who or what started it.
+    pub trigger: Trigger,
+    /// How it stands.
+    pub status: RunStatus,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// The node it ran on.
+    pub node: String,
+    /// What it did, in numbers.
+    pub counters: Counters,
+    /// A remark, such as why it is held.
+    pub note: Option<String>,
+    /// Who released or discarded it.
+    pub released_by: Option<String>,
+}
+
+impl From<Run> for View {
+    fn from(run: Run) -> Self {
+        Self {
+            run_id: run.run_id,
+            kind: run.kind,
+            mapping: run.mapping,
+            trigger: run.trigger,
+            status: run.status,
+            started_at: run.started_at,
+            ended_at: run.ended_at,
+            node: run.node,
+            counters: run.counters,
+            note: run.note,
+            released_by: run.released_by,
+        }
+    }
+}
+
+/// Which runs are asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Query {
+    limit: Option<u32>,
+    cursor: Option<String>,
+    mapping: Option<String>,
+    kind: Option<RunKind>,
+    status: Option<RunStatus>,
+    since: Option<DateTime<Utc>>,
+}
+
+/// `GET /runs`
+pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
+    let wanted = Wanted::of(query.limit, query.cursor.as_deref())?;
+    let filter = RunFilter {
+        mapping: query.mapping,
+        kind: query.kind,
+        status: query.status,
+        since: query.since,
+    };
+    let found = app.store().runs(&filter, wanted.page()).await?;
+    Ok(Json(wanted.of_items(found, |run| run.run_id, View::from)))
+}
+
+/// `GET /runs/{id}`
+pub(super) async fn get(State(app): State<App>, Id(id): Id) -> Result<Json<View>> {
+    let run = app.store().run(id).await?;
+    run.map(|run| Json(run.into()))
+        .ok_or_else(|| Problem::not_found(format!("there is no run {id}")))
+}

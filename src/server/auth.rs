@@ -1,0 +1,184 @@
+//! Who asks, and what they may do: bearer tokens (RFC 6750), of which the store keeps hashes alone.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::{
+    error::{Problem, Result},
+    rate::Verdict,
+    state::App,
+};
+use crate::{
+    core::status::Role,
+    store::{Error, Store, api_token::NewApiToken},
+};
+
+/// What every token begins with, so that one that leaked is found by those who search for leaks.
+const PREFIX: &str = "syncline_";
+/// Random bytes of a token.
+const TOKEN_BYTES: usize = 32;
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The token's name, as the audit shows it.
+    pub name: Arc<str>,
+    /// What it may do.
+    pub role: Role,
+}
+
+/// A token that was just made. It is shown once and kept by nobody.
+pub struct Issued {
+    /// Our id of it.
+    pub api_token_id: i64,
+    /// What its bearer sends.
+    pub token: SecretString,
+}
+
+impl fmt::Debug for Issued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issued")
+            .field("api_token_id", &self.api_token_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes a token with a role and an optional end.
+pub async fn issue(
+    store: &Store,
+    name: &str,
+    role: Role,
+    expires_at: Option<DateTime<Utc>>,
+) -> std::result::Result<Issued, Error> {
+    let random = Zeroizing::new(rand::random::<[u8; TOKEN_BYTES]>());
+    let token: SecretString = format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(*random)).into();
+    let api_token_id = store
+        .create_api_token(&NewApiToken {
+            name: name.to_owned(),
+            hash: hash(token.expose_secret()),
+            role,
+            expires_at,
+        })
+        .await?;
+    Ok(Issued { api_token_id, token })
+}
+
+/// The hash that is kept. A token is random, so a fast hash is as good as a slow one, and looking it up by its hash tells
+/// nothing by the time it takes.
+fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// What a route asks of its caller.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Demand {
+    /// The least role.
+    pub role: Role,
+    /// How many requests it counts for.
+    pub cost: u32,
+}
+
+/// Lets a request through to its handler if its token is good, fits its rate, and has the role.
+pub(super) async fn guard(State((app, demand)): State<(App, Demand)>, mut request: Request, next: Next) -> Response {
+    let (caller, verdict) = match admit(&app, request.headers(), demand).await {
+        Ok(admitted) => admitted,
+        Err(problem) => return problem.into_response(),
+    };
+    let mut response = match verdict.retry_after {
+        Some(wait) => Problem::too_many_requests("this token has used up its rate")
+            .after(wait)
+            .into_response(),
+        None if caller.role < demand.role => {
+            let detail = format!(
+                "this needs the role `{}`, the token `{}` has `{}`",
+                demand.role, caller.name, caller.role
+            );
+            Problem::forbidden(detail).into_response()
+        }
+        None => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+    };
+    announce(response.headers_mut(), verdict);
+    response
+}
+
+async fn admit(app: &App, headers: &HeaderMap, demand: Demand) -> Result<(Caller, Verdict)> {
+    let token = bearer(headers)?;
+    let unknown = || Problem::unauthenticated("the token is unknown, revoked or past its end");
+    // Whatever is no token of ours costs no look into the store.
+    let is_token = token.starts_with(PREFIX) && token.len() == PREFIX.len() + (TOKEN_BYTES * 4).div_ceil(3);
+    if !is_token {
+        return Err(unknown());
+    }
+    let found = app.store().api_token(&hash(token)).await?.ok_or_else(unknown)?;
+    let verdict = app
+        .rates()
+        .take(found.api_token_id, demand.cost, app.clock().now().timestamp_micros());
+    if let Err(error) = app.store().touch_api_token(&found).await {
+        tracing::warn!(%error, "the last use of a token could not be noted");
+    }
+    let caller = Caller {
+        name: found.name.into(),
+        role: found.role,
+    };
+    Ok((caller, verdict))
+}
+
+/// The token of `Authorization: Bearer …`.
+fn bearer(headers: &HeaderMap) -> Result<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(Problem::unauthenticated(
+            "send one header `Authorization: Bearer <token>`",
+        ));
+    };
+    let text = value.to_str().unwrap_or_default();
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(Problem::unauthenticated(
+            "send the header `Authorization: Bearer <token>`",
+        )),
+    }
+}
+
+/// Tells the caller how its rate stands.
+fn announce(headers: &mut HeaderMap, verdict: Verdict) {
+    let seconds = |duration: Duration| HeaderValue::from(duration.as_secs() + u64::from(duration.subsec_nanos() > 0));
+    headers.insert("ratelimit-limit", verdict.limit.into());
+    headers.insert("ratelimit-remaining", verdict.remaining.into());
+    headers.insert("ratelimit-reset", seconds(verdict.reset));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_bearer_token_is_read() {
+        let of = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
+            }
+            bearer(&headers).map(str::to_owned).ok()
+        };
+        assert_eq!(of(&["Bearer abc"]).as_deref(), Some("abc"));
+        assert_eq!(of(&["bearer  abc "]).as_deref(), Some("abc"));
+        for bad in [&[][..], &["abc"], &["Basic abc"], &["Bearer a", "Bearer b"]] {
+            assert_eq!(of(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What the API answers when it does not do what was asked: problem details (RFC 9457), without internals.
+
+use std::{borrow::Cow, time::Duration};
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::store;
+
+/// A refusal, as its reader sees it. What else is known goes to the log, under the same request id.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: Cow<'static, str>,
+    retry_after: Option<Duration>,
+}
+
+/// The answer of a handler.
+pub type Result<T> = std::result::Result<T, Problem>;
+
+/// The members of the JSON object (RFC 9457 section 3.1), with our request id beside them.
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
+    request_id: &'a str,
+}
+
+macro_rules! problems {
+    ($($(#[$doc:meta])* $name:ident = $status:ident, $code:literal, $title:literal;)+) => {
+        impl Problem {$(
+            $(#[$doc])*
+            pub fn $name(detail: impl Into<Cow<'static, str>>) -> Self {
+                Self::new(StatusCode::$status, $code, $title, detail.into())
+            }
+        )+}
+    };
+}
+
+problems! {
+    /// Nobody has proved who is asking.
+    unauthenticated = UNAUTHORIZED, "unauthenticated", "Who are you?";
+    /// The role of whoever asks does not include this.
+    forbidden = FORBIDDEN, "forbidden", "Your role does not include this";
+    /// There is no such thing.
+    not_found = NOT_FOUND, "not_found", "There is no such thing";
+    /// There is such a thing, but not with this method.
+    method_not_allowed = METHOD_NOT_ALLOWED, "method_not_allowed", "Not with this method";
+    /// The state of the thing does not allow it.
+    conflict = CONFLICT, "conflict", "The present state does not allow this";
+    /// The request cannot be read.
+    malformed = BAD_REQUEST, "malformed", "The request cannot be read";
+    /// The request can be read and makes no sense.
+    invalid = UNPROCESSABLE_ENTITY, "invalid", "The request makes no sense";
+    /// The body is larger than allowed.
+    too_large = PAYLOAD_TOO_LARGE, "too_large", "The body is too large";
+    /// The body is of another type than asked for.
+    unsupported_media_type = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is of another type";
+    /// Too many requests.
+    too_many_requests = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
+    /// Nothing can be stored or read now.
+    unavailable = SERVICE_UNAVAILABLE, "unavailable", "Not now";
+    /// Something that should not happen.
+    internal = INTERNAL_SERVER_ERROR, "internal", "Our fault";
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, title: &'static str, detail: Cow<'static, str>) -> Self {
+        Self {
+            status,
+            code,
+            title,
+            detail,
+            retry_after: None,
+        }
+    }
+
+    /// The same problem, with the time after which another try makes sense.
+    #[must_use]
+    pub const fn after(mut self, retry_after: Duration) -> Self {
+        self.retry_after = Some(retry_after);
+        self
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The answer, complete with the id of the request it answers.
+    pub(super) fn respond(&self, request_id: &str, mut response: Response) -> Response {
+        let document = Document {
+            r#type: format!("urn:syncline:problem:{}", self.code),
+            title: self.title,
+            status: self.status.as_u16(),
+            code: self.code,
+            detail: &self.detail,
+            request_id,
+        };
+        let body = serde_json::to_vec(&document).unwrap_or_default();
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.remove(header::CONTENT_LENGTH);
+        if let Some(retry_after) = self.retry_after {
+            let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, seconds.max(1).into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"syncline\""),
+            );
+        }
+        *response.body_mut() = body.into();
+        response
+    }
+}
+
+/// The rim of the server completes the answer, since it knows the id of the request.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// What the store says about itself is for our log; the caller learns whether to try again.
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Full | store::Error::Busy { .. } | store::Error::Gone { .. } | store::Error::Closed => {
+                tracing::warn!(%error, "the store could not serve a request");
+                Self::unavailable("the store cannot serve this request now").after(Duration::from_secs(5))
+            }
+            store::Error::Conflict { what } => Self::conflict(format!("`{what}` exists already")),
+            error => {
+                tracing::error!(%error, "the store failed a request");
+                Self::internal("the store failed; the log says more under this request id")
+            }
+        }
+    }
+}

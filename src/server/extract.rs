@@ -1,0 +1,93 @@
+//! What handlers take from a request: query, body and ids, each refused with a problem that names what is wrong.
+
+use axum::{
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+    http::{StatusCode, header, request::Parts},
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use super::{
+    error::{Problem, Result},
+    state::App,
+};
+
+/// The query, read as `T`; `T` refuses parameters it does not know.
+pub struct Asked<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(asked)) => Ok(Self(asked)),
+            Err(rejection) => Err(Problem::invalid(rejection.body_text())),
+        }
+    }
+}
+
+/// The id at the end of a path.
+pub struct Id(pub i64);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        match Path::<i64>::from_request_parts(parts, state).await {
+            Ok(Path(id)) => Ok(Self(id)),
+            Err(_) => Err(Problem::not_found("an id is a whole number")),
+        }
+    }
+}
+
+/// A JSON body, read as `T`; no body counts as `{}`.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
+        let bytes_max = app.api_body_bytes_max();
+        let is_json = request.headers().get(header::CONTENT_TYPE).is_none_or(|value| {
+            let essence = value
+                .to_str()
+                .unwrap_or_default()
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .trim();
+            essence.eq_ignore_ascii_case("application/json")
+        });
+        if !is_json {
+            return Err(Problem::unsupported_media_type("the body must be `application/json`"));
+        }
+        let body = Limited::new(request.into_body(), bytes_max).collect().await;
+        let bytes = match body {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Err(Problem::too_large(format!("the body is larger than {bytes_max} bytes")));
+            }
+            Err(_) => return Err(Problem::malformed("the body did not arrive whole")),
+        };
+        let bytes = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
+        serde_json::from_slice(bytes)
+            .map(Self)
+            .map_err(|error| match error.classify() {
+                serde_json::error::Category::Data => Problem::invalid(error.to_string()),
+                _ => Problem::malformed(format!("the body is not JSON: {error}")),
+            })
+    }
+}
+
+/// What is answered to a path that nobody serves.
+pub(super) async fn no_route() -> Problem {
+    Problem::not_found("nothing is served at this path")
+}
+
+/// What is answered to a method that a path does not have.
+pub(super) async fn no_method() -> (StatusCode, Problem) {
+    (
+        StatusCode::METHOD_NOT_ALLOWED,
+        Problem::method_not_allowed("this path does not have this method; the header `Allow` names those it has"),
+    )
+}

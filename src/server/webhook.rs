@@ -1,0 +1,339 @@
+//! Taking webhooks in: verify the raw bytes, read the events, store them durably, and only then acknowledge.
+//!
+//! The path is short on purpose. Nothing is looked up but the system, nothing is awaited but the body and the store, and
+//! the store makes one durable transaction of what many requests bring at the same time.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::Body,
+    extract::{Path, Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use super::{
+    request::{RequestId, after_panic, dress},
+    state::App,
+};
+use crate::{
+    core::{
+        mapping::Mapping,
+        record::RecordKey,
+        status::{ChangeOrigin, Side},
+        value::{Value, json},
+        webhook::{
+            Incoming, Secret,
+            event::{Definition, Malformed, Pushed, Reply},
+            verify,
+        },
+    },
+    metrics::IntakeResult,
+    store::{
+        change::NewChange,
+        event::{NewEvent, Received},
+    },
+};
+
+/// When a sender may come back that was turned away for our sake.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// The deepest JSON a webhook may hold.
+const DEPTH_MAX: usize = 32;
+/// The most values a webhook may hold.
+const NODES_MAX: usize = 200_000;
+
+/// A system that sends webhooks.
+#[derive(Debug)]
+pub struct Hook {
+    system: Arc<str>,
+    definition: Arc<Definition>,
+    secrets: Vec<Secret>,
+    settings: Arc<Value>,
+    /// The mappings that an object takes part in, and on which side.
+    ends: HashMap<String, Vec<(Arc<str>, Side)>>,
+}
+
+impl Hook {
+    /// The webhooks of `system`, signed with any of `secrets`. `settings` are those of the system, as templates see them.
+    #[must_use]
+    pub fn new(
+        system: &str,
+        definition: Arc<Definition>,
+        secrets: Vec<Secret>,
+        settings: Arc<Value>,
+        mappings: &BTreeMap<String, Arc<Mapping>>,
+    ) -> Self {
+        let mut ends: HashMap<String, Vec<(Arc<str>, Side)>> = HashMap::new();
+        for mapping in mappings.values() {
+            for side in [Side::Left, Side::Right] {
+                let end = mapping.end(side);
+                if end.system == system {
+                    ends.entry(end.object.clone())
+                        .or_default()
+                        .push((mapping.name.as_str().into(), side));
+                }
+            }
+        }
+        Self {
+            system: system.into(),
+            definition,
+            secrets,
+            settings,
+            ends,
+        }
+    }
+
+    /// The event as it is stored, with the changes it brings.
+    fn event(&self, pushed: Pushed, id: &RequestId) -> NewEvent {
+        let changes = if pushed.own { Vec::new() } else { self.changes(&pushed) };
+        let payload = pushed
+            .record
+            .filter(|_| self.definition.is_complete())
+            .map(|record| json::to_string(&Value::from(record)).into_bytes());
+        NewEvent {
+            system: Arc::clone(&self.system),
+            external_id: pushed.event_id.unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
+            object: pushed.object,
+            record_id: pushed.record_id,
+            kind: pushed.kind,
+            own: pushed.own,
+            merged_into: pushed.merged_into,
+            version: pushed.version,
+            occurred_at: pushed.occurred_at,
+            request_id: id.0.clone(),
+            payload,
+            changes,
+        }
+    }
+
+    fn changes(&self, pushed: &Pushed) -> Vec<NewChange> {
+        let Some(record_id) = &pushed.record_id else {
+            return Vec::new();
+        };
+        let ends = self.ends.get(&pushed.object).into_iter().flatten();
+        ends.map(|(mapping, side)| NewChange {
+            merged_into: pushed.merged_into.clone(),
+            ..NewChange::new(
+                RecordKey::new(Arc::clone(mapping), *side, record_id.clone()),
+                ChangeOrigin::Event,
+                pushed.kind,
+            )
+        })
+        .collect()
+    }
+}
+
+/// What a request is answered with, and what it counts as.
+struct Answer {
+    result: IntakeResult,
+    response: Response,
+}
+
+impl Answer {
+    fn new(result: IntakeResult, status: StatusCode, text: impl Into<Body>) -> Self {
+        Self {
+            result,
+            response: (
+                status,
+                [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+                text.into(),
+            )
+                .into_response(),
+        }
+    }
+
+    /// A status that a connector configures.
+    fn configured(result: IntakeResult, status: u16, text: impl Into<Body>) -> Self {
+        Self::new(
+            result,
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            text,
+        )
+    }
+}
+
+/// `ANY /webhooks/{system}`
+pub(super) async fn receive(State(app): State<App>, Path(system): Path<String>, request: Request) -> Response {
+    let id = RequestId::of(request.headers());
+    let Some(hook) = app.hook(&system) else {
+        let mut response = (StatusCode::NOT_FOUND, "no such webhook\n").into_response();
+        dress(response.headers_mut(), &id);
+        return response;
+    };
+    let started = Instant::now();
+    let taken = AssertUnwindSafe(take(&app, hook, &id, request)).catch_unwind().await;
+    let Answer { result, mut response } = taken.unwrap_or_else(|panic| Answer {
+        result: IntakeResult::Unavailable,
+        response: (after_panic(&*panic).status(), "our fault\n").into_response(),
+    });
+    if matches!(result, IntakeResult::Unavailable) {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, RETRY_AFTER.as_secs().into());
+    }
+    dress(response.headers_mut(), &id);
+    app.metrics().intake(&hook.system, result, started.elapsed());
+    response
+}
+
+async fn take(app: &App, hook: &Hook, id: &RequestId, request: Request) -> Answer {
+    let (parts, body) = request.into_parts();
+    let answers = hook.definition.answer();
+    let body = match read(&parts, body, app.settings().server.webhook_body_bytes_max).await {
+        Ok(body) => body,
+        Err(answer) => return answer,
+    };
+    let url = app.public_url(&parts.uri);
+    let headers: Vec<(&str, &[u8])> = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+        .collect();
+    let incoming = Incoming {
+        method: parts.method.as_str(),
+        url: &url,
+        headers: &headers,
+        body: &body,
+    };
+    if hook.definition.has_unsigned_handshake()
+        && let Some(answer) = handshake(hook, &incoming)
+    {
+        return answer;
+    }
+    if let Err(rejection) = verify(hook.definition.recipe(), &hook.secrets, &incoming, app.clock().now()) {
+        tracing::info!(system = %hook.system, request_id = %id.0, reason = %rejection, "webhook rejected");
+        return Answer::configured(
+            IntakeResult::Rejected(rejection.kind()),
+            answers.rejected,
+            "not verified\n",
+        );
+    }
+    if !hook.definition.has_unsigned_handshake()
+        && let Some(answer) = handshake(hook, &incoming)
+    {
+        return answer;
+    }
+    match parse(&body).and_then(|value| Ok(hook.definition.read(&incoming, &Arc::new(value), &hook.settings)?)) {
+        Ok(events) => store(app, hook, id, events).await,
+        Err(error) => {
+            tracing::warn!(system = %hook.system, request_id = %id.0, reason = %error, "webhook cannot be read");
+            Answer::configured(IntakeResult::Undecodable, answers.malformed, format!("{error}\n"))
+        }
+    }
+}
+
+/// Why a verified request brings no events.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    #[error("the body is not the JSON it should be: {0}")]
+    Json(#[from] json::Error),
+    #[error(transparent)]
+    Events(#[from] Malformed),
+}
+
+fn parse(body: &[u8]) -> Result<Value, Unreadable> {
+    if body.is_empty() {
+        return Ok(Value::Null);
+    }
+    let limits = json::Limits {
+        depth: DEPTH_MAX,
+        nodes: NODES_MAX,
+        ..json::Limits::default()
+    };
+    Ok(json::parse(body, &limits)?)
+}
+
+/// The whole body, as it came over the wire.
+async fn read(parts: &Parts, body: Body, bytes_max: usize) -> Result<Bytes, Answer> {
+    let is_coded = parts
+        .headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .any(|coding| coding != "identity");
+    if is_coded {
+        // A signature covers the bytes that were sent; nobody says whether before or after coding.
+        let text = "send the body without content-encoding\n";
+        return Err(Answer::new(
+            IntakeResult::Unfit,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            text,
+        ));
+    }
+    match Limited::new(body, bytes_max).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Answer::new(
+            IntakeResult::Unfit,
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too large\n",
+        )),
+        Err(_) => Err(Answer::new(
+            IntakeResult::Unfit,
+            StatusCode::BAD_REQUEST,
+            "the body did not arrive whole\n",
+        )),
+    }
+}
+
+/// The answer to a handshake; none where the request is no handshake. What cannot be read is none either.
+fn handshake(hook: &Hook, incoming: &Incoming<'_>) -> Option<Answer> {
+    let body = Arc::new(parse(incoming.body).unwrap_or(Value::Null));
+    let reply = hook.definition.handshake(incoming, &body, &hook.settings).ok()??;
+    Some(reply_to_handshake(reply))
+}
+
+fn reply_to_handshake(reply: Reply) -> Answer {
+    let text = match &reply.body {
+        None => String::new(),
+        Some(Value::Text(text)) => text.to_string(),
+        Some(other) => json::to_string(other),
+    };
+    let is_json = reply.body.as_ref().is_some_and(|body| !matches!(body, Value::Text(_)));
+    let mut answer = Answer::configured(IntakeResult::Handshake, reply.status, text);
+    let headers = answer.response.headers_mut();
+    if is_json {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    for (name, value) in reply.headers {
+        // A value that no header may hold was made of what the request said, and is left out.
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
+    }
+    answer
+}
+
+async fn store(app: &App, hook: &Hook, id: &RequestId, pushed: Vec<Pushed>) -> Answer {
+    let answers = hook.definition.answer();
+    if app.is_full() || app.is_stopping() {
+        return Answer::configured(IntakeResult::Unavailable, answers.busy, "try again later\n");
+    }
+    let count = pushed.len();
+    let events = pushed.into_iter().map(|pushed| hook.event(pushed, id)).collect();
+    match app.store().receive(events).await {
+        Ok(received) => {
+            let stored = received
+                .iter()
+                .filter(|received| matches!(received, Received::Stored(_)))
+                .count();
+            app.metrics().events_stored(&hook.system, stored as u64);
+            tracing::debug!(system = %hook.system, request_id = %id.0, events = count, stored, "webhook stored");
+            if stored == 0 && count > 0 {
+                Answer::configured(IntakeResult::Duplicate, answers.duplicate, "known\n")
+            } else {
+                Answer::configured(IntakeResult::Received, answers.accepted, "stored\n")
+            }
+        }
+        Err(error) => {
+            tracing::error!(system = %hook.system, request_id = %id.0, %error, "webhook not stored, its sender has to try again");
+            Answer::configured(IntakeResult::Unavailable, answers.busy, "try again later\n")
+        }
+    }
+}
