@@ -1,9 +1,14 @@
 //! `syncline config`: what the settings are and where they come from.
 
 use clap::Subcommand;
-use secrecy::ExposeSecret;
+use zeroize::Zeroizing;
 
-use super::{Exit, context::Context, error::Result};
+use super::{
+    Exit,
+    context::Context,
+    error::Result,
+    output::{complain, print},
+};
 use crate::settings;
 
 /// Settings: show them, or make a data key.
@@ -33,7 +38,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
     match &args.action {
         Action::Show { prefix } => show(context, prefix),
         Action::Key => {
-            context.output.raw(settings::new_data_key().expose_secret())?;
+            let key = Zeroizing::new(rand::random::<[u8; 32]>());
+            print(Zeroizing::new(hex::encode(*key)).as_str())?;
             Ok(Exit::Done)
         }
     }
@@ -46,7 +52,7 @@ fn show(context: &Context, prefix: &str) -> Result {
         vec![entry.key.clone(), entry.value.clone(), entry.origin.to_string()]
     })?;
     for problem in &problems {
-        context.output.complain(problem.to_string());
+        complain(problem.to_string());
     }
     Ok(if problems.is_empty() { Exit::Done } else { Exit::Found })
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{
     Global,
     error::{Error, Result},
-    output::Output,
+    output::{Output, complain},
 };
 use crate::{
     clock::Clock,
@@ -68,7 +68,7 @@ impl Context {
 
     fn refuse(&self, problems: &[Problem]) -> Error {
         for problem in problems {
-            self.output.complain(problem.to_string());
+            complain(problem.to_string());
         }
         let errors = problems.iter().filter(|problem| !problem.is_warning()).count();
         let what = if errors == 1 { "problem" } else { "problems" };

@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 
 use context::Context;
 pub use error::{Error, Exit};
+use output::complain;
 
 /// Keeps two business systems in agreement: webhooks within seconds, a daily reconciliation that finds and explains
 /// drift, and every run on record.
@@ -81,9 +82,9 @@ impl Cli {
                         .output
                         .json(&serde_json::json!({ "error": error.to_string(), "hint": hint }));
                 }
-                context.output.complain(format!("error: {error}"));
+                complain(format!("error: {error}"));
                 if let Some(hint) = error.hint() {
-                    context.output.complain(format!("hint: {hint}"));
+                    complain(format!("hint: {hint}"));
                 }
                 ExitCode::from(error.exit().code())
             }

@@ -21,6 +21,17 @@ enum Form {
     Json,
 }
 
+/// One line of data, whatever form was asked for.
+pub fn print(text: impl AsRef<str>) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{}", text.as_ref())
+}
+
+/// A word that also the quiet have to hear.
+pub fn complain(text: impl AsRef<str>) {
+    // Nobody to talk to is no reason to stop.
+    let _ = writeln!(io::stderr().lock(), "{}", text.as_ref());
+}
+
 impl Output {
     pub(super) const fn new(is_json: bool, is_quiet: bool) -> Self {
         let form = if is_json { Form::Json } else { Form::Human };
@@ -29,33 +40,28 @@ impl Output {
 
     /// Whether data is wanted as JSON.
     #[must_use]
-    pub fn is_json(&self) -> bool {
+    pub fn is_json(self) -> bool {
         self.form == Form::Json
     }
 
     /// One line of data for people; a program asked for JSON gets none.
-    pub fn line(&self, text: impl AsRef<str>) -> io::Result<()> {
+    pub fn line(self, text: impl AsRef<str>) -> io::Result<()> {
         match self.form {
-            Form::Human => writeln!(io::stdout().lock(), "{}", text.as_ref()),
+            Form::Human => print(text),
             Form::Json => Ok(()),
         }
     }
 
-    /// One line of data, whatever form was asked for.
-    pub fn raw(&self, text: impl AsRef<str>) -> io::Result<()> {
-        writeln!(io::stdout().lock(), "{}", text.as_ref())
-    }
-
     /// One JSON value on one line; nothing for people.
-    pub fn json<T: Serialize + ?Sized>(&self, value: &T) -> io::Result<()> {
+    pub fn json<T: Serialize + ?Sized>(self, value: &T) -> io::Result<()> {
         match self.form {
             Form::Human => Ok(()),
-            Form::Json => self.raw(serde_json::to_string(value)?),
+            Form::Json => print(serde_json::to_string(value)?),
         }
     }
 
     /// Rows: a table for people, one JSON object a line for programs.
-    pub fn rows<T: Serialize>(&self, head: &[&str], rows: &[T], cells: impl Fn(&T) -> Vec<String>) -> io::Result<()> {
+    pub fn rows<T: Serialize>(self, head: &[&str], rows: &[T], cells: impl Fn(&T) -> Vec<String>) -> io::Result<()> {
         if self.is_json() {
             return rows.iter().try_for_each(|row| self.json(row));
         }
@@ -77,7 +83,7 @@ impl Output {
     }
 
     /// Pairs of name and value, aligned: one record for people.
-    pub fn fields<T: Serialize>(&self, record: &T, fields: &[(&str, String)]) -> io::Result<()> {
+    pub fn fields<T: Serialize>(self, record: &T, fields: &[(&str, String)]) -> io::Result<()> {
         if self.is_json() {
             return self.json(record);
         }
@@ -89,21 +95,15 @@ impl Output {
     }
 
     /// A word to the person at the terminal.
-    pub fn talk(&self, text: impl AsRef<str>) {
+    pub fn talk(self, text: impl AsRef<str>) {
         if !self.is_quiet {
-            // Nobody to talk to is no reason to stop.
-            let _ = writeln!(io::stderr().lock(), "{}", text.as_ref());
+            complain(text);
         }
-    }
-
-    /// A word that also the quiet have to hear.
-    pub fn complain(&self, text: impl AsRef<str>) {
-        let _ = writeln!(io::stderr().lock(), "{}", text.as_ref());
     }
 
     /// A progress bar on stderr; one that shows nothing where that is no terminal.
     #[must_use]
-    pub fn progress(&self, what: &'static str) -> ProgressBar {
+    pub fn progress(self, what: &'static str) -> ProgressBar {
         if self.is_quiet || self.is_json() || !io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }

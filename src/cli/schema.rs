@@ -1,16 +1,16 @@
 //! `syncline schema`: the JSON Schemas that editors complete and check files with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use serde_json::Value as Json;
 
 use super::{
     Exit,
     context::Context,
     error::{Error, Result},
+    output::print,
 };
-use crate::settings::Settings;
+use crate::{catalog, settings::Settings};
 
 /// The JSON Schemas of settings, connectors and mappings.
 #[derive(Debug, clap::Args)]
@@ -35,51 +35,62 @@ pub struct Args {
 enum Kind {
     /// `config/*.toml`
     Config,
+    /// `connectors/*.yaml`
+    Connector,
+    /// `mappings/*.yaml`
+    Mapping,
+    /// `mappings/*.test.yaml`
+    MappingTest,
 }
 
 impl Kind {
-    fn file(self) -> &'static str {
+    const fn file(self) -> &'static str {
         match self {
             Self::Config => "config.schema.json",
-        }
-    }
-
-    fn schema(self) -> Json {
-        match self {
-            Self::Config => Settings::schema(),
+            Self::Connector => "connector.schema.json",
+            Self::Mapping => "mapping.schema.json",
+            Self::MappingTest => "mapping-test.schema.json",
         }
     }
 
     fn text(self) -> Result<String> {
-        Ok(serde_json::to_string_pretty(&self.schema())? + "\n")
+        Ok(match self {
+            Self::Config => serde_json::to_string_pretty(&Settings::schema())? + "\n",
+            Self::Connector => catalog::schema::connector(),
+            Self::Mapping => catalog::schema::mapping(),
+            Self::MappingTest => catalog::schema::mapping_test(),
+        })
     }
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result {
     if let Some(folder) = &args.write {
-        std::fs::create_dir_all(folder)?;
-        for kind in Kind::value_variants() {
-            std::fs::write(folder.join(kind.file()), kind.text()?)?;
-            context
-                .output
-                .talk(format!("wrote {}", folder.join(kind.file()).display()));
-        }
-        return Ok(Exit::Done);
+        return write(context, folder);
     }
     if let Some(folder) = &args.compare {
         return compare(context, folder);
     }
     let kind = args.kind.ok_or_else(|| Error::usage("no schema was named"))?;
-    context.output.raw(kind.text()?.trim_end())?;
+    print(kind.text()?.trim_end())?;
     Ok(Exit::Done)
 }
 
-fn compare(context: &Context, folder: &std::path::Path) -> Result {
+fn write(context: &Context, folder: &Path) -> Result {
+    std::fs::create_dir_all(folder)?;
+    for kind in Kind::value_variants() {
+        let path = folder.join(kind.file());
+        std::fs::write(&path, kind.text()?)?;
+        context.output.talk(format!("wrote {}", path.display()));
+    }
+    Ok(Exit::Done)
+}
+
+fn compare(context: &Context, folder: &Path) -> Result {
     let mut exit = Exit::Done;
     for kind in Kind::value_variants() {
         let path = folder.join(kind.file());
         if std::fs::read_to_string(&path).ok() != Some(kind.text()?) {
-            context.output.raw(format!("{} is out of date", path.display()))?;
+            print(format!("{} is out of date", path.display()))?;
             exit = Exit::Found;
         }
     }

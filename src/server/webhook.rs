@@ -292,7 +292,7 @@ fn handshake(hook: &Hook, incoming: &Incoming<'_>) -> Option<Answer> {
 fn reply_to_handshake(reply: Reply) -> Answer {
     let text = match &reply.body {
         None => String::new(),
-        Some(Value::Text(text)) => text.to_string(),
+        Some(Value::Text(text)) => text.clone(),
         Some(other) => json::to_string(other),
     };
     let is_json = reply.body.as_ref().is_some_and(|body| !matches!(body, Value::Text(_)));

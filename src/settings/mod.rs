@@ -8,7 +8,6 @@
 
 mod check;
 mod form;
-mod key;
 mod layer;
 mod problem;
 mod secret;
@@ -23,7 +22,6 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 
 pub use form::{Folders, Keys, Limits, Log, LogFormat, Node, Retention, Schedule, Server, Settings, Store, System};
-pub use key::{DataKeyError, KEY_BYTES, new_data_key};
 pub use problem::{Origin, Problem, Severity};
 pub use secret::{ReadError, Reference, Variables, WebhookSecret};
 pub use show::{Entry, entries};
@@ -94,11 +92,13 @@ impl Settings {
     /// The JSON Schema of the settings files.
     #[must_use]
     pub fn schema() -> serde_json::Value {
-        let mut schema = schemars::schema_for!(Self).to_value();
+        // Draft 7 is what editors know best.
+        let generator = schemars::generate::SchemaSettings::draft07().into_generator();
+        let mut schema = generator.into_root_schema_for::<Self>().to_value();
         if let Some(schema) = schema.as_object_mut() {
             // A layer says only what differs, so no section is required in a file.
             schema.remove("required");
-            let definitions = schema.get_mut("$defs").and_then(serde_json::Value::as_object_mut);
+            let definitions = schema.get_mut("definitions").and_then(serde_json::Value::as_object_mut);
             for (name, definition) in definitions.into_iter().flatten() {
                 if name != "System"
                     && let Some(definition) = definition.as_object_mut()

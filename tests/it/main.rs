@@ -7,6 +7,9 @@
     reason = "a test that cannot go on has failed; `left(1)` reads better than `left(&1)`"
 )]
 
+mod support;
+
+mod api;
 mod layering;
 mod store;
-mod support;
+mod webhook;

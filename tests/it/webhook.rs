@@ -1,0 +1,198 @@
+//! Webhooks over a real socket: what is stored, what is acknowledged, and what a stranger gets to see.
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::json;
+use sha2::Sha256;
+use syncline::{
+    core::{
+        record::RecordKey,
+        status::{ChangeOrigin, EventKind, EventStatus, Side},
+    },
+    store::{Op, Page, change::NewChange},
+};
+
+use crate::support::{
+    app::TestApp,
+    http::{self, Answer},
+};
+
+fn sign(secret: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(body);
+    hex::encode(mac.finalize().into_bytes())
+}
+
+async fn push(app: &TestApp, body: &serde_json::Value) -> Answer {
+    let body = serde_json::to_vec(body).unwrap();
+    push_raw(app, &body, &sign("canary-hook-secret", &body), &[]).await
+}
+
+async fn push_raw(app: &TestApp, body: &[u8], signature: &str, more: &[(&str, &str)]) -> Answer {
+    let mut headers = vec![("X-Signature", signature), ("Content-Type", "application/json")];
+    headers.extend(more);
+    http::send(&app.address, "POST", "/webhooks/crm", &headers, body).await
+}
+
+fn events(count: usize) -> serde_json::Value {
+    let events: Vec<_> = (0..count)
+        .map(|number| json!({ "id": format!("E-{number}"), "entity": "account", "record": "ACC-1", "type": "updated" }))
+        .collect();
+    json!({ "events": events })
+}
+
+#[tokio::test]
+async fn a_signed_event_is_stored_before_it_is_acknowledged() {
+    let app = TestApp::start().await;
+    let answer = push(&app, &events(3)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let stored = app.store.events(&Default::default(), Page::first(10)).await.unwrap();
+    assert_eq!(stored.len(), 3);
+    assert_eq!(stored[0].record_id.as_deref(), Some("ACC-1"));
+    assert_eq!(Some(stored[0].request_id.as_str()), answer.header("x-request-id"));
+}
+
+#[tokio::test]
+async fn a_duplicate_is_acknowledged_and_changes_nothing() {
+    let app = TestApp::start().await;
+    assert_eq!(push(&app, &events(1)).await.text(), "stored\n");
+    let again = push(&app, &events(1)).await;
+    assert_eq!((again.status, again.text().as_str()), (200, "known\n"));
+    assert_eq!(
+        app.store
+            .events(&Default::default(), Page::first(10))
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+    let metrics = app.get("/metrics", "").await.text();
+    assert!(
+        metrics.contains("syncline_intake_total{system=\"crm\",result=\"duplicate\"} 1"),
+        "{metrics}"
+    );
+    assert!(metrics.contains("syncline_events_total{system=\"crm\"} 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn our_own_echo_is_stored_and_ignored() {
+    let app = TestApp::start().await;
+    let mut body = events(1);
+    body["events"][0]["actor"] = json!("client:syncline");
+    assert_eq!(push(&app, &body).await.status, 200);
+    let stored = app.store.events(&Default::default(), Page::first(1)).await.unwrap();
+    assert_eq!((stored[0].own, stored[0].status), (true, EventStatus::Ignored));
+}
+
+#[tokio::test]
+async fn strangers_all_get_the_same_answer_and_nothing_is_stored() {
+    let app = TestApp::start().await;
+    let body = serde_json::to_vec(&events(1)).unwrap();
+    let good = sign("canary-hook-secret", &body);
+    let mut answers = Vec::new();
+    for signature in [
+        "",
+        "00",
+        "zz",
+        &good[1..],
+        &sign("another", &body),
+        &format!("{good}00"),
+    ] {
+        answers.push(push_raw(&app, &body, signature, &[]).await);
+    }
+    answers.push(http::send(&app.address, "GET", "/webhooks/crm", &[], b"").await);
+    answers.push(push_raw(&app, b"not json", &good, &[]).await);
+    for answer in &answers {
+        assert_eq!((answer.status, answer.text().as_str()), (401, "not verified\n"));
+    }
+    assert!(
+        app.store
+            .events(&Default::default(), Page::first(1))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn a_system_that_sends_no_webhooks_is_not_found() {
+    let app = TestApp::start().await;
+    let answer = http::send(&app.address, "POST", "/webhooks/erp", &[], b"{}").await;
+    assert_eq!(answer.status, 404);
+}
+
+#[tokio::test]
+async fn a_signed_body_that_is_not_what_was_agreed_says_so_to_its_sender() {
+    let app = TestApp::start().await;
+    for (body, part) in [
+        (&b"<html>"[..], "not the JSON it should be"),
+        (b"{}", "no `events`"),
+        (b"{\"events\":[{}]}", "event 0 has no `object`"),
+        (b"{\"events\":[],\"events\":[]}", "duplicate key"),
+    ] {
+        let answer = push_raw(&app, body, &sign("canary-hook-secret", body), &[]).await;
+        assert_eq!(answer.status, 400);
+        assert!(answer.text().contains(part), "{}", answer.text());
+    }
+    let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    let answer = push_raw(&app, deep.as_bytes(), &sign("canary-hook-secret", deep.as_bytes()), &[]).await;
+    assert_eq!(answer.status, 400);
+}
+
+#[tokio::test]
+async fn a_large_or_coded_body_is_refused_before_it_is_verified() {
+    let app = TestApp::start_with("[server]\nwebhook_body_bytes_max = 1000").await;
+    let large = vec![b'x'; 1_001];
+    assert_eq!(
+        push_raw(&app, &large, &sign("canary-hook-secret", &large), &[])
+            .await
+            .status,
+        413
+    );
+    let fits = vec![b'x'; 1_000];
+    assert_eq!(
+        push_raw(&app, &fits, &sign("canary-hook-secret", &fits), &[])
+            .await
+            .status,
+        400
+    );
+    let coded = push_raw(
+        &app,
+        b"{}",
+        &sign("canary-hook-secret", b"{}"),
+        &[("Content-Encoding", "gzip")],
+    )
+    .await;
+    assert_eq!(coded.status, 415);
+}
+
+#[tokio::test]
+async fn a_handshake_is_answered_with_what_it_asks_for() {
+    let app = TestApp::start().await;
+    let answer = push(&app, &json!({ "challenge": "abc" })).await;
+    assert_eq!((answer.status, answer.text().as_str()), (200, "abc"));
+    let body = b"{\"challenge\":\"abc\"}";
+    assert_eq!(push_raw(&app, body, "00", &[]).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_full_queue_or_a_store_that_is_gone_sends_the_sender_away_for_a_while() {
+    let app = TestApp::start_with("[limits]\nqueue_max = 1").await;
+    let key = RecordKey::new("customer-account", Side::Left, "7");
+    let change = NewChange::new(key, ChangeOrigin::Manual, EventKind::Updated);
+    app.store.commit(vec![Op::Enqueue(change)]).await.unwrap();
+    app.app.observe().await;
+    let full = push(&app, &events(1)).await;
+    assert_eq!((full.status, full.header("retry-after")), (503, Some("5")));
+
+    let app = TestApp::start().await;
+    app.app.stop();
+    let stopping = push(&app, &events(1)).await;
+    assert_eq!((stopping.status, stopping.header("retry-after")), (503, Some("5")));
+
+    let app = TestApp::start().await;
+    app.store.close().await;
+    let gone = push(&app, &events(1)).await;
+    assert_eq!((gone.status, gone.header("retry-after")), (503, Some("5")));
+    assert_eq!(app.get("/readyz", "").await.status, 503);
+    assert_eq!(app.get("/healthz", "").await.status, 200);
+}
