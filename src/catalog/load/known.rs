@@ -15,13 +15,32 @@ use crate::core::{
         form::MappingForm,
         known::{Field, Known, Object, Operations, System},
     },
+    problem::{Problem, nearest},
     status::Sides,
 };
 
 pub(super) struct Gathered {
     pub(super) known: Known,
+    /// The same without systems, for mappings between systems of another environment.
+    pub(super) elsewhere: Known,
     /// Mappings that are there, but cannot be told what they are between.
     pub(super) unreadable: BTreeSet<String>,
+}
+
+impl Gathered {
+    /// That a mapping is between systems of another environment, where it is: neither has a name like one of this
+    /// environment's, so that none is misspelt.
+    pub(super) fn of_elsewhere(&self, mapping: &str) -> Option<Problem> {
+        let ends = self.known.mappings.get(mapping)?;
+        let (left, right) = (&ends.left.system, &ends.right.system);
+        let is_like_one = |name: &String| nearest(name, self.known.systems.keys().map(String::as_str)).is_some();
+        if self.known.systems.is_empty() || is_like_one(left) || is_like_one(right) {
+            return None;
+        }
+        let message = format!("the mapping is not used: this environment has neither a system `{left}` nor `{right}`");
+        let problem = Problem::warning("CT010", "/between", message);
+        Some(problem.with_hint("systems are declared under `[systems.<name>]` in the configuration"))
+    }
 }
 
 pub(super) fn gather(
@@ -38,20 +57,25 @@ pub(super) fn gather(
         };
         (name.clone(), system)
     });
-    let mut gathered = Gathered {
-        known: Known {
-            systems: systems.collect(),
-            mappings: BTreeMap::new(),
-        },
-        unreadable: BTreeSet::new(),
-    };
+    let mut readable = BTreeMap::new();
+    let mut unreadable = BTreeSet::new();
     for (name, mapping) in mappings {
         match mapping.form.as_ref().and_then(ends) {
-            Some(ends) => drop(gathered.known.mappings.insert(name.clone(), ends)),
-            None => drop(gathered.unreadable.insert(name.clone())),
+            Some(ends) => drop(readable.insert(name.clone(), ends)),
+            None => drop(unreadable.insert(name.clone())),
         }
     }
-    gathered
+    Gathered {
+        elsewhere: Known {
+            systems: BTreeMap::new(),
+            mappings: readable.clone(),
+        },
+        known: Known {
+            systems: systems.collect(),
+            mappings: readable,
+        },
+        unreadable,
+    }
 }
 
 /// What a mapping is between, where both ends can be read.

@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
-use crate::catalog::diagnostic::Style;
+use crate::{catalog::diagnostic::Style, core::problem::Problems};
 
 /// An edit of the valid catalogue: file, what stands there, what stands there instead.
 type Edit<'a> = (&'a str, &'a str, &'a str);
@@ -96,24 +96,47 @@ fn the_valid_catalogue_loads_without_a_word() {
     assert_eq!(order, ["customer", "person"]);
 }
 
+/// A system that gives a shipped connector what it asks for.
+fn asked_for(root: &Path, connector: &str) -> SystemDecl {
+    let text = fs::read(root.join("connectors").join(format!("{connector}.yaml"))).unwrap();
+    let tree = crate::catalog::yaml::Document::read(&text).body.unwrap();
+    let form: ConnectorForm = crate::catalog::decode::decode(&tree, &mut Problems::new()).unwrap();
+    let required = form.settings.into_iter().filter(|(_, setting)| setting.default.is_none());
+    let mut credentials: BTreeSet<String> = form.credentials.into_iter().collect();
+    if form.auth.oauth2.is_some() {
+        credentials.extend(["client_id".to_owned(), "client_secret".to_owned()]);
+    }
+    SystemDecl {
+        connector: connector.to_owned(),
+        settings: required.map(|(name, _)| (name, Json::from("https://system.example"))).collect(),
+        credentials,
+        webhook_secrets: 1,
+        origin: "config/dev.toml".to_owned(),
+    }
+}
+
 #[test]
 fn the_shipped_catalogue_loads_without_a_word() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let system = |connector: &str, credentials: &[&str]| SystemDecl {
-        connector: connector.to_owned(),
-        credentials: credentials.iter().map(|name| (*name).to_owned()).collect(),
-        ..systems()["erp"].clone()
-    };
-    let systems = BTreeMap::from([
-        ("erp".to_owned(), system("sandbox-erp", &["api_key"])),
-        ("crm".to_owned(), system("sandbox-crm", &["client_id", "client_secret"])),
-    ]);
-    let loaded = load(root, &systems);
-    let ours = |diagnostic: &&Diagnostic| diagnostic.file.contains("sandbox") || !diagnostic.file.contains("--");
-    let told: Vec<Diagnostic> = loaded.diagnostics.iter().filter(ours).cloned().collect();
-    assert_eq!(diagnostic::render(&told, Style::Plain), "");
+    let systems = [("erp", "sandbox-erp"), ("crm", "sandbox-crm"), ("tryton", "tryton"), ("odata", "cap-odata")];
+    let systems = systems.map(|(name, connector)| (name.to_owned(), asked_for(root, connector)));
+    let loaded = load(root, &BTreeMap::from(systems));
+    assert_eq!(shown(&loaded, root), "");
     assert!(loaded.catalog.mappings.contains_key("customer-account"));
     assert!(loaded.catalog.mappings.contains_key("contact"));
+}
+
+#[test]
+fn a_mapping_between_systems_of_another_environment_is_not_used() {
+    let folder = edited(&[]);
+    let mut hr = systems();
+    hr.retain(|name, _| name == "crm");
+    let mut crm = hr.remove("crm").unwrap();
+    crm.webhook_secrets = 1;
+    let elsewhere = BTreeMap::from([("payroll".to_owned(), crm)]);
+    let loaded = load(folder.path(), &elsewhere);
+    assert!(loaded.is_ok() && loaded.catalog.mappings.is_empty());
+    assert_eq!(loaded.diagnostics.iter().map(|one| one.code).collect::<Vec<_>>(), ["CT010", "CT010"]);
 }
 
 #[test]
@@ -144,10 +167,10 @@ fn what_a_mapping_names_wrongly_is_told_with_what_is_near() {
   = hint: did you mean `name`?
 
 error[MP008]: unknown key `sensitiv`
- --> mappings/customer.yaml:7:41
+ --> mappings/customer.yaml:7:31
   |
 7 |   - { erp: email, crm: Email, sensitiv: yes }
-  |                                         ^^^
+  |                               ^^^^^^^^
   |
   = at: /fields/1/sensitiv
   = hint: did you mean `sensitive`?
@@ -162,10 +185,10 @@ error[MP012]: object `account` of system `crm` declares no field `CreditLimt`
   = hint: did you mean `CreditLimit`?
 
 error[MP005]: `crn` is none of `erp`, `crm`
-  --> mappings/customer.yaml:11:16
+  --> mappings/customer.yaml:11:11
    |
 11 | create: { crn: yes }
-   |                ^^^
+   |           ^^^
    |
    = at: /create/crn
    = hint: did you mean `crm`?
