@@ -231,7 +231,9 @@ fn inner(source: &Source, node: &Node, range: &Range<usize>) -> Option<Range<usi
     let before = text.get(..range.start)?;
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let line = text.get(line_start..)?.lines().next()?;
-    let part = text.get(range.clone()).filter(|part| !part.is_empty() && !part.contains('\n'))?;
+    let part = text
+        .get(range.clone())
+        .filter(|part| !part.is_empty() && !part.contains('\n'))?;
     let start = match written.find(line) {
         Some(at) if !line.is_empty() => node.span.start + at + (range.start - line_start),
         // Folded lines: the part itself, where it can be no other.

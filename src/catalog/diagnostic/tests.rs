@@ -61,7 +61,11 @@ fn a_diagnostic_is_one_line_of_json() {
 #[test]
 fn colours_only_add_to_the_text() {
     let tree = tree("erp: nmae\n");
-    let found = Diagnostic::in_tree("m.yaml", &tree, Problem::warning("MP013", "/erp", "odd").with_hint("look"));
+    let found = Diagnostic::in_tree(
+        "m.yaml",
+        &tree,
+        Problem::warning("MP013", "/erp", "odd").with_hint("look"),
+    );
     let (plain, coloured) = (found.render(Style::Plain), found.render(Style::Coloured));
     assert!(!plain.contains('\u{1b}') && coloured.contains('\u{1b}'));
     assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
@@ -89,7 +93,10 @@ fn diagnostics_stand_in_the_order_of_files_and_lines() {
     let at = |file: &str, pointer: &str| Diagnostic::in_tree(file, &tree, Problem::error("XX001", pointer, "wrong"));
     let mut found = vec![at("b.yaml", "/a"), at("a.yaml", "/b"), at("a.yaml", "/a")];
     sort(&mut found);
-    let order: Vec<_> = found.iter().map(|one| (one.file.as_str(), one.pointer.as_str())).collect();
+    let order: Vec<_> = found
+        .iter()
+        .map(|one| (one.file.as_str(), one.pointer.as_str()))
+        .collect();
     assert_eq!(order, [("a.yaml", "/a"), ("a.yaml", "/b"), ("b.yaml", "/a")]);
 }
 

@@ -163,7 +163,11 @@ impl Loader<'_> {
         let known = known::gather(self.sources.systems, &self.catalog.connectors, &mappings);
         for (name, mapping) in &mut mappings {
             let of_elsewhere = known.of_elsewhere(name);
-            let known_here = if of_elsewhere.is_some() { &known.elsewhere } else { &known.known };
+            let known_here = if of_elsewhere.is_some() {
+                &known.elsewhere
+            } else {
+                &known.known
+            };
             let compiled = mapping.compile(|form, problems| Mapping::compile(form, known_here, problems));
             mapping.forget_links_to(&known.unreadable);
             if let Some(problem) = of_elsewhere {

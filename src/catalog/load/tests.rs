@@ -101,14 +101,19 @@ fn asked_for(root: &Path, connector: &str) -> SystemDecl {
     let text = fs::read(root.join("connectors").join(format!("{connector}.yaml"))).unwrap();
     let tree = crate::catalog::yaml::Document::read(&text).body.unwrap();
     let form: ConnectorForm = crate::catalog::decode::decode(&tree, &mut Problems::new()).unwrap();
-    let required = form.settings.into_iter().filter(|(_, setting)| setting.default.is_none());
+    let required = form
+        .settings
+        .into_iter()
+        .filter(|(_, setting)| setting.default.is_none());
     let mut credentials: BTreeSet<String> = form.credentials.into_iter().collect();
     if form.auth.oauth2.is_some() {
         credentials.extend(["client_id".to_owned(), "client_secret".to_owned()]);
     }
     SystemDecl {
         connector: connector.to_owned(),
-        settings: required.map(|(name, _)| (name, Json::from("https://system.example"))).collect(),
+        settings: required
+            .map(|(name, _)| (name, Json::from("https://system.example")))
+            .collect(),
         credentials,
         webhook_secrets: 1,
         origin: "config/dev.toml".to_owned(),
@@ -118,7 +123,12 @@ fn asked_for(root: &Path, connector: &str) -> SystemDecl {
 #[test]
 fn the_shipped_catalogue_loads_without_a_word() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let systems = [("erp", "sandbox-erp"), ("crm", "sandbox-crm"), ("tryton", "tryton"), ("odata", "cap-odata")];
+    let systems = [
+        ("erp", "sandbox-erp"),
+        ("crm", "sandbox-crm"),
+        ("tryton", "tryton"),
+        ("odata", "cap-odata"),
+    ];
     let systems = systems.map(|(name, connector)| (name.to_owned(), asked_for(root, connector)));
     let loaded = load(root, &BTreeMap::from(systems));
     assert_eq!(shown(&loaded, root), "");
@@ -136,7 +146,10 @@ fn a_mapping_between_systems_of_another_environment_is_not_used() {
     let elsewhere = BTreeMap::from([("payroll".to_owned(), crm)]);
     let loaded = load(folder.path(), &elsewhere);
     assert!(loaded.is_ok() && loaded.catalog.mappings.is_empty());
-    assert_eq!(loaded.diagnostics.iter().map(|one| one.code).collect::<Vec<_>>(), ["CT010", "CT010"]);
+    assert_eq!(
+        loaded.diagnostics.iter().map(|one| one.code).collect::<Vec<_>>(),
+        ["CT010", "CT010"]
+    );
 }
 
 #[test]
