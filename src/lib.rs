@@ -21,4 +21,10 @@ pub mod server;
 
 pub mod cli;
 
+pub mod client;
+
+pub mod sync;
+
+pub mod worker;
+
 pub mod sandbox;

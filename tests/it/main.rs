@@ -11,6 +11,5 @@ mod support;
 
 mod api;
 mod layering;
-mod recorded;
 mod store;
 mod webhook;

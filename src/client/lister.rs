@@ -1,0 +1,177 @@
+//! Reading a listing page by page; the next page is on its way while the caller works on this one.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::task::JoinHandle;
+
+use super::{
+    budget::Road,
+    exchange::{Errand, Refused},
+    system::Inner,
+};
+use crate::core::{
+    connector::{
+        answer::Purpose,
+        page::{self, Pager, Turn},
+    },
+    fault::Fault,
+    record::Record,
+    status::{FailureClass, Stage},
+    value::{Map, Value, json, projection::Projection},
+};
+
+/// What is to be listed.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    /// Only records changed at this time or later.
+    pub since: Option<DateTime<Utc>>,
+    /// What is wanted of each record; everything where nothing is said.
+    pub projection: Option<Projection>,
+    /// Where an earlier listing stood ([`Page::resume`]).
+    pub resume: Option<String>,
+}
+
+/// One page.
+#[derive(Debug)]
+pub struct Page {
+    /// Its records.
+    pub records: Vec<Record>,
+    /// Where the listing stands behind it; `None` at the end.
+    pub resume: Option<String>,
+}
+
+type Read = Result<(Option<Page>, Box<Reader>), Box<Fault>>;
+
+/// A listing under way.
+pub struct Lister {
+    next: Option<JoinHandle<Read>>,
+    failed: Option<Fault>,
+    is_complete: bool,
+}
+
+impl Lister {
+    /// A listing that fails at its first page.
+    pub(super) const fn failing(fault: Fault) -> Self {
+        Self {
+            next: None,
+            failed: Some(fault),
+            is_complete: false,
+        }
+    }
+
+    pub(super) fn start(reader: Reader) -> Self {
+        Self {
+            next: Some(tokio::spawn(Box::new(reader).read())),
+            failed: None,
+            is_complete: false,
+        }
+    }
+
+    /// The next page; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<Page>, Fault> {
+        if let Some(fault) = self.failed.take() {
+            return Err(fault);
+        }
+        let Some(task) = self.next.take() else { return Ok(None) };
+        let broken = || Fault::new("RQ030", FailureClass::Bug, Stage::Fetch, "the listing broke off");
+        let (page, reader) = task.await.map_err(|_| broken())?.map_err(|fault| *fault)?;
+        if reader.is_ended {
+            self.is_complete = reader.pager.is_complete();
+        } else {
+            self.next = Some(tokio::spawn(reader.read()));
+        }
+        Ok(page)
+    }
+
+    /// Whether every record was seen, as far as the system tells; known at the end.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+}
+
+impl Drop for Lister {
+    fn drop(&mut self) {
+        if let Some(task) = &self.next {
+            task.abort();
+        }
+    }
+}
+
+/// Reads the pages of one listing.
+pub(super) struct Reader {
+    pub(super) system: Arc<Inner>,
+    pub(super) object: String,
+    pub(super) since: Option<DateTime<Utc>>,
+    pub(super) projection: Projection,
+    pub(super) pager: Pager,
+    pub(super) road: Road,
+    pub(super) is_ended: bool,
+}
+
+impl Reader {
+    async fn read(mut self: Box<Self>) -> Read {
+        match self.page().await {
+            Ok(page) => Ok((Some(page), self)),
+            Err(refused) => Err(Box::new(refused.fault)),
+        }
+    }
+
+    async fn page(&mut self) -> Result<Page, Refused> {
+        let system = Arc::clone(&self.system);
+        let object = system.object(&self.object)?;
+        let list = object
+            .listing(self.since.is_some())
+            .ok_or_else(|| system.unable(&self.object, "list"))?;
+        let call = system.with_context(|context| context.list(list, self.since, &self.pager))?;
+        let errand = Errand {
+            purpose: Purpose::List,
+            object: &self.object,
+            road: self.road,
+            records: Some(&list.records),
+        };
+        let reply = system.exchange.call(errand, call).await?;
+        let limits = json::Limits {
+            bytes: reply.raw.body.len().max(1),
+            ..json::Limits::default()
+        };
+        let broken = |message: String| system.bad_answer(&self.object, &message);
+        let split = json::split(&reply.raw.body, &list.records, &limits).map_err(|error| broken(error.to_string()))?;
+        let elements = split
+            .elements
+            .ok_or_else(|| broken(format!("there is no list at `{}`", list.records)))?;
+        let mut records = Vec::with_capacity(elements.len());
+        let mut last: Option<Map> = None;
+        for element in &elements {
+            let value =
+                json::parse_projected(element, &self.projection, &limits).map_err(|error| broken(error.to_string()))?;
+            let Value::Map(fields) = value else {
+                return Err(broken(format!("`{}` holds something that is no record", list.records)));
+            };
+            if !list.paging.keyset().is_empty() {
+                last = Some(fields.clone());
+            }
+            // Headers belong to the page, not to one of its records.
+            let record = object
+                .record(fields, &Map::new(), &system.dialect())
+                .map_err(|error| broken(error.to_string()))?;
+            records.push(record);
+        }
+        let print = page::print(elements.iter().copied());
+        let link = reply.link();
+        let turn = self.pager.turn(&page::Page {
+            rest: &split.rest,
+            link: link.as_deref(),
+            url: &reply.url,
+            count: elements.len() as u64,
+            last: last.as_ref(),
+            print,
+        });
+        self.is_ended = turn.map_err(|error| system.bad_answer(&self.object, &error.to_string()))? == Turn::End;
+        Ok(Page {
+            records,
+            resume: self.pager.resume(),
+        })
+    }
+}

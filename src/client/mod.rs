@@ -1,0 +1,19 @@
+//! The client: the only room that sends requests to other systems.
+//!
+//! [`System`] is one configured system. Everything it sends goes through one budget (how many at once, how fast, whether
+//! at all), one way of signing in and one address guard. A write is repeated only where that can do no harm; where nobody
+//! knows whether it went through, it says so.
+
+mod auth;
+mod budget;
+mod exchange;
+pub mod guard;
+mod lister;
+mod redact;
+mod system;
+mod transport;
+
+pub use auth::{NoTokens, Pending, Token, TokenStore};
+pub use budget::{Road, Usage};
+pub use lister::{Lister, Listing, Page};
+pub use system::{Config, ConfigError, Outcome, System, WriteFault, Written};

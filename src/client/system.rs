@@ -1,0 +1,507 @@
+//! One configured system: everything Syncline asks of it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use chrono_tz::Tz;
+use secrecy::SecretString;
+use url::Url;
+
+use super::{
+    auth::{Authenticator, TokenStore},
+    budget::{Budget, Road, Usage},
+    exchange::{Errand, Exchange, Refused, Reply},
+    guard,
+    lister::{Lister, Listing, Reader},
+    transport::{self, Transport},
+};
+use crate::{
+    clock::Clock,
+    core::{
+        connector::{
+            Connector, Object, Operation,
+            answer::{Purpose, Taken, take},
+            call::{Context, Subject},
+            form::LimitsForm,
+            page::Pager,
+            request::{BuildError, Call, parse_base},
+            spelling::Dialect,
+        },
+        expr::Scope,
+        fault::Fault,
+        record::Record,
+        status::{FailureClass, Stage},
+        value::{Map, Value, projection::Projection},
+    },
+};
+
+/// What a system is made of.
+pub struct Config {
+    /// Its name in the configuration.
+    pub name: String,
+    /// What kind of system it is.
+    pub connector: Arc<Connector>,
+    /// What the configuration gives it; the connector's defaults fill in the rest.
+    pub settings: BTreeMap<String, Value>,
+    /// Its credentials, by name.
+    pub credentials: BTreeMap<String, SecretString>,
+    /// A smaller budget than the connector's.
+    pub limits: LimitsForm,
+    /// Which addresses may be reached.
+    pub network: guard::Policy,
+    /// Keeps tokens between starts.
+    pub tokens: Arc<dyn TokenStore>,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a system cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A setting is missing.
+    #[error("setting `{0}` is missing")]
+    Missing(String),
+    /// The base address is none.
+    #[error("`base_url` does not come to an address: {0}")]
+    BaseUrl(String),
+    /// The time zone is none.
+    #[error("`types: zone` does not come to a time zone: {0}")]
+    Zone(String),
+    /// The HTTP library refuses the settings.
+    #[error("the connection cannot be set up: {0}")]
+    Transport(String),
+}
+
+/// What a write left.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// Id of the record.
+    pub id: String,
+    /// Its version now, where the answer says.
+    pub version: Option<String>,
+    /// The record as it is now, where the answer says.
+    pub record: Option<Record>,
+}
+
+/// Why a write did not go through, and what is known about it.
+#[derive(Debug)]
+pub struct WriteFault {
+    /// What went wrong.
+    pub fault: Fault,
+    /// What is known.
+    pub outcome: Outcome,
+}
+
+/// What is known about a write that did not go through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing was written.
+    NotWritten,
+    /// Nobody knows: the record has to be read before anything is sent again.
+    Unknown,
+    /// The record exists already; nothing was written.
+    Exists,
+    /// The record changed in between; nothing was written.
+    Stale,
+    /// There is no such record; nothing was written.
+    Missing,
+}
+
+impl From<Refused> for WriteFault {
+    fn from(refused: Refused) -> Self {
+        Self {
+            fault: refused.fault,
+            outcome: refused.outcome,
+        }
+    }
+}
+
+/// One configured system. Clones are the same.
+#[derive(Clone)]
+pub struct System {
+    inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for System {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("System")
+            .field("name", &self.inner.exchange.name)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(super) struct Inner {
+    pub(super) exchange: Exchange,
+    base: Url,
+    zone: Option<Tz>,
+    pages_max: u32,
+}
+
+impl System {
+    /// A system by its configuration. Nothing is sent yet.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        let connector = config.connector;
+        let mut settings = Map::new();
+        for (name, declared) in &connector.settings {
+            match config.settings.get(name).cloned().or_else(|| declared.default.clone()) {
+                Some(value) => drop(settings.insert(name.clone(), value)),
+                None => return Err(ConfigError::Missing(name.clone())),
+            }
+        }
+        let settings = Arc::new(Value::Map(settings));
+        let mut scope = Scope::new();
+        scope.set("settings", Arc::clone(&settings));
+        let base = connector
+            .base_url
+            .text(&scope, |text| text)
+            .ok()
+            .flatten()
+            .unwrap_or_default();
+        let base = parse_base(&base).map_err(|error| ConfigError::BaseUrl(error.to_string()))?;
+        let zone = connector
+            .types
+            .zone_of(&scope)
+            .map_err(|error| ConfigError::Zone(error.to_string()))?;
+        let limits = connector.limits.with(&config.limits);
+        let bounds = transport::Limits {
+            connect: limits.connect_timeout,
+            idle: limits.idle_timeout,
+            total: limits.timeout,
+            body_bytes_max: limits.body_bytes_max,
+        };
+        let transport =
+            Transport::new(config.network, bounds).map_err(|error| ConfigError::Transport(error.to_string()))?;
+        let exchange = Exchange {
+            name: config.name,
+            settings,
+            transport,
+            budget: Budget::new(&limits, config.clock.clone()),
+            auth: Authenticator::new(config.credentials, config.tokens),
+            clock: config.clock,
+            connector,
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                exchange,
+                base,
+                zone,
+                pages_max: limits.pages_max,
+            }),
+        })
+    }
+
+    /// What kind of system it is.
+    #[must_use]
+    pub fn connector(&self) -> &Arc<Connector> {
+        &self.inner.exchange.connector
+    }
+
+    /// How its budget stands.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.inner.exchange.budget.usage()
+    }
+
+    /// Whether it pushes its changes.
+    #[must_use]
+    pub fn sends_events(&self) -> bool {
+        self.connector().webhooks.is_some()
+    }
+
+    /// How far an incremental read goes back behind the last one.
+    #[must_use]
+    pub fn overlap(&self, object: &str) -> Duration {
+        let list = self
+            .connector()
+            .objects
+            .get(object)
+            .and_then(|object| object.listing(true));
+        list.map_or(Duration::from_mins(2), |list| list.overlap)
+    }
+
+    /// Whether records can be found by a field.
+    #[must_use]
+    pub fn can_find(&self, object: &str, field: &str) -> bool {
+        self.connector()
+            .objects
+            .get(object)
+            .is_some_and(|object| object.can_find(field))
+    }
+
+    /// Begins a listing. The first page is on its way at once.
+    #[must_use]
+    pub fn list(&self, object: &str, listing: Listing, road: Road) -> Lister {
+        match self.reader(object, listing, road) {
+            Ok(reader) => Lister::start(reader),
+            Err(refused) => Lister::failing(refused.fault),
+        }
+    }
+
+    fn reader(&self, name: &str, listing: Listing, road: Road) -> Result<Reader, Refused> {
+        let object = self.inner.object(name)?;
+        let list = object
+            .listing(listing.since.is_some())
+            .ok_or_else(|| self.inner.unable(name, "list"))?;
+        let size = self.inner.with_context(|context| context.page_size(list))?;
+        let pager = Pager::new(list.paging.clone(), size, self.inner.pages_max, self.inner.base.clone());
+        let pager = match &listing.resume {
+            Some(text) => pager.resumed(text),
+            None => pager,
+        };
+        let projection = listing
+            .projection
+            .map_or_else(Projection::all, |wanted| object.projection(&wanted));
+        Ok(Reader {
+            system: Arc::clone(&self.inner),
+            object: name.to_owned(),
+            since: listing.since,
+            projection,
+            pager,
+            road,
+            is_ended: false,
+        })
+    }
+
+    /// Reads one record; `None` where the system says that there is none.
+    pub async fn get(&self, object: &str, id: &str, road: Road) -> Result<Option<Record>, Fault> {
+        let inner = &self.inner;
+        let read = async {
+            let known = inner.object(object)?;
+            let get = known.get.as_ref().ok_or_else(|| inner.unable(object, "get"))?;
+            let call = inner.with_context(|context| context.get(known, get, id))?;
+            let errand = Errand {
+                purpose: Purpose::Get,
+                object,
+                road,
+                records: None,
+            };
+            let reply = inner.exchange.call(errand, call).await?;
+            inner.record(known, get, reply)
+        };
+        match read.await {
+            Ok(found) => Ok(found),
+            Err(Refused {
+                outcome: Outcome::Missing,
+                ..
+            }) => Ok(None),
+            Err(refused) => Err(refused.fault),
+        }
+    }
+
+    /// Finds records by one field's value.
+    pub async fn find(&self, object: &str, field: &str, value: &Value, road: Road) -> Result<Vec<Record>, Fault> {
+        self.inner
+            .find(object, field, value, road)
+            .await
+            .map_err(|refused| refused.fault)
+    }
+
+    /// Makes a record.
+    pub async fn create(&self, object: &str, fields: &Map, key: &str) -> Result<Written, WriteFault> {
+        let subject = Subject {
+            fields: Some(fields),
+            key: Some(key),
+            ..Subject::default()
+        };
+        Ok(self.inner.write(object, Purpose::Create, subject).await?)
+    }
+
+    /// Changes fields of a record; `version` guards against changes in between where the connector knows how.
+    pub async fn update(
+        &self,
+        object: &str,
+        id: &str,
+        changes: &Map,
+        version: Option<&str>,
+        key: &str,
+    ) -> Result<Written, WriteFault> {
+        let subject = Subject {
+            id: Some(id),
+            version,
+            fields: Some(changes),
+            key: Some(key),
+        };
+        Ok(self.inner.write(object, Purpose::Update, subject).await?)
+    }
+
+    /// Removes a record; one that is gone already counts as removed.
+    pub async fn delete(&self, object: &str, id: &str, version: Option<&str>, key: &str) -> Result<(), WriteFault> {
+        let subject = Subject {
+            id: Some(id),
+            version,
+            fields: None,
+            key: Some(key),
+        };
+        match self.inner.write(object, Purpose::Delete, subject).await {
+            Ok(_)
+            | Err(Refused {
+                outcome: Outcome::Missing,
+                ..
+            }) => Ok(()),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+}
+
+/// The base address, for calls that are built outside of [`Inner`].
+pub(super) fn base(exchange: &Exchange) -> Result<Url, Refused> {
+    let mut scope = Scope::new();
+    scope.set("settings", Arc::clone(&exchange.settings));
+    let text = exchange
+        .connector
+        .base_url
+        .text(&scope, |text| text)
+        .ok()
+        .flatten()
+        .unwrap_or_default();
+    parse_base(&text).map_err(|error| unbuildable(&exchange.name, &error))
+}
+
+fn unbuildable(system: &str, error: &BuildError) -> Refused {
+    let message = format!("system `{system}`: the request cannot be built: {error}");
+    let fault = Fault::new("RQ003", FailureClass::Mapping, Stage::Write, message)
+        .with_hint("correct the connector's templates, or the value");
+    Refused {
+        fault,
+        outcome: Outcome::NotWritten,
+    }
+}
+
+impl Inner {
+    pub(super) fn dialect(&self) -> Dialect<'_> {
+        self.exchange.connector.types.dialect(self.zone)
+    }
+
+    pub(super) fn object(&self, name: &str) -> Result<&Object, Refused> {
+        self.exchange
+            .connector
+            .objects
+            .get(name)
+            .ok_or_else(|| self.unable(name, "object"))
+    }
+
+    /// The connector does not know how.
+    pub(super) fn unable(&self, object: &str, what: &str) -> Refused {
+        let message = format!(
+            "connector `{}` has no `{what}` for `{object}`",
+            self.exchange.connector.name
+        );
+        let fault = Fault::new("RQ031", FailureClass::Rejected, Stage::Fetch, message)
+            .with_hint("add the operation to the connector; `syncline check` finds such gaps");
+        Refused {
+            fault,
+            outcome: Outcome::NotWritten,
+        }
+    }
+
+    pub(super) fn bad_answer(&self, object: &str, message: &str) -> Refused {
+        let message = format!(
+            "system `{}`, `{object}`: the answer is not what the connector describes: {message}",
+            self.exchange.name
+        );
+        let fault = Fault::new("RQ032", FailureClass::Rejected, Stage::Decode, message)
+            .with_hint("compare the connector with the system's documentation: `records:`, `record:`, `id:`, `page:`");
+        Refused {
+            fault,
+            outcome: Outcome::Unknown,
+        }
+    }
+
+    pub(super) fn with_context<T>(
+        &self,
+        build: impl FnOnce(&Context<'_>) -> Result<T, BuildError>,
+    ) -> Result<T, Refused> {
+        let dialect = self.dialect();
+        let context = Context {
+            connector: &self.exchange.connector,
+            base: &self.base,
+            settings: &self.exchange.settings,
+            dialect: &dialect,
+        };
+        build(&context).map_err(|error| unbuildable(&self.exchange.name, &error))
+    }
+
+    fn record(&self, object: &Object, operation: &Operation, reply: Reply) -> Result<Option<Record>, Refused> {
+        match take(reply.body, &operation.record).map_err(|error| self.bad_answer(&object.name, &error.to_string()))? {
+            Taken::Nothing => Ok(None),
+            Taken::Found(fields) => {
+                let record = object.record(fields, &reply.headers, &self.dialect());
+                record
+                    .map(Some)
+                    .map_err(|error| self.bad_answer(&object.name, &error.to_string()))
+            }
+        }
+    }
+
+    async fn find(&self, name: &str, field: &str, value: &Value, road: Road) -> Result<Vec<Record>, Refused> {
+        let object = self.object(name)?;
+        let find = object.find.as_ref().ok_or_else(|| self.unable(name, "find"))?;
+        let call = self.with_context(|context| context.find(object, find, field, value))?;
+        let errand = Errand {
+            purpose: Purpose::Find,
+            object: name,
+            road,
+            records: None,
+        };
+        let reply = self.exchange.call(errand, call).await?;
+        let records = find
+            .records
+            .get(&reply.body)
+            .and_then(Value::as_list)
+            .unwrap_or_default();
+        let dialect = self.dialect();
+        let read = |fields: &Value| match fields {
+            Value::Map(fields) => {
+                let record = object.record(fields.clone(), &Map::new(), &dialect);
+                record.map_err(|error| self.bad_answer(name, &error.to_string()))
+            }
+            other => Err(self.bad_answer(
+                name,
+                &format!("a {} stands where a record should be", other.type_name()),
+            )),
+        };
+        records.iter().map(read).collect()
+    }
+
+    async fn write(&self, name: &str, purpose: Purpose, subject: Subject<'_>) -> Result<Written, Refused> {
+        let object = self.object(name)?;
+        let operation = match purpose {
+            Purpose::Create => &object.create,
+            Purpose::Update => &object.update,
+            _ => &object.delete,
+        };
+        let operation = operation.as_ref().ok_or_else(|| self.unable(name, purpose.as_str()))?;
+        let call: Call = self.with_context(|context| context.write(object, operation, subject))?;
+        let errand = Errand {
+            purpose,
+            object: name,
+            road: Road::Event,
+            records: None,
+        };
+        let reply = self.exchange.call(errand, call).await?;
+        let new_id = operation.new_id(&reply.body, &reply.headers);
+        let header_version = object.version_of(&Map::new(), &reply.headers);
+        // The write went through: an answer without the record is no failure, the record is read again.
+        let record = self.record(object, operation, reply).ok().flatten();
+        let id = subject
+            .id
+            .map(ToOwned::to_owned)
+            .or(new_id)
+            .or_else(|| record.as_ref().map(|record| record.id.clone()));
+        let version = record
+            .as_ref()
+            .and_then(|record| record.version.clone())
+            .or(header_version);
+        match id {
+            Some(id) => Ok(Written { id, version, record }),
+            None => Err(self.bad_answer(name, "the new record's id is not in it")),
+        }
+    }
+}

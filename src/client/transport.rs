@@ -1,0 +1,306 @@
+//! One request, one answer: with the address guard, time-outs, and an end to every body.
+//!
+//! No redirect is followed, no cookie kept, no proxy of the environment used. Whether a failed request may have reached
+//! the other side is told apart by [`SendError`], since a write must never be sent again blindly.
+
+use std::{io::Write as _, sync::Arc, time::Duration};
+
+use flate2::write::MultiGzDecoder;
+use reqwest::{
+    Client, Response,
+    header::{self, HeaderMap, HeaderName, HeaderValue},
+    redirect,
+};
+
+use super::guard::{Policy, Refused, Resolver};
+use crate::core::connector::{form::Method, request::Call};
+
+/// How long things may take and how much may come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Until a connection stands, name look-up and TLS included.
+    pub(super) connect: Duration,
+    /// Between two pieces of an answer.
+    pub(super) idle: Duration,
+    /// The whole request.
+    pub(super) total: Duration,
+    /// Bytes of a body, both as sent and decoded.
+    pub(super) body_bytes_max: u64,
+}
+
+/// The connections to one system.
+#[derive(Debug)]
+pub(super) struct Transport {
+    http: Client,
+    policy: Arc<Policy>,
+    limits: Limits,
+}
+
+/// An answer, whatever its status.
+#[derive(Debug)]
+pub(super) struct Raw {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    /// Decoded.
+    pub(super) body: Vec<u8>,
+}
+
+impl Raw {
+    /// The first value of a header as text; bytes that are none are replaced.
+    pub(super) fn header(&self, name: &HeaderName) -> Option<String> {
+        let value = self.headers.get(name)?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SendError {
+    /// The address may not be reached. Nothing was sent.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// There was no connection. Nothing was sent.
+    #[error("cannot connect: {reason}")]
+    Connect { reason: String },
+    /// The request cannot be spelled in HTTP. Nothing was sent.
+    #[error("the request cannot be sent: {reason}")]
+    Unsendable { reason: String },
+    /// The time was over after the request had been sent, wholly or in part.
+    #[error("no complete answer in time")]
+    TimedOut,
+    /// The connection broke after the request had been sent, wholly or in part.
+    #[error("the connection broke before the answer was complete: {reason}")]
+    Broken { reason: String },
+    /// The answer does not end.
+    #[error("the answer has more than {max} bytes")]
+    TooLarge { max: u64 },
+    /// The answer says it is compressed and is broken.
+    #[error("the answer is broken gzip")]
+    Encoding,
+}
+
+impl SendError {
+    /// Whether it is certain that the other side did not get the request.
+    pub(super) const fn is_unsent(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::Connect { .. } | Self::Unsendable { .. })
+    }
+}
+
+/// Idle connections kept open to one system.
+const IDLE_CONNECTIONS_MAX: usize = 16;
+
+impl Transport {
+    /// Connections under these rules. The error says what the HTTP library refuses (a broken proxy address, say).
+    pub(super) fn new(policy: Policy, limits: Limits) -> Result<Self, reqwest::Error> {
+        // Several rooms may do the same; the first one counts.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let policy = Arc::new(policy);
+        let mut builder = Client::builder()
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .dns_resolver(Resolver::new(policy.clone()))
+            .connect_timeout(limits.connect)
+            .read_timeout(limits.idle)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .user_agent(concat!("Syncline/", env!("CARGO_PKG_VERSION")));
+        if let Some(proxy) = &policy.proxy {
+            builder = builder.proxy(reqwest::Proxy::all(proxy.clone())?);
+        }
+        Ok(Self {
+            http: builder.build()?,
+            policy,
+            limits,
+        })
+    }
+
+    /// Sends a call and reads the answer to its end.
+    pub(super) async fn send(&self, call: &Call) -> Result<Raw, SendError> {
+        self.policy.check_url(&call.url)?;
+        let request = self.request(call)?;
+        match tokio::time::timeout(self.limits.total, self.exchange(request)).await {
+            Ok(result) => result,
+            Err(_) => Err(SendError::TimedOut),
+        }
+    }
+
+    fn request(&self, call: &Call) -> Result<reqwest::Request, SendError> {
+        let unsendable = |what: &str, name: &str| SendError::Unsendable {
+            reason: format!("{what} of header `{name}`"),
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        // Decoded here and not by the HTTP library: some systems claim gzip for plain bodies, and its size has no end.
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        for (name, value) in &call.headers {
+            let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unsendable("name", name))?;
+            let mut value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| unsendable("value", name))?;
+            value.set_sensitive(true);
+            headers.insert(key, value);
+        }
+        let mut request = reqwest::Request::new(method(call.method), call.url.clone());
+        *request.headers_mut() = headers;
+        *request.body_mut() = call.body.clone().map(Into::into);
+        Ok(request)
+    }
+
+    async fn exchange(&self, request: reqwest::Request) -> Result<Raw, SendError> {
+        let mut response = self.http.execute(request).await.map_err(|error| explain(&error))?;
+        if let (Some(peer), None) = (response.remote_addr(), &self.policy.proxy) {
+            self.policy.check_address("the peer", peer.ip())?;
+        }
+        let body = self.body(&mut response).await?;
+        Ok(Raw {
+            status: response.status().as_u16(),
+            headers: std::mem::take(response.headers_mut()),
+            body,
+        })
+    }
+
+    async fn body(&self, response: &mut Response) -> Result<Vec<u8>, SendError> {
+        let max = self.limits.body_bytes_max;
+        if response.content_length().is_some_and(|length| length > max) {
+            return Err(SendError::TooLarge { max });
+        }
+        let mut body = Body::Undecided(Vec::new());
+        let mut received: u64 = 0;
+        while let Some(chunk) = response.chunk().await.map_err(|error| explain(&error))? {
+            received = received.saturating_add(chunk.len() as u64);
+            if received > max {
+                return Err(SendError::TooLarge { max });
+            }
+            body = body.write(&chunk, max)?;
+        }
+        body.finish()
+    }
+}
+
+/// The first bytes of gzip (RFC 1952). No JSON, XML or HTML starts with them, so no header has to be believed.
+const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
+
+/// A body on its way in.
+enum Body {
+    /// Too short so far to tell.
+    Undecided(Vec<u8>),
+    Plain(Vec<u8>),
+    Gzip(Box<MultiGzDecoder<Capped>>),
+}
+
+impl Body {
+    fn write(self, chunk: &[u8], max: u64) -> Result<Self, SendError> {
+        match self {
+            Self::Undecided(mut start) => {
+                start.extend_from_slice(chunk);
+                if start.len() < GZIP_MAGIC.len() {
+                    return Ok(Self::Undecided(start));
+                }
+                if !start.starts_with(GZIP_MAGIC) {
+                    return Ok(Self::Plain(start));
+                }
+                let decoder = MultiGzDecoder::new(Capped {
+                    bytes: Vec::new(),
+                    max,
+                    is_full: false,
+                });
+                Self::Gzip(Box::new(decoder)).write(&start, max)
+            }
+            Self::Plain(mut bytes) => {
+                bytes.extend_from_slice(chunk);
+                Ok(Self::Plain(bytes))
+            }
+            Self::Gzip(mut decoder) => {
+                let written = decoder.write_all(chunk);
+                gzip_error(written, &decoder)?;
+                Ok(Self::Gzip(decoder))
+            }
+        }
+    }
+
+    fn finish(self) -> Result<Vec<u8>, SendError> {
+        match self {
+            Self::Undecided(bytes) | Self::Plain(bytes) => Ok(bytes),
+            Self::Gzip(mut decoder) => {
+                let finished = decoder.try_finish();
+                gzip_error(finished, &decoder)?;
+                Ok(std::mem::take(&mut decoder.get_mut().bytes))
+            }
+        }
+    }
+}
+
+fn gzip_error(result: std::io::Result<()>, decoder: &MultiGzDecoder<Capped>) -> Result<(), SendError> {
+    let sink = decoder.get_ref();
+    result.map_err(|_| {
+        if sink.is_full {
+            SendError::TooLarge { max: sink.max }
+        } else {
+            SendError::Encoding
+        }
+    })
+}
+
+/// Takes bytes up to a maximum.
+struct Capped {
+    bytes: Vec<u8>,
+    max: u64,
+    is_full: bool,
+}
+
+impl std::io::Write for Capped {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if (self.bytes.len() as u64).saturating_add(bytes.len() as u64) > self.max {
+            self.is_full = true;
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+const fn method(method: Method) -> reqwest::Method {
+    match method {
+        Method::Get => reqwest::Method::GET,
+        Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+        Method::Patch => reqwest::Method::PATCH,
+        Method::Delete => reqwest::Method::DELETE,
+    }
+}
+
+/// Tells what happened, without the URL: a query string may hold a secret.
+fn explain(error: &reqwest::Error) -> SendError {
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(source) = deepest.source() {
+        if let Some(refused) = source.downcast_ref::<Refused>() {
+            return refused.clone().into();
+        }
+        deepest = source;
+    }
+    let is_reqwest = deepest.is::<reqwest::Error>();
+    let reason = if is_reqwest {
+        "no reason given".to_owned()
+    } else {
+        deepest.to_string()
+    };
+    let reason = reason.chars().filter(|c| !c.is_control()).take(200).collect();
+    if error.is_builder() {
+        SendError::Unsendable { reason }
+    } else if error.is_connect() {
+        let reason = if error.is_timeout() {
+            "no connection in time".to_owned()
+        } else {
+            reason
+        };
+        SendError::Connect { reason }
+    } else if error.is_timeout() {
+        SendError::TimedOut
+    } else {
+        SendError::Broken { reason }
+    }
+}
