@@ -7,5 +7,6 @@
 pub mod case;
 pub mod decode;
 pub mod diagnostic;
+pub mod load;
 pub mod schema;
 pub mod yaml;

@@ -53,7 +53,7 @@
 //! ```
 //!
 //! `type` ends in `created|updated|deleted`. `actor` is `key:integration` for the API key of
-//! [`erp::ErpOptions`] and `user:…` for people.
+//! [`erp::Options`] and `user:…` for people.
 //!
 //! # Acme CRM
 //!
@@ -106,3 +106,27 @@
 //!
 //! `type` is `created|updated|deleted|merged`; only the last has `mergedInto`. `actor` is `client:<client id>` for API
 //! clients and `user:…` for people.
+
+mod admin;
+mod chance;
+pub mod clock;
+pub mod crm;
+mod edge;
+pub mod erp;
+pub mod fault;
+mod fields;
+pub mod handle;
+pub mod history;
+pub mod limit;
+mod office;
+mod outbound;
+pub mod pair;
+mod ranked;
+pub mod refusal;
+pub mod seed;
+mod table;
+#[cfg(test)]
+mod tests;
+pub mod webhook;
+
+pub use office::{Edit, Notice, Snapshot};

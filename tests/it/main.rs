@@ -11,5 +11,6 @@ mod support;
 
 mod api;
 mod layering;
+mod recorded;
 mod store;
 mod webhook;

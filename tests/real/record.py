@@ -72,7 +72,8 @@ def tryton(base, folder):
     fields = ["id", "code", "name", "active", "create_date", "write_date", "_timestamp"]
     early = {"__class__": "datetime", "year": 2020, "month": 1, "day": 1, "hour": 0, "minute": 0, "second": 0, "microsecond": 0}
     late = {**early, "year": 2999}
-    everything, by_id = {"active_test": False}, [["id", "ASC"]]
+    # A version goes in the context of a write; without one, there is none to compare.
+    everything, by_id, unread = {"active_test": False}, [["id", "ASC"]], {"_timestamp": {}}
     record = Recorder(base, folder)
 
     def call(name, method, *params, **more):
@@ -132,13 +133,13 @@ def tryton(base, folder):
     read = version(created)
     party("update", "write", [created], {"name": "Renamed"}, {"_timestamp": {f"party.party,{created}": read}})
     party("update-stale", "write", [created], {"name": "Late"}, {"_timestamp": {f"party.party,{created}": read}})
-    party("update-missing", "write", [999999], {"name": "x"}, {})
-    party("update-deactivate", "write", [created], {"active": False}, {})
+    party("update-missing", "write", [999999], {"name": "x"}, unread)
+    party("update-deactivate", "write", [created], {"active": False}, unread)
     party("get-inactive", "read", [created], fields, everything)
-    party("update-inactive-refused", "write", [created], {"name": "Renamed while inactive"}, {})
-    party("update-denied", "write", [1], {"name": "x"}, {}, headers=clerk)
-    party("delete", "delete", [created], {})
-    party("delete-again", "delete", [created], {})
+    party("update-inactive-refused", "write", [created], {"name": "Renamed while inactive"}, unread)
+    party("update-denied", "write", [1], {"name": "x"}, unread, headers=clerk)
+    party("delete", "delete", [created], unread)
+    party("delete-again", "delete", [created], unread)
     party("method-unknown", "nosuch", {})
     record("request-is-no-json", "POST", "/erp/rpc/", {"id": 1})
     record("request-with-jsonrpc-key", "POST", "/erp/rpc/", {"jsonrpc": "2.0", "id": 1, "method": "model.party.party.read", "params": [[999999], fields, {}]})

@@ -17,7 +17,7 @@ use crate::core::{
     expr::{Expr, Names, Template},
     path::Path,
     period::{Period, Share},
-    problem::{Problem, Problems, nearest, pointer},
+    problem::{Focus, Problem, Problems, nearest, pointer},
     status::{Side, Sides},
     value::{Value, compare::Compare, kind::Kind},
 };
@@ -126,7 +126,7 @@ fn check_end(end: &End, known: &Known, problems: &mut Problems) {
     let place = pointer("/between", &end.system);
     let Some(system) = known.systems.get(&end.system) else {
         let names = known.systems.keys().map(String::as_str);
-        let problem = Problem::error("MP003", place, format!("unknown system `{}`", end.system));
+        let problem = Problem::error("MP003", place, format!("unknown system `{}`", end.system)).on_key();
         problems.push(match nearest(&end.system, names) {
             Some(name) => problem.with_hint(format!("did you mean `{name}`?")),
             None => problem.with_hint("systems are declared under `[systems.<name>]` in the configuration"),
@@ -170,6 +170,15 @@ impl Compiler<'_> {
 
     /// The side that `name` names, or a problem at `place`.
     fn named(&mut self, name: &str, place: &str, others: &[&str]) -> Option<Side> {
+        self.named_at(name, place, others, Focus::Value)
+    }
+
+    /// The side that the key `name` at `place` names, or a problem.
+    fn named_by_key(&mut self, name: &str, place: &str) -> Option<Side> {
+        self.named_at(name, place, &[], Focus::Key)
+    }
+
+    fn named_at(&mut self, name: &str, place: &str, others: &[&str], focus: Focus) -> Option<Side> {
         let side = self.side(name);
         if side.is_none() {
             let (left, right) = (self.system(Side::Left), self.system(Side::Right));
@@ -179,7 +188,7 @@ impl Compiler<'_> {
                 Some(candidate) => problem.with_hint(format!("did you mean `{candidate}`?")),
                 None => problem,
             };
-            self.problems.push(problem);
+            self.problems.push(Problem { focus, ..problem });
         }
         side
     }
@@ -250,7 +259,7 @@ impl Compiler<'_> {
             let Some(side) = self.side(system) else {
                 let systems = [self.system(Side::Left), self.system(Side::Right)];
                 let candidates = systems.into_iter().chain(keys.iter().copied());
-                let problem = Problem::error("MP008", place, format!("unknown key `{system}`"));
+                let problem = Problem::error("MP008", place, format!("unknown key `{system}`")).on_key();
                 let problem = match nearest(system, candidates) {
                     Some(candidate) => problem.with_hint(format!("did you mean `{candidate}`?")),
                     None => problem.with_hint(format!("this mapping is between {}", list(&systems))),
@@ -717,7 +726,7 @@ impl Compiler<'_> {
         };
         for (system, text) in &form.filter {
             let place = pointer("/filter", system);
-            let Some(side) = self.named(system, &place, &[]) else {
+            let Some(side) = self.named_by_key(system, &place) else {
                 continue;
             };
             let Json::String(text) = text else {
@@ -754,7 +763,7 @@ impl Compiler<'_> {
         };
         for (system, answer) in &form.create {
             let place = pointer("/create", system);
-            let Some(side) = self.named(system, &place, &[]) else {
+            let Some(side) = self.named_by_key(system, &place) else {
                 continue;
             };
             let wanted = match answer {
@@ -796,7 +805,7 @@ impl Compiler<'_> {
         };
         for (system, period) in &form.poll {
             let place = pointer("/poll", system);
-            let Some(side) = self.named(system, &place, &[]) else {
+            let Some(side) = self.named_by_key(system, &place) else {
                 continue;
             };
             let text = match period {

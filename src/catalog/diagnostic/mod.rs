@@ -227,14 +227,20 @@ fn inner(source: &Source, node: &Node, range: &Range<usize>) -> Option<Range<usi
         let end = (node.span.start + at + range.end).min(node.span.end);
         return (start < end).then_some(start..end);
     }
-    // A block: the text's lines stand indented in the source, one by one.
+    // A block or escapes: the text's lines stand indented in the source, one by one.
     let before = text.get(..range.start)?;
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let line = text.get(line_start..)?.lines().next()?;
-    let at = written.find(line).filter(|_| !line.is_empty())?;
-    let start = node.span.start + at + (range.start - line_start);
-    let length = (range.end.saturating_sub(range.start)).min(line.len().saturating_sub(range.start - line_start));
-    (length > 0).then(|| start..start + length)
+    let part = text
+        .get(range.clone())
+        .filter(|part| !part.is_empty() && !part.contains('\n'))?;
+    let start = match written.find(line) {
+        Some(at) if !line.is_empty() => node.span.start + at + (range.start - line_start),
+        // Folded lines: the part itself, where it can be no other.
+        _ if written.matches(part).count() == 1 => node.span.start + written.find(part)?,
+        _ => return None,
+    };
+    Some(start..start + part.len())
 }
 
 /// All diagnostics as text for people.
@@ -249,3 +255,6 @@ pub fn render(diagnostics: &[Diagnostic], style: Style) -> String {
 pub fn to_json_lines(diagnostics: &[Diagnostic]) -> String {
     diagnostics.iter().map(Diagnostic::to_json_line).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,245 @@
+//! From `connectors/` and `mappings/` to a catalog that can be used, with everything that is wrong.
+//!
+//! Only root causes are reported: what a broken connector holds is unknown rather than empty, so that mappings are still
+//! checked for everything else, and what a form says is checked further only where no part that others refer to was set aside.
+
+mod circle;
+mod document;
+mod file;
+mod known;
+mod system;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
+
+use serde_json::Value as Json;
+
+use self::{
+    document::Definition,
+    file::{File, Folder},
+};
+use super::diagnostic::{self, Diagnostic};
+use crate::core::{
+    connector::{Connector, Object, form::ConnectorForm},
+    mapping::{
+        End, Mapping,
+        form::{CaseForm, MappingForm},
+    },
+    problem::Problem,
+};
+
+/// Where a catalog is read from.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources<'a> {
+    /// The folder of connector files.
+    pub connectors_dir: &'a Path,
+    /// The folder of mapping files and their cases.
+    pub mappings_dir: &'a Path,
+    /// The systems of the environment, by name; empty where none is given, and names of systems are then not checked.
+    pub systems: &'a BTreeMap<String, SystemDecl>,
+}
+
+/// A system as the configuration declares it, without its secrets.
+#[derive(Debug, Clone, Default)]
+pub struct SystemDecl {
+    /// Which kind of system it is.
+    pub connector: String,
+    /// The settings given.
+    pub settings: BTreeMap<String, Json>,
+    /// The names of the credentials given.
+    pub credentials: BTreeSet<String>,
+    /// How many webhook secrets are given.
+    pub webhook_secrets: usize,
+    /// What declares it, for people: `config/dev.toml`.
+    pub origin: String,
+}
+
+/// What was loaded, and everything that is wrong with it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What can be used.
+    pub catalog: Catalog,
+    /// What is wrong, in the order of files and lines.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Loaded {
+    /// Whether nothing is wrong that keeps anything from being used.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        !self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// Every connector and mapping that can be used.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    /// Connectors by name.
+    pub connectors: BTreeMap<String, Arc<Connector>>,
+    /// Mappings by name.
+    pub mappings: BTreeMap<String, Arc<Mapping>>,
+    /// The connector's name of each system.
+    pub systems: BTreeMap<String, String>,
+    /// The files that were read and the BLAKE3 hash of each, as 32 hex digits: what a run was made with.
+    pub files: BTreeMap<String, String>,
+    order: Vec<String>,
+    cases: BTreeMap<String, CaseFile>,
+}
+
+/// The cases beside a mapping.
+#[derive(Debug, Clone)]
+pub struct CaseFile {
+    /// The file, as it was named to the catalog.
+    pub file: String,
+    /// What it holds.
+    pub bytes: Arc<[u8]>,
+}
+
+impl Catalog {
+    /// Reads and checks everything.
+    #[must_use]
+    pub fn load(sources: &Sources<'_>) -> Loaded {
+        let mut loader = Loader {
+            sources: *sources,
+            catalog: Self::default(),
+            diagnostics: Vec::new(),
+        };
+        loader.run();
+        let Loader {
+            catalog,
+            mut diagnostics,
+            ..
+        } = loader;
+        diagnostic::sort(&mut diagnostics);
+        Loaded { catalog, diagnostics }
+    }
+
+    /// The connector of a system.
+    #[must_use]
+    pub fn connector_of(&self, system: &str) -> Option<&Arc<Connector>> {
+        self.connectors.get(self.systems.get(system)?)
+    }
+
+    /// The object at one end of a mapping.
+    #[must_use]
+    pub fn object(&self, end: &End) -> Option<&Object> {
+        self.connector_of(&end.system)?.objects.get(&end.object)
+    }
+
+    /// The mappings, each after those whose links it needs.
+    pub fn in_order(&self) -> impl Iterator<Item = &Arc<Mapping>> {
+        self.order.iter().filter_map(|name| self.mappings.get(name))
+    }
+
+    /// The cases of each mapping that has any, by its name.
+    #[must_use]
+    pub const fn cases(&self) -> &BTreeMap<String, CaseFile> {
+        &self.cases
+    }
+}
+
+struct Loader<'a> {
+    sources: Sources<'a>,
+    catalog: Catalog,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Loader<'_> {
+    fn run(&mut self) {
+        let mut connectors = self.connectors();
+        let (mut mappings, cases) = self.mappings();
+        for (name, connector) in &mut connectors {
+            if let Some(compiled) = connector.compile(Connector::compile) {
+                self.catalog.connectors.insert(name.clone(), Arc::new(compiled));
+            }
+        }
+        for (name, system) in self.sources.systems {
+            self.diagnostics.extend(system::check(name, system, &connectors));
+            self.catalog.systems.insert(name.clone(), system.connector.clone());
+        }
+        let known = known::gather(self.sources.systems, &self.catalog.connectors, &mappings);
+        for (name, mapping) in &mut mappings {
+            let of_elsewhere = known.of_elsewhere(name);
+            let known_here = if of_elsewhere.is_some() {
+                &known.elsewhere
+            } else {
+                &known.known
+            };
+            let compiled = mapping.compile(|form, problems| Mapping::compile(form, known_here, problems));
+            mapping.forget_links_to(&known.unreadable);
+            if let Some(problem) = of_elsewhere {
+                mapping.add(problem);
+            } else if let Some(compiled) = compiled {
+                self.catalog.mappings.insert(name.clone(), Arc::new(compiled));
+            }
+        }
+        self.catalog.order = circle::check(&mut mappings);
+        self.cases(cases, &mappings);
+        self.diagnostics
+            .extend(connectors.into_values().flat_map(Definition::into_diagnostics));
+        self.diagnostics
+            .extend(mappings.into_values().flat_map(Definition::into_diagnostics));
+    }
+
+    fn connectors(&mut self) -> BTreeMap<String, Definition<ConnectorForm>> {
+        let files = self.read(self.sources.connectors_dir);
+        definitions(files)
+    }
+
+    fn mappings(&mut self) -> (BTreeMap<String, Definition<MappingForm>>, Vec<File>) {
+        let files = self.read(self.sources.mappings_dir);
+        let (cases, files): (Vec<File>, Vec<File>) = files.into_iter().partition(|file| case_of(file).is_some());
+        (definitions(files), cases)
+    }
+
+    fn read(&mut self, folder: &Path) -> Vec<File> {
+        let Folder { files, diagnostics } = file::read(folder);
+        self.diagnostics.extend(diagnostics);
+        for file in &files {
+            let hash: String = blake3::hash(&file.bytes).to_hex().chars().take(32).collect();
+            self.catalog.files.insert(file.path.clone(), hash);
+        }
+        files
+    }
+
+    /// Keeps the cases of mappings, and checks how they are written.
+    fn cases(&mut self, files: Vec<File>, mappings: &BTreeMap<String, Definition<MappingForm>>) {
+        for file in files {
+            let Some(name) = case_of(&file).map(str::to_owned) else {
+                continue;
+            };
+            if !mappings.contains_key(&name) {
+                let message = format!("there is no mapping `{name}` that these cases could be of");
+                let hint = format!("the cases of a mapping stand beside it: {name}.yaml");
+                let problem = Problem::error("CT008", "", message).with_hint(hint);
+                self.diagnostics.push(Diagnostic::of_file(&file.path, problem));
+                continue;
+            }
+            let definition = Definition::<Vec<CaseForm>>::read(&file);
+            self.diagnostics.extend(definition.into_diagnostics());
+            let cases = CaseFile {
+                file: file.path,
+                bytes: file.bytes.into(),
+            };
+            self.catalog.cases.insert(name, cases);
+        }
+    }
+}
+
+/// The mapping that a file has cases of.
+fn case_of(file: &File) -> Option<&str> {
+    file.name.strip_suffix(".test")
+}
+
+fn definitions<T: document::Form>(files: Vec<File>) -> BTreeMap<String, Definition<T>> {
+    let definitions = files
+        .into_iter()
+        .map(|file| (file.name.clone(), Definition::read(&file)));
+    definitions.collect()
+}
+
+#[cfg(test)]
+mod tests;
