@@ -3,6 +3,8 @@
 mod completions;
 mod config;
 mod context;
+mod daemon;
+mod demo;
 mod error;
 mod output;
 mod schema;
@@ -59,6 +61,8 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See it work: two systems, live sync, lost webhooks, and a reconciliation that finds and repairs the drift
+    Demo(demo::Args),
     /// Settings: show them with where each comes from, or make a data key
     Config(config::Args),
     /// The JSON Schemas of settings, connectors and mappings
@@ -98,6 +102,12 @@ impl Command {
             Self::Config(args) => config::run(context, &args),
             Self::Schema(args) => schema::run(context, &args),
             Self::Completions(args) => completions::run(&args),
+            Self::Demo(args) => block_on(demo::run(context, &args)),
         }
     }
+}
+
+/// Runs a command that waits for others.
+fn block_on(command: impl Future<Output = error::Result>) -> error::Result {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
 }

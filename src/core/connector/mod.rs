@@ -61,7 +61,7 @@ pub struct Connector {
     /// What the system holds, by name.
     pub objects: BTreeMap<String, Object>,
     /// The pushes it sends.
-    pub webhooks: Option<event::Definition>,
+    pub webhooks: Option<std::sync::Arc<event::Definition>>,
 }
 
 /// One thing that a system is given in its configuration.

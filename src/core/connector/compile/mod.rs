@@ -89,7 +89,7 @@ impl<'a> Compiler<'a> {
                 .collect(),
             webhooks: form.webhooks.as_ref().and_then(|webhooks| {
                 let objects = form.objects.keys().map(String::as_str).collect();
-                event::Definition::compile(webhooks, "/webhooks", &objects, self.problems)
+                event::Definition::compile(webhooks, "/webhooks", &objects, self.problems).map(std::sync::Arc::new)
             }),
         }
     }
