@@ -9,7 +9,10 @@ use super::error::{Error, Result};
 use crate::{
     catalog::load::Catalog,
     clock::Clock,
-    core::{value::{Map, Value}, webhook::Secret},
+    core::{
+        value::{Map, Value},
+        webhook::Secret,
+    },
     metrics::Metrics,
     server::{self, App, Hook, Parts, listen},
     settings::Settings,
@@ -34,7 +37,13 @@ pub(super) struct Daemon {
 
 impl Daemon {
     /// Starts everything. The listener is bound before, so that a taken port is told at once.
-    pub(super) async fn start(settings: Arc<Settings>, catalog: &Catalog, store: Store, clock: Clock, listener: TcpListener) -> Result<Self> {
+    pub(super) async fn start(
+        settings: Arc<Settings>,
+        catalog: &Catalog,
+        store: Store,
+        clock: Clock,
+        listener: TcpListener,
+    ) -> Result<Self> {
         let address = listener.local_addr()?;
         store.close_crashed_runs(store.node()).await?;
         let engine = assembly::engine(&settings, catalog, store.clone(), clock.clone())?;
@@ -49,11 +58,21 @@ impl Daemon {
         let shutdown = CancellationToken::new();
         let mut tasks = vec![
             tokio::spawn(serve(listener, app.clone(), settings, shutdown.clone())),
-            tokio::spawn(change::work(engine.clone(), change::Limits::default(), shutdown.clone())),
+            tokio::spawn(change::work(
+                engine.clone(),
+                change::Limits::default(),
+                shutdown.clone(),
+            )),
             tokio::spawn(observe(app.clone(), shutdown.clone())),
         ];
         tasks.push(tokio::spawn(keep_schedule(engine.clone(), shutdown.clone())));
-        Ok(Self { engine, address, app, shutdown, tasks })
+        Ok(Self {
+            engine,
+            address,
+            app,
+            shutdown,
+            tasks,
+        })
     }
 
     /// Says no to new work, lets what is under way finish, and closes the store.
@@ -111,7 +130,12 @@ async fn keep_schedule(engine: Engine, shutdown: CancellationToken) {
 fn hooks(settings: &Settings, catalog: &Catalog) -> Result<BTreeMap<String, Hook>> {
     let mut hooks = BTreeMap::new();
     for (name, system) in &settings.systems {
-        let Some(definition) = catalog.connector_of(name).and_then(|connector| connector.webhooks.clone()) else { continue };
+        let Some(definition) = catalog
+            .connector_of(name)
+            .and_then(|connector| connector.webhooks.clone())
+        else {
+            continue;
+        };
         let mut secrets = Vec::new();
         for given in &system.webhook_secrets {
             let text = given.secret.read(&settings.variables)?;
@@ -119,8 +143,18 @@ fn hooks(settings: &Settings, catalog: &Catalog) -> Result<BTreeMap<String, Hook
                 .map_err(|error| Error::failed(format!("webhook secret of system `{name}`: {error}")))?;
             secrets.push(secret.until(given.not_after));
         }
-        let given: Map = system.settings.iter().map(|(key, value)| (key.clone(), Value::from(value.clone()))).collect();
-        let hook = Hook::new(name, definition, secrets, Arc::new(Value::Map(given)), &catalog.mappings);
+        let given: Map = system
+            .settings
+            .iter()
+            .map(|(key, value)| (key.clone(), Value::from(value.clone())))
+            .collect();
+        let hook = Hook::new(
+            name,
+            definition,
+            secrets,
+            Arc::new(Value::Map(given)),
+            &catalog.mappings,
+        );
         hooks.insert(name.clone(), hook);
     }
     Ok(hooks)

@@ -20,8 +20,8 @@ use crate::{
     catalog::{self, load::Catalog},
     core::status::{RunKind, Trigger},
     sandbox::{
-        fault::{Fault, Order},
         Edit,
+        fault::{Fault, Order},
         pair,
         seed::Plan,
     },
@@ -56,9 +56,18 @@ Examples:
 
 /// The shipped files that the demo runs on, so that it needs no folder beside the binary.
 const FILES: &[(&str, &str)] = &[
-    ("connectors/sandbox-erp.yaml", include_str!("../../connectors/sandbox-erp.yaml")),
-    ("connectors/sandbox-crm.yaml", include_str!("../../connectors/sandbox-crm.yaml")),
-    ("mappings/customer-account.yaml", include_str!("../../mappings/customer-account.yaml")),
+    (
+        "connectors/sandbox-erp.yaml",
+        include_str!("../../connectors/sandbox-erp.yaml"),
+    ),
+    (
+        "connectors/sandbox-crm.yaml",
+        include_str!("../../connectors/sandbox-crm.yaml"),
+    ),
+    (
+        "mappings/customer-account.yaml",
+        include_str!("../../mappings/customer-account.yaml"),
+    ),
     ("mappings/contact.yaml", include_str!("../../mappings/contact.yaml")),
     ("config/default.toml", include_str!("../../config/default.toml")),
 ];
@@ -74,7 +83,10 @@ const SETTLE: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result {
     let out = &context.output;
-    out.talk(format!("Syncline {}: starting an ERP, a CRM and the daemon between them", env!("CARGO_PKG_VERSION")));
+    out.talk(format!(
+        "Syncline {}: starting an ERP, a CRM and the daemon between them",
+        env!("CARGO_PKG_VERSION")
+    ));
     let temporary;
     let folder = if let Some(folder) = &args.folder {
         fs::create_dir_all(folder)?;
@@ -108,7 +120,11 @@ impl Story {
             deals: 0,
             ..Plan::default()
         };
-        let systems = pair::start(pair::Options { plan, ..pair::Options::default() }).await?;
+        let systems = pair::start(pair::Options {
+            plan,
+            ..pair::Options::default()
+        })
+        .await?;
         let listener = match TcpListener::bind(("127.0.0.1", PORT)).await {
             Ok(listener) => listener,
             Err(_) => TcpListener::bind(("127.0.0.1", 0)).await?,
@@ -120,8 +136,9 @@ impl Story {
             environment: settings::DEV.to_owned(),
             variables: Variables::of_process(),
         };
-        let (settings, _) = settings::load(&source, context.clock.now())
-            .map_err(|problems| Error::failed(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
+        let (settings, _) = settings::load(&source, context.clock.now()).map_err(|problems| {
+            Error::failed(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        })?;
         let loaded = load(&settings);
         if !loaded.is_ok() {
             return Err(Error::failed(catalog::diagnostic::to_json_lines(&loaded.diagnostics)));
@@ -132,7 +149,14 @@ impl Story {
         options.node = "demo".to_owned();
         options.clock = context.clock.clone();
         let store = Store::open(&options).await?;
-        let daemon = Daemon::start(Arc::new(settings), &loaded.catalog, store, context.clock.clone(), listener).await?;
+        let daemon = Daemon::start(
+            Arc::new(settings),
+            &loaded.catalog,
+            store,
+            context.clock.clone(),
+            listener,
+        )
+        .await?;
         Ok(Self { systems, daemon })
     }
 
@@ -166,8 +190,12 @@ impl Story {
     /// From here on both systems push their changes.
     fn listen(&self) -> Result<()> {
         let hook = |system: &str| format!("http://{}/webhooks/{system}", self.daemon.address);
-        self.systems.erp.subscribe(&hook("erp"), &SecretString::from(ERP_HOOK))?;
-        self.systems.crm.subscribe(&hook("crm"), &SecretString::from(CRM_HOOK))?;
+        self.systems
+            .erp
+            .subscribe(&hook("erp"), &SecretString::from(ERP_HOOK))?;
+        self.systems
+            .crm
+            .subscribe(&hook("crm"), &SecretString::from(CRM_HOOK))?;
         Ok(())
     }
 
@@ -177,9 +205,13 @@ impl Story {
         let person = Edit::by("user:ana");
         for (index, (left, right)) in pairs.iter().enumerate() {
             if index % 2 == 0 {
-                self.systems.erp.patch("customer", left, r#"{"address":{"city":"Porto Alegre"}}"#, &person)?;
+                self.systems
+                    .erp
+                    .patch("customer", left, r#"{"address":{"city":"Porto Alegre"}}"#, &person)?;
             } else {
-                self.systems.crm.patch("account", right, r#"{"Phone":"+55 51 3000-0000"}"#, &person)?;
+                self.systems
+                    .crm
+                    .patch("account", right, r#"{"Phone":"+55 51 3000-0000"}"#, &person)?;
             }
         }
         self.settle().await?;
@@ -237,10 +269,19 @@ impl Story {
         for (cause, count) in &summary.causes {
             out.line(format!("   {count:>4}  {cause}"))?;
         }
-        let items = self.daemon.engine.store().drift(report.run_id, &DriftFilter::default(), Page::first(500)).await?;
+        let items = self
+            .daemon
+            .engine
+            .store()
+            .drift(report.run_id, &DriftFilter::default(), Page::first(500))
+            .await?;
         out.line("\n   Some of them:")?;
         let mut shown = std::collections::BTreeSet::new();
-        for item in items.iter().filter(|item| shown.insert((item.cause, item.field.clone()))).take(8) {
+        for item in items
+            .iter()
+            .filter(|item| shown.insert((item.cause, item.field.clone())))
+            .take(8)
+        {
             out.line(format!(
                 "   {:<9} {:<11} {:<22} {:<12} {}",
                 item.left_id.as_deref().unwrap_or("-"),
@@ -251,24 +292,42 @@ impl Story {
             ))?;
         }
         let done = report.counters;
-        out.line(format!("\n   Repaired: {} records written, {} conflicts left to a person, {} failed", done.updated, done.conflicts, done.failed))?;
+        out.line(format!(
+            "\n   Repaired: {} records written, {} conflicts left to a person, {} failed",
+            done.updated, done.conflicts, done.failed
+        ))?;
         Ok(())
     }
 
     async fn reprocess(&self, out: &Output) -> Result<()> {
         let engine = &self.daemon.engine;
-        let filter = FailureFilter { mapping: Some("customer-account".to_owned()), ..FailureFilter::default() };
+        let filter = FailureFilter {
+            mapping: Some("customer-account".to_owned()),
+            ..FailureFilter::default()
+        };
         let failures = engine.store().failures(&filter, Page::first(50)).await?;
-        let rejected = failures.iter().find(|failure| failure.class == crate::core::status::FailureClass::Rejected);
+        let rejected = failures
+            .iter()
+            .find(|failure| failure.class == crate::core::status::FailureClass::Rejected);
         let Some(failure) = rejected else { return Ok(()) };
         out.line(format!("\n5. Failure {}: {}", failure.failure_id, failure.message))?;
         let id = failure.left_id.clone().unwrap_or_default();
-        self.systems.erp.patch("customer", &id, r#"{"tax_id":"BR 99.888.777/0001-66"}"#, &Edit::by("user:ana").silently())?;
-        let one = FailureFilter { record_id: Some(failure.key.record_id.clone()), ..filter };
+        self.systems.erp.patch(
+            "customer",
+            &id,
+            r#"{"tax_id":"BR 99.888.777/0001-66"}"#,
+            &Edit::by("user:ana").silently(),
+        )?;
+        let one = FailureFilter {
+            record_id: Some(failure.key.record_id.clone()),
+            ..filter
+        };
         let count = reprocess::reprocess(engine, &one, "demo").await?;
         self.settle().await?;
         let left = engine.store().failure_count(&one).await?;
-        out.line(format!("   The tax id is corrected in the ERP, {count} failure reprocessed, {left} left open"))?;
+        out.line(format!(
+            "   The tax id is corrected in the ERP, {count} failure reprocessed, {left} left open"
+        ))?;
         Ok(())
     }
 
@@ -278,7 +337,10 @@ impl Story {
         out.line("\nEverything stays up. Look at:")?;
         out.line(format!("   the ERP      {}", self.systems.erp.base_url()))?;
         out.line(format!("   the CRM      {}", self.systems.crm.base_url()))?;
-        out.line(format!("   the daemon   http://{}/readyz and /metrics", self.daemon.address))?;
+        out.line(format!(
+            "   the daemon   http://{}/readyz and /metrics",
+            self.daemon.address
+        ))?;
         out.line("and try, in another terminal:")?;
         for command in ["runs list", "drift show", "conflicts list", "failures list"] {
             out.line(format!("   syncline --config-dir {config} {command}"))?;
@@ -295,15 +357,30 @@ impl Story {
 
     async fn reconcile(&self, name: &str, kind: RunKind) -> Result<Report> {
         let engine = &self.daemon.engine;
-        let mapping = engine.mapping(name).cloned().ok_or_else(|| Error::failed(format!("there is no mapping `{name}`")))?;
-        let request = Request { kind, trigger: Trigger::Person, repair: true };
+        let mapping = engine
+            .mapping(name)
+            .cloned()
+            .ok_or_else(|| Error::failed(format!("there is no mapping `{name}`")))?;
+        let request = Request {
+            kind,
+            trigger: Trigger::Person,
+            repair: true,
+        };
         Ok(reconcile::reconcile(engine, &mapping, request, self.daemon.shutdown()).await?)
     }
 
     /// Ids of linked pairs, in the order of linking.
     async fn pairs(&self, count: u32) -> Result<Vec<(String, String)>> {
-        let links = self.daemon.engine.store().links_after("customer-account", 0, count).await?;
-        Ok(links.into_iter().map(|stored| (stored.link.left_id, stored.link.right_id)).collect())
+        let links = self
+            .daemon
+            .engine
+            .store()
+            .links_after("customer-account", 0, count)
+            .await?;
+        Ok(links
+            .into_iter()
+            .map(|stored| (stored.link.left_id, stored.link.right_id))
+            .collect())
     }
 
     /// Waits until webhooks and changes are done.
@@ -318,7 +395,9 @@ impl Story {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(SETTLE, settled).await.map_err(|_| Error::failed("the changes did not settle in time"))?
+        tokio::time::timeout(SETTLE, settled)
+            .await
+            .map_err(|_| Error::failed("the changes did not settle in time"))?
     }
 }
 

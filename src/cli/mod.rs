@@ -109,5 +109,8 @@ impl Command {
 
 /// Runs a command that waits for others.
 fn block_on(command: impl Future<Output = error::Result>) -> error::Result {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(command)
 }

@@ -49,7 +49,10 @@ pub enum Error {
 pub fn engine(settings: &Settings, catalog: &Catalog, store: Store, clock: Clock) -> Result<Engine, Error> {
     let mut systems = BTreeMap::new();
     for (name, given) in &settings.systems {
-        systems.insert(name.clone(), Arc::new(system(settings, catalog, &store, &clock, name, given)?));
+        systems.insert(
+            name.clone(),
+            Arc::new(system(settings, catalog, &store, &clock, name, given)?),
+        );
     }
     Ok(Engine::new(store, systems, catalog.mappings.clone(), clock))
 }
@@ -78,14 +81,24 @@ fn system(
     let config = client::Config {
         name: name.to_owned(),
         connector,
-        settings: given.settings.iter().map(|(key, value)| (key.clone(), Value::from(value.clone()))).collect(),
+        settings: given
+            .settings
+            .iter()
+            .map(|(key, value)| (key.clone(), Value::from(value.clone())))
+            .collect(),
         credentials,
         limits: given.limits.clone(),
-        network: client::guard::Policy { allow: given.allow_networks.clone(), proxy: None },
+        network: client::guard::Policy {
+            allow: given.allow_networks.clone(),
+            proxy: None,
+        },
         tokens: Arc::new(Tokens(store.clone())),
         clock: clock.clone(),
     };
-    System::new(config).map_err(|source| Error::System { system: name.to_owned(), source })
+    System::new(config).map_err(|source| Error::System {
+        system: name.to_owned(),
+        source,
+    })
 }
 
 /// Keeps the client's tokens in our own store, sealed. Trouble there costs another sign-in and nothing else.
@@ -95,19 +108,36 @@ impl TokenStore for Tokens {
     fn load<'a>(&'a self, system: &'a str) -> Pending<'a, Option<Token>> {
         Box::pin(async move {
             let stored = self.0.load_token(system).await;
-            let stored = stored.inspect_err(|error| tracing::warn!(%error, system, "cannot read a stored token")).ok()??;
+            let stored = stored
+                .inspect_err(|error| tracing::warn!(%error, system, "cannot read a stored token"))
+                .ok()??;
             let headers: Vec<(String, String)> = serde_json::from_str(stored.secret.expose_secret()).ok()?;
-            let headers = headers.into_iter().map(|(name, value)| (name, SecretString::from(value))).collect();
-            Some(Token { headers, renew_at: stored.expires_at })
+            let headers = headers
+                .into_iter()
+                .map(|(name, value)| (name, SecretString::from(value)))
+                .collect();
+            Some(Token {
+                headers,
+                renew_at: stored.expires_at,
+            })
         })
     }
 
     fn save<'a>(&'a self, system: &'a str, token: &'a Token) -> Pending<'a, ()> {
         Box::pin(async move {
-            let headers: Vec<(&str, &str)> =
-                token.headers.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
+            let headers: Vec<(&str, &str)> = token
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.expose_secret()))
+                .collect();
             let secret = SecretString::from(serde_json::to_string(&headers).unwrap_or_default());
-            let known = self.0.load_token(system).await.ok().flatten().map(|stored| stored.version);
+            let known = self
+                .0
+                .load_token(system)
+                .await
+                .ok()
+                .flatten()
+                .map(|stored| stored.version);
             if let Err(error) = self.0.save_token(system, &secret, token.renew_at, known).await {
                 tracing::warn!(%error, system, "cannot keep a token");
             }
