@@ -3,6 +3,7 @@
 mod crm;
 mod erp;
 mod fault;
+mod fixture;
 mod webhook;
 
 use std::sync::{Arc, Mutex};
