@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::api::{Desk, answer, once, put_by_key};
+use super::error::{ErrorBody, spelling};
 use super::idempotency::Answer;
-use super::{Acme, Books, ErrorBody, Versioned, spelling};
+use super::{Acme, Books, Versioned};
 use crate::sandbox::edge::Caller;
 use crate::sandbox::fault::Fault;
 use crate::sandbox::fields::{Field, Fields, choice};
