@@ -21,7 +21,10 @@ use self::{
     document::Definition,
     file::{File, Folder},
 };
-use super::diagnostic::{self, Diagnostic};
+use super::{
+    case,
+    diagnostic::{self, Diagnostic},
+};
 use crate::core::{
     connector::{Connector, Object, form::ConnectorForm},
     mapping::{
@@ -85,6 +88,8 @@ pub struct Catalog {
     pub systems: BTreeMap<String, String>,
     /// The files that were read and the BLAKE3 hash of each, as 32 hex digits: what a run was made with.
     pub files: BTreeMap<String, String>,
+    /// Mappings that are right, and between systems that this environment does not have.
+    elsewhere: BTreeMap<String, Arc<Mapping>>,
     order: Vec<String>,
     cases: BTreeMap<String, CaseFile>,
 }
@@ -139,6 +144,22 @@ impl Catalog {
     pub const fn cases(&self) -> &BTreeMap<String, CaseFile> {
         &self.cases
     }
+
+    /// Runs the cases of every mapping, or of one, against the planner; those of mappings between systems of other
+    /// environments too. A mapping that is wrong has no cases to run: [`Loaded::diagnostics`] says what is wrong.
+    #[must_use]
+    pub fn run_cases(&self, only: Option<&str>) -> Vec<case::Report> {
+        let chosen = self
+            .cases
+            .iter()
+            .filter(|(name, _)| only.is_none_or(|only| only == *name));
+        chosen
+            .filter_map(|(name, cases)| {
+                let mapping = self.mappings.get(name).or_else(|| self.elsewhere.get(name))?;
+                Some(case::run(&cases.file, &cases.bytes, mapping))
+            })
+            .collect()
+    }
 }
 
 struct Loader<'a> {
@@ -170,11 +191,15 @@ impl Loader<'_> {
             };
             let compiled = mapping.compile(|form, problems| Mapping::compile(form, known_here, problems));
             mapping.forget_links_to(&known.unreadable);
-            if let Some(problem) = of_elsewhere {
-                mapping.add(problem);
-            } else if let Some(compiled) = compiled {
-                self.catalog.mappings.insert(name.clone(), Arc::new(compiled));
-            }
+            let is_of_elsewhere = of_elsewhere.is_some();
+            of_elsewhere.into_iter().for_each(|problem| mapping.add(problem));
+            let Some(compiled) = compiled else { continue };
+            let place = if is_of_elsewhere {
+                &mut self.catalog.elsewhere
+            } else {
+                &mut self.catalog.mappings
+            };
+            place.insert(name.clone(), Arc::new(compiled));
         }
         self.catalog.order = circle::check(&mut mappings);
         self.cases(cases, &mappings);

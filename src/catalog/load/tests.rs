@@ -153,6 +153,24 @@ fn a_mapping_between_systems_of_another_environment_is_not_used() {
 }
 
 #[test]
+fn cases_run_in_every_environment() {
+    let folder = edited(&[]);
+    let elsewhere = BTreeMap::from([("payroll".to_owned(), systems()["crm"].clone())]);
+    for systems in [systems(), elsewhere, BTreeMap::new()] {
+        let reports = load(folder.path(), &systems).catalog.run_cases(None);
+        assert_eq!(reports.len(), 1);
+        assert!(
+            reports
+                .iter()
+                .all(|report| report.is_ok() && report.outcomes.len() == 1)
+        );
+    }
+    let catalog = load(folder.path(), &systems()).catalog;
+    assert_eq!(catalog.run_cases(Some("customer")).len(), 1);
+    assert_eq!(catalog.run_cases(Some("person")).len(), 0);
+}
+
+#[test]
 fn names_of_systems_are_not_checked_without_an_environment() {
     let folder = edited(&[(CUSTOMER, "erp: customer", "erp: custmer")]);
     assert_eq!(shown(&load(folder.path(), &BTreeMap::new()), folder.path()), "");

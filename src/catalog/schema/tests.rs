@@ -5,7 +5,11 @@ use std::{
 
 use super::*;
 use crate::catalog::{decode::decode, yaml::Document};
-use crate::core::problem::Problems;
+use crate::core::{
+    connector::Connector,
+    mapping::{Mapping, known::Known},
+    problem::{Problem, Problems},
+};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -18,7 +22,7 @@ fn the_committed_schemas_are_those_of_the_code() {
         let committed = fs::read_to_string(&file).unwrap_or_default();
         assert!(
             committed == expected,
-            "schemas/{name} is not what the code says: run `cargo run -- schema --write` and commit the change"
+            "schemas/{name} is not what the code says: run `cargo run -- schema --write schemas` and commit the change"
         );
     }
 }
@@ -61,8 +65,10 @@ fn shipped() -> Vec<(PathBuf, &'static str)> {
 /// A block that does not begin a file is a part of one: of the top, or of what a first line such as
 /// `# under objects.account:` names.
 fn documented() -> Vec<Sample> {
-    let connector = "{connector: c, base_url: x, objects: {account: {id: id}}}";
-    let mapping = "{mapping: m, between: {a: b, c: d}, fields: []}";
+    let connector = "{connector: c, settings: {base_url: {type: url}}, credentials: [user, password, token, key],
+        base_url: '{{ settings.base_url }}', objects: {account: {id: id, get: {get: '/{{ id }}'}}}}";
+    let mapping = "{mapping: m, between: {erp: customer, crm: account}, prefer: erp, create: {crm: yes},
+        fields: [{erp: name, crm: Name}]}";
     let pages = [
         ("docs/connectors.md", "connector.schema.json", connector),
         ("docs/mappings.md", "mapping.schema.json", mapping),
@@ -128,6 +134,44 @@ fn shipped_files_and_documented_examples_fit_their_schemas() {
                 .collect();
             assert!(errors.is_empty(), "{}: {errors:#?}", sample.name);
         }
+    }
+}
+
+/// What compiling says about a file; cases have nothing to compile.
+fn compiled(sample: &Sample) -> Vec<Problem> {
+    let mut problems = Problems::new();
+    match sample.schema {
+        "connector.schema.json" => {
+            let form = form(sample);
+            let _ = Connector::compile(&form, &mut problems);
+        }
+        "mapping.schema.json" => {
+            let form = form(sample);
+            let _ = Mapping::compile(&form, &Known::default(), &mut problems);
+        }
+        _ => {}
+    }
+    problems.into_vec()
+}
+
+/// JSON is YAML, so that a completed part is read like a file; only `yes` and `no` lose their meaning between quotes.
+fn form<T: serde::de::DeserializeOwned>(sample: &Sample) -> T {
+    let text = sample
+        .value
+        .to_string()
+        .replace(":\"yes\"", ":true")
+        .replace(":\"no\"", ":false");
+    let document = Document::read(text.as_bytes());
+    let mut problems = Problems::new();
+    let form = decode(&document.body.unwrap(), &mut problems);
+    form.unwrap_or_else(|| panic!("{}: {:?}", sample.name, problems.into_vec()))
+}
+
+#[test]
+fn documented_examples_mean_something() {
+    for sample in documented() {
+        let problems = compiled(&sample);
+        assert!(problems.is_empty(), "{}: {problems:#?}\n{}", sample.name, sample.value);
     }
 }
 
