@@ -1,6 +1,6 @@
 //! What every command starts from: the settings of the environment, and where its output goes.
 
-use std::path::PathBuf;
+use secrecy::ExposeSecret;
 
 use super::{
     Global,
@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    settings::{self, Problem, Settings, Source, Variables},
+    settings::{self, Problem, Reference, Settings, Source, Variables},
+    store::{Access, Keys, Options, Store, key},
 };
 
 /// What a command works with.
@@ -60,10 +61,29 @@ impl Context {
         }
     }
 
-    /// The folder with the settings.
+    /// Opens our own data.
+    pub async fn store(&self, settings: &Settings, access: Access) -> Result<Store> {
+        let url = settings.store.url.read(&settings.variables)?;
+        let options = Options {
+            node: settings.node_name(),
+            access,
+            sqlite_read_connections: settings.store.connections_max,
+            postgres_connections: settings.store.connections_max,
+            clock: self.clock.clone(),
+            ..Options::new(url.expose_secret(), keys(settings)?)
+        };
+        Ok(Store::open(&options).await?)
+    }
+
+    /// Who is at the command line, as the audit shows it.
     #[must_use]
-    pub fn config_folder(&self) -> &PathBuf {
-        &self.source.folder
+    pub fn actor(&self) -> String {
+        let variables = &self.source.variables;
+        let user = variables
+            .get("SUDO_USER")
+            .or_else(|| variables.get("USER"))
+            .or_else(|| variables.get("LOGNAME"));
+        format!("user:{}", user.unwrap_or("unknown"))
     }
 
     fn refuse(&self, problems: &[Problem]) -> Error {
@@ -72,12 +92,36 @@ impl Context {
         }
         let errors = problems.iter().filter(|problem| !problem.is_warning()).count();
         let what = if errors == 1 { "problem" } else { "problems" };
-        Error::failed(format!(
+        Error::found(format!(
             "{errors} {what} in the settings of `{}`",
             self.source.environment
         ))
         .with_hint(
             "`syncline check` shows everything that is wrong, `syncline config show` where each value comes from",
         )
+    }
+}
+
+/// Runs `work` to its end. Commands are short; the daemon builds a runtime of its own size.
+pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    done
+}
+
+/// The keys of the store. Only in the environment `dev` a key file that is missing is made: elsewhere a wrong path would
+/// quietly give every node a key of its own.
+fn keys(settings: &Settings) -> Result<Keys> {
+    match &settings.keys.data {
+        Reference::File(path) if settings.is_dev() || path.exists() => Ok(key::load_or_create(path)?),
+        reference => {
+            let text = reference.read(&settings.variables).map_err(|error| {
+                Error::from(error).with_hint(
+                    "`syncline config key` makes a data key; keep a copy outside this machine, all nodes share it (keys.data)",
+                )
+            })?;
+            Ok(key::from_text(&text)?)
+        }
     }
 }

@@ -1,13 +1,24 @@
 //! The command line: one file a command. Data goes to stdout, talk to stderr; [`Exit`] says how it ended.
 
+mod context;
+mod error;
+mod list;
+mod output;
+
 mod completions;
 mod config;
-mod context;
+mod conflicts;
 mod daemon;
+mod deletes;
 mod demo;
-mod error;
-mod output;
+mod drift;
+mod events;
+mod failures;
+mod links;
+mod migrate;
+mod runs;
 mod schema;
+mod token;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -63,6 +74,24 @@ struct Global {
 enum Command {
     /// See it work: two systems, live sync, lost webhooks, and a reconciliation that finds and repairs the drift
     Demo(demo::Args),
+    /// Drift reports: what reconciliations found, why, and what became of it
+    Drift(drift::Args),
+    /// Runs: what was executed, and what came of it
+    Runs(runs::Args),
+    /// Failures: records that could not be synchronized, why, and what to do next
+    Failures(failures::Args),
+    /// Links: which records are known to be the same thing
+    Links(links::Args),
+    /// Pending deletes: links whose one record is gone
+    Deletes(deletes::Args),
+    /// Conflicts: fields that both sides changed
+    Conflicts(conflicts::Args),
+    /// Events: what other systems pushed, and what became of it
+    Events(events::Args),
+    /// Bring the database to the form this version needs
+    Migrate(migrate::Args),
+    /// Tokens of the API
+    Token(token::Args),
     /// Settings: show them with where each comes from, or make a data key
     Config(config::Args),
     /// The JSON Schemas of settings, connectors and mappings
@@ -99,18 +128,24 @@ impl Cli {
 impl Command {
     fn run(self, context: &Context) -> error::Result {
         match self {
+            Self::Demo(args) => block_on(demo::run(context, &args)),
+            Self::Drift(args) => drift::run(context, &args),
+            Self::Runs(args) => runs::run(context, &args),
+            Self::Failures(args) => failures::run(context, &args),
+            Self::Links(args) => links::run(context, &args),
+            Self::Deletes(args) => deletes::run(context, &args),
+            Self::Conflicts(args) => conflicts::run(context, &args),
+            Self::Events(args) => events::run(context, &args),
+            Self::Migrate(args) => migrate::run(context, &args),
+            Self::Token(args) => token::run(context, &args),
             Self::Config(args) => config::run(context, &args),
             Self::Schema(args) => schema::run(context, &args),
             Self::Completions(args) => completions::run(&args),
-            Self::Demo(args) => block_on(demo::run(context, &args)),
         }
     }
 }
 
 /// Runs a command that waits for others.
 fn block_on(command: impl Future<Output = error::Result>) -> error::Result {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(command)
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
 }

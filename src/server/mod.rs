@@ -8,6 +8,7 @@ mod webhook;
 
 pub mod api;
 pub mod auth;
+pub mod decision;
 mod extract;
 mod page;
 mod rate;

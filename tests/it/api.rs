@@ -1,8 +1,11 @@
 //! The API over a real socket: who may do what, what refusals look like, and that no secret leaves.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 use syncline::{
     core::{
+        drift::Summary,
         fault::Fault,
         record::RecordKey,
         status::{
@@ -360,9 +363,15 @@ async fn personal_data_in_drift_is_masked_for_those_who_only_look() {
         note: None,
         failure_id: None,
     };
+    let mut summary = Summary {
+        cells: 4,
+        cells_equal: 3,
+        ..Summary::default()
+    };
+    summary.situations.insert(Situation::Differs, 1);
     app.store.commit(vec![Op::AddDrift(item)]).await.unwrap();
     app.store
-        .save_drift_summary(run_id, "customer-account", "{\"match_score\":0.5}")
+        .save_drift_summary(run_id, "customer-account", &serde_json::to_string(&summary).unwrap())
         .await
         .unwrap();
     app.store.finish_run(run_id, RunStatus::Succeeded, None).await.unwrap();
@@ -378,7 +387,9 @@ async fn personal_data_in_drift_is_masked_for_those_who_only_look() {
         "+55 11"
     );
     let reports = app.get("/api/v1/drift?mapping=customer-account", &viewer).await.json();
-    assert_eq!(reports[0]["summary"]["match_score"], 0.5);
+    assert_eq!(reports[0]["match_percent"], 75.0);
+    assert_eq!(reports[0]["drifted"], 1);
+    assert_eq!(reports[0]["summary"]["situations"], json!({ "differs": 1 }));
 }
 
 #[tokio::test]
@@ -388,7 +399,7 @@ async fn no_secret_is_in_any_answer() {
     let mut everything = format!("{:?} {:?}", app.app, app.store);
     for (method, path, _) in ROUTES {
         let answer = app.call(method, path, &admin, "{}").await;
-        everything.push_str(&format!("{:?} {}", answer.headers, answer.text()));
+        write!(everything, "{:?} {}", answer.headers, answer.text()).unwrap();
     }
     for path in ["/metrics", "/readyz", "/healthz", "/webhooks/crm"] {
         everything.push_str(&app.get(path, "").await.text());

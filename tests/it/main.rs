@@ -10,6 +10,7 @@
 mod support;
 
 mod api;
+mod cli;
 mod layering;
 mod recorded;
 mod store;

@@ -8,7 +8,7 @@ use syncline::{
         record::RecordKey,
         status::{ChangeOrigin, EventKind, EventStatus, Side},
     },
-    store::{Op, Page, change::NewChange},
+    store::{Op, Page, change::NewChange, event::EventFilter},
 };
 
 use crate::support::{
@@ -45,7 +45,11 @@ async fn a_signed_event_is_stored_before_it_is_acknowledged() {
     let app = TestApp::start().await;
     let answer = push(&app, &events(3)).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    let stored = app.store.events(&Default::default(), Page::first(10)).await.unwrap();
+    let stored = app
+        .store
+        .events(&EventFilter::default(), Page::first(10))
+        .await
+        .unwrap();
     assert_eq!(stored.len(), 3);
     assert_eq!(stored[0].record_id.as_deref(), Some("ACC-1"));
     assert_eq!(Some(stored[0].request_id.as_str()), answer.header("x-request-id"));
@@ -59,7 +63,7 @@ async fn a_duplicate_is_acknowledged_and_changes_nothing() {
     assert_eq!((again.status, again.text().as_str()), (200, "known\n"));
     assert_eq!(
         app.store
-            .events(&Default::default(), Page::first(10))
+            .events(&EventFilter::default(), Page::first(10))
             .await
             .unwrap()
             .len(),
@@ -79,7 +83,7 @@ async fn our_own_echo_is_stored_and_ignored() {
     let mut body = events(1);
     body["events"][0]["actor"] = json!("client:syncline");
     assert_eq!(push(&app, &body).await.status, 200);
-    let stored = app.store.events(&Default::default(), Page::first(1)).await.unwrap();
+    let stored = app.store.events(&EventFilter::default(), Page::first(1)).await.unwrap();
     assert_eq!((stored[0].own, stored[0].status), (true, EventStatus::Ignored));
 }
 
@@ -106,7 +110,7 @@ async fn strangers_all_get_the_same_answer_and_nothing_is_stored() {
     }
     assert!(
         app.store
-            .events(&Default::default(), Page::first(1))
+            .events(&EventFilter::default(), Page::first(1))
             .await
             .unwrap()
             .is_empty()

@@ -12,10 +12,7 @@ use crate::{
         page::{Page, Wanted},
         state::App,
     },
-    store::{
-        self, Op,
-        audit::{Audit, NewAudit},
-    },
+    store::audit::Audit,
 };
 
 /// An entry.
@@ -66,27 +63,4 @@ pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> 
 /// What a caller of the API is called in the audit.
 pub(super) fn actor(caller: &Caller) -> String {
     format!("token:{}", caller.name)
-}
-
-/// An entry about what a caller did.
-pub(super) fn entry(caller: &Caller, action: &str, subject: String, detail: Option<String>) -> NewAudit {
-    NewAudit {
-        actor: actor(caller),
-        action: action.to_owned(),
-        subject,
-        detail,
-    }
-}
-
-/// Stores an entry by itself.
-pub(super) async fn note(
-    app: &App,
-    caller: &Caller,
-    action: &str,
-    subject: String,
-    detail: Option<String>,
-) -> std::result::Result<(), store::Error> {
-    app.store()
-        .commit(vec![Op::Audit(entry(caller, action, subject, detail))])
-        .await
 }

@@ -1,29 +1,21 @@
 //! Conflicts: fields that both sides changed, where a person decides.
 
-use std::sync::Arc;
-
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{audit, drift::mask};
+use super::{audit, decided, drift::mask};
 use crate::{
-    core::{
-        record::RecordKey,
-        status::{ChangeOrigin, ConflictStatus, EventKind, Role, Side},
-    },
+    core::status::{ConflictStatus, Role, Side},
     server::{
         auth::Caller,
+        decision,
         error::{Problem, Result},
         extract::{Asked, Body, Id},
         page::{Page, Wanted},
         state::App,
     },
-    store::{
-        Op,
-        change::NewChange,
-        conflict::{Conflict, ConflictFilter},
-    },
+    store::conflict::{Conflict, ConflictFilter},
 };
 
 /// A conflict.
@@ -146,18 +138,8 @@ pub(super) async fn resolve(
 ) -> Result<StatusCode> {
     let conflict = app.store().conflict(id).await?.ok_or_else(|| unknown(id))?;
     let winner = side(&app, &conflict.mapping, &decision.winner)?;
-    if !app.store().resolve_conflict(id, winner, &caller.name).await? {
-        return Err(Problem::conflict(format!(
-            "conflict {id} is {} already",
-            conflict.status
-        )));
-    }
-    let detail = serde_json::json!({ "winner": winner }).to_string();
-    let entry = audit::entry(&caller, "conflict.resolve", format!("conflict/{id}"), Some(detail));
-    let key = RecordKey::new(Arc::clone(&conflict.mapping), Side::Left, conflict.left_id);
-    let change = NewChange::new(key, ChangeOrigin::Manual, EventKind::Updated);
-    app.store().commit(vec![Op::Enqueue(change), Op::Audit(entry)]).await?;
-    Ok(StatusCode::ACCEPTED)
+    let outcome = decision::resolve_conflict(app.store(), id, winner, &audit::actor(&caller)).await?;
+    decided(outcome, StatusCode::ACCEPTED, &format!("conflict {id}"))
 }
 
 /// `POST /conflicts/{id}/ignore`
@@ -166,15 +148,8 @@ pub(super) async fn ignore(
     Extension(caller): Extension<Caller>,
     Id(id): Id,
 ) -> Result<StatusCode> {
-    let conflict = app.store().conflict(id).await?.ok_or_else(|| unknown(id))?;
-    if !app.store().ignore_conflict(id, &caller.name).await? {
-        return Err(Problem::conflict(format!(
-            "conflict {id} is {} already",
-            conflict.status
-        )));
-    }
-    audit::note(&app, &caller, "conflict.ignore", format!("conflict/{id}"), None).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let outcome = decision::ignore_conflict(app.store(), id, &audit::actor(&caller)).await?;
+    decided(outcome, StatusCode::NO_CONTENT, &format!("conflict {id}"))
 }
 
 /// The side that a word names: itself, or by its system.

@@ -5,7 +5,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    core::status::{Cause, DriftOutcome, Role, Side, Situation},
+    core::{
+        drift::Summary,
+        status::{Cause, DriftOutcome, Role, Side, Situation},
+    },
     server::{
         auth::Caller,
         error::{Problem, Result},
@@ -32,17 +35,25 @@ pub struct Report {
     pub mapping: String,
     /// When the comparison ended.
     pub created_at: DateTime<Utc>,
-    /// Totals, match score, counts by situation, by field and by cause.
-    pub summary: serde_json::Value,
+    /// The share of compared cells that were equal, in percent.
+    pub match_percent: f64,
+    /// Records in a situation other than in sync.
+    pub drifted: u64,
+    /// Totals, and counts by situation, by field and by cause; null where a newer Syncline wrote it.
+    pub summary: Option<Summary>,
 }
 
 impl From<DriftSummary> for Report {
     fn from(stored: DriftSummary) -> Self {
+        let summary: Option<Summary> = serde_json::from_str(&stored.summary).ok();
+        let hundredths = summary.as_ref().map_or(0, Summary::match_score);
         Self {
             run_id: stored.run_id,
             mapping: stored.mapping,
             created_at: stored.created_at,
-            summary: serde_json::from_str(&stored.summary).unwrap_or_default(),
+            match_percent: u32::try_from(hundredths).map_or(0.0, f64::from) / 100.0,
+            drifted: summary.as_ref().map_or(0, Summary::drifted),
+            summary,
         }
     }
 }

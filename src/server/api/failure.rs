@@ -4,11 +4,12 @@ use axum::{Extension, Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::audit;
+use super::{audit, decided};
 use crate::{
     core::status::{FailureClass, FailureStatus, Side, Stage},
     server::{
         auth::Caller,
+        decision,
         error::{Problem, Result},
         extract::{Asked, Id},
         page::{Page, Wanted},
@@ -225,14 +226,8 @@ pub(super) async fn ignore(
     Extension(caller): Extension<Caller>,
     Id(id): Id,
 ) -> Result<StatusCode> {
-    if app.store().failure(id).await?.is_none() {
-        return Err(unknown(id));
-    }
-    if !app.store().ignore_failure(id).await? {
-        return Err(Problem::conflict(format!("failure {id} is settled already")));
-    }
-    audit::note(&app, &caller, "failure.ignore", format!("failure/{id}"), None).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let outcome = decision::ignore_failure(app.store(), id, &audit::actor(&caller)).await?;
+    decided(outcome, StatusCode::NO_CONTENT, &format!("failure {id}"))
 }
 
 fn unknown(id: i64) -> Problem {

@@ -4,20 +4,18 @@ use axum::{Extension, Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::audit;
+use super::{audit, decided};
 use crate::{
     core::status::{LinkStatus, Side},
     server::{
         auth::Caller,
+        decision,
         error::{Problem, Result},
         extract::{Asked, Id},
         page::{Page, Wanted},
         state::App,
     },
-    store::{
-        Op,
-        link::{LinkFilter, StoredLink},
-    },
+    store::link::{LinkFilter, StoredLink},
 };
 
 /// A link.
@@ -105,15 +103,8 @@ pub(super) async fn end(
     Extension(caller): Extension<Caller>,
     Id(id): Id,
 ) -> Result<StatusCode> {
-    let link = app.store().link(id).await?.ok_or_else(|| unknown(id))?;
-    if link.link.status == LinkStatus::Ended {
-        return Err(Problem::conflict(format!("link {id} has ended already")));
-    }
-    let entry = audit::entry(&caller, "link.end", format!("link/{id}"), None);
-    app.store()
-        .commit(vec![Op::EndLink { link_id: id }, Op::Audit(entry)])
-        .await?;
-    Ok(StatusCode::NO_CONTENT)
+    let outcome = decision::end_link(app.store(), id, &audit::actor(&caller)).await?;
+    decided(outcome, StatusCode::NO_CONTENT, &format!("link {id}"))
 }
 
 fn unknown(id: i64) -> Problem {

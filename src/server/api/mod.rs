@@ -16,12 +16,16 @@ pub mod run;
 pub mod system;
 
 use axum::{
-    Router, middleware,
+    Router,
+    http::StatusCode,
+    middleware,
     routing::{MethodRouter, delete as remove, get, post},
 };
 
 use super::{
     auth::{self, Demand},
+    decision::Outcome,
+    error::{Problem, Result},
     state::App,
 };
 use crate::core::status::Role;
@@ -83,4 +87,13 @@ pub(super) fn router(app: &App) -> Router<App> {
         let guard = middleware::from_fn_with_state((app.clone(), endpoint.demand), auth::guard);
         router.route(endpoint.path, endpoint.handler.layer(guard))
     })
+}
+
+/// The answer to a decision about `what`.
+fn decided(outcome: Outcome, made: StatusCode, what: &str) -> Result<StatusCode> {
+    match outcome {
+        Outcome::Made => Ok(made),
+        Outcome::Unknown => Err(Problem::not_found(format!("there is no {what}"))),
+        Outcome::Settled => Err(Problem::conflict(format!("{what} is settled already"))),
+    }
 }

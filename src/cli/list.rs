@@ -1,0 +1,78 @@
+//! What lists have in common: how many rows, and how times and nothing are shown.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::{
+    context::Context,
+    error::{Error, Result},
+};
+use crate::{
+    server::decision::Outcome,
+    settings::Settings,
+    store::{Access, Page, Store},
+};
+
+/// How many rows, and from where on.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Rows {
+    /// The most rows
+    #[arg(long, default_value_t = 50, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// Only rows with a smaller id: the last one of the page before
+    #[arg(long, value_name = "ID")]
+    before: Option<i64>,
+}
+
+impl Rows {
+    pub(super) const fn page(self) -> Page {
+        Page {
+            before: self.before,
+            limit: self.limit,
+        }
+    }
+}
+
+/// A time to the second, in UTC.
+pub(super) fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// A time, or nothing.
+pub(super) fn maybe_time(at: Option<DateTime<Utc>>) -> String {
+    at.map(time).unwrap_or_default()
+}
+
+/// Anything that can be shown, or nothing.
+pub(super) fn maybe<T: ToString>(value: Option<T>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+/// Opens the store for a look, beside a daemon that may be running.
+pub(super) async fn look(context: &Context) -> Result<Store> {
+    let settings = context.settings()?;
+    context.store(&settings, Access::Read).await
+}
+
+/// Opens the store for a decision, beside a daemon that may be running.
+pub(super) async fn decide(context: &Context) -> Result<(Store, Settings)> {
+    let settings = context.settings()?;
+    let store = context.store(&settings, Access::Shared).await?;
+    Ok((store, settings))
+}
+
+/// Says what became of a decision about `what`.
+pub(super) fn told(context: &Context, outcome: Outcome, what: &str, done: &str) -> Result {
+    match outcome {
+        Outcome::Made => {
+            context.output.talk(format!("{what}: {done}"));
+            Ok(super::Exit::Done)
+        }
+        Outcome::Unknown => Err(Error::failed(format!("there is no {what}"))),
+        Outcome::Settled => Err(Error::failed(format!("{what} is settled already"))),
+    }
+}
+
+/// A thing that was asked for by its id.
+pub(super) fn found<T>(thing: Option<T>, what: &str) -> Result<T> {
+    thing.ok_or_else(|| Error::failed(format!("there is no {what}")))
+}

@@ -1,0 +1,111 @@
+//! `syncline runs`: what was executed, and what came of it.
+
+use super::{
+    Exit,
+    context::{Context, block_on},
+    error::Result,
+    list::{Rows, found, look, maybe, maybe_time, time},
+};
+use crate::{
+    core::status::{RunKind, RunStatus},
+    server::api::run::View,
+    store::run::RunFilter,
+};
+
+/// Runs: what was executed, and what came of it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  syncline runs                                  the last ones
+  syncline runs --status held                    those that wait for a person
+  syncline runs 17                               one, with all its counters
+  syncline runs --kind reconcile --json | jq .   for programs")]
+pub struct Args {
+    /// One run
+    id: Option<i64>,
+    /// Of this mapping
+    #[arg(long)]
+    mapping: Option<String>,
+    /// Of this kind
+    #[arg(long)]
+    kind: Option<RunKind>,
+    /// That stand so
+    #[arg(long)]
+    status: Option<RunStatus>,
+    #[command(flatten)]
+    rows: Rows,
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> Result {
+    block_on(async {
+        match args.id {
+            Some(id) => show(context, id).await,
+            None => list(context, args).await,
+        }
+    })
+}
+
+async fn list(context: &Context, args: &Args) -> Result {
+    let filter = RunFilter {
+        mapping: args.mapping.clone(),
+        kind: args.kind,
+        status: args.status,
+        since: None,
+    };
+    let runs = look(context).await?.runs(&filter, args.rows.page()).await?;
+    let views: Vec<View> = runs.into_iter().map(View::from).collect();
+    let head = [
+        "id", "kind", "mapping", "status", "started", "read", "linked", "created", "updated", "failed", "note",
+    ];
+    context.output.rows(&head, &views, |run| {
+        let counters = &run.counters;
+        vec![
+            run.run_id.to_string(),
+            run.kind.to_string(),
+            run.mapping.clone().unwrap_or_default(),
+            run.status.to_string(),
+            time(run.started_at),
+            counters.read.to_string(),
+            counters.linked.to_string(),
+            counters.created.to_string(),
+            counters.updated.to_string(),
+            counters.failed.to_string(),
+            run.note.clone().unwrap_or_default(),
+        ]
+    })?;
+    Ok(Exit::Done)
+}
+
+async fn show(context: &Context, id: i64) -> Result {
+    let run = look(context).await?.run(id).await?;
+    let view = View::from(found(run, &format!("run {id}"))?);
+    let counters = &view.counters;
+    let numbers = [
+        ("requests", counters.requests),
+        ("bytes", counters.bytes),
+        ("read", counters.read),
+        ("linked", counters.linked),
+        ("created", counters.created),
+        ("updated", counters.updated),
+        ("deleted", counters.deleted),
+        ("unchanged", counters.unchanged),
+        ("skipped", counters.skipped),
+        ("conflicts", counters.conflicts),
+        ("failed", counters.failed),
+    ];
+    let mut fields = vec![
+        ("run", view.run_id.to_string()),
+        ("kind", view.kind.to_string()),
+        ("mapping", maybe(view.mapping.as_ref())),
+        ("trigger", view.trigger.to_string()),
+        ("status", view.status.to_string()),
+        ("started", time(view.started_at)),
+        ("ended", maybe_time(view.ended_at)),
+        ("node", view.node.clone()),
+        ("note", maybe(view.note.as_ref())),
+        ("released by", maybe(view.released_by.as_ref())),
+    ];
+    fields.extend(numbers.map(|(name, number)| (name, number.to_string())));
+    context.output.fields(&view, &fields)?;
+    Ok(Exit::Done)
+}

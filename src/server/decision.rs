@@ -1,0 +1,92 @@
+//! What people decide, whichever door they come through (API, command line): each decision with its entry in the audit.
+
+use std::sync::Arc;
+
+use crate::{
+    core::{
+        record::RecordKey,
+        status::{ChangeOrigin, ConflictStatus, EventKind, LinkStatus, Side},
+    },
+    store::{Error, Op, Store, audit::NewAudit, change::NewChange},
+};
+
+/// What became of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is made.
+    Made,
+    /// There is no such thing to decide about.
+    Unknown,
+    /// It was decided before.
+    Settled,
+}
+
+/// An entry of the audit.
+pub(super) fn entry(actor: &str, action: &str, subject: String, detail: Option<String>) -> NewAudit {
+    NewAudit {
+        actor: actor.to_owned(),
+        action: action.to_owned(),
+        subject,
+        detail,
+    }
+}
+
+/// Takes a failure for none.
+pub async fn ignore_failure(store: &Store, failure_id: i64, actor: &str) -> Result<Outcome, Error> {
+    if store.failure(failure_id).await?.is_none() {
+        return Ok(Outcome::Unknown);
+    }
+    if !store.ignore_failure(failure_id).await? {
+        return Ok(Outcome::Settled);
+    }
+    let entry = entry(actor, "failure.ignore", format!("failure/{failure_id}"), None);
+    store.commit(vec![Op::Audit(entry)]).await?;
+    Ok(Outcome::Made)
+}
+
+/// Ends a link: the pair is no longer known to be the same thing; both records stay as they are.
+pub async fn end_link(store: &Store, link_id: i64, actor: &str) -> Result<Outcome, Error> {
+    let Some(link) = store.link(link_id).await? else {
+        return Ok(Outcome::Unknown);
+    };
+    if link.link.status == LinkStatus::Ended {
+        return Ok(Outcome::Settled);
+    }
+    let entry = entry(actor, "link.end", format!("link/{link_id}"), None);
+    store.commit(vec![Op::EndLink { link_id }, Op::Audit(entry)]).await?;
+    Ok(Outcome::Made)
+}
+
+/// Decides a conflict for one side, and has the pair looked at.
+pub async fn resolve_conflict(store: &Store, conflict_id: i64, winner: Side, actor: &str) -> Result<Outcome, Error> {
+    let Some(conflict) = store.conflict(conflict_id).await? else {
+        return Ok(Outcome::Unknown);
+    };
+    if !store.resolve_conflict(conflict_id, winner, actor).await? {
+        return Ok(Outcome::Settled);
+    }
+    let detail = serde_json::json!({ "winner": winner }).to_string();
+    let entry = entry(
+        actor,
+        "conflict.resolve",
+        format!("conflict/{conflict_id}"),
+        Some(detail),
+    );
+    let key = RecordKey::new(Arc::clone(&conflict.mapping), Side::Left, conflict.left_id);
+    let change = NewChange::new(key, ChangeOrigin::Manual, EventKind::Updated);
+    store.commit(vec![Op::Enqueue(change), Op::Audit(entry)]).await?;
+    Ok(Outcome::Made)
+}
+
+/// Leaves a conflict alone until a side changes again.
+pub async fn ignore_conflict(store: &Store, conflict_id: i64, actor: &str) -> Result<Outcome, Error> {
+    let Some(conflict) = store.conflict(conflict_id).await? else {
+        return Ok(Outcome::Unknown);
+    };
+    if conflict.status != ConflictStatus::Open || !store.ignore_conflict(conflict_id, actor).await? {
+        return Ok(Outcome::Settled);
+    }
+    let entry = entry(actor, "conflict.ignore", format!("conflict/{conflict_id}"), None);
+    store.commit(vec![Op::Audit(entry)]).await?;
+    Ok(Outcome::Made)
+}
