@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Row counts that statements are built for; few, so that prepared statements are found again.
-const SIZES: [usize; 3] = [64, 8, 1];
+const SIZES: [usize; 4] = [64, 16, 4, 1];
 
 /// A statement with a `values` list: `head values ($1, $2), ($3, $4) tail`.
 pub(super) struct Bulk {
@@ -206,7 +206,7 @@ mod tests {
         let cut = portions(rows);
         assert_eq!(
             cut.iter().map(|(count, _)| *count).collect::<Vec<_>>(),
-            [64, 8, 1, 1, 1]
+            [64, 4, 4, 1, 1, 1]
         );
         let numbers = cut.into_iter().flat_map(|(_, args)| args).map(|arg| match arg {
             Arg::Int(Some(number)) => number,

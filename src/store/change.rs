@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use super::{
     Context, Store,
     bulk::{Bulk, without_repeats},
-    engine::{Args, Durability, FromRow, Number, Row, Tx, Unread, args, int},
+    engine::{Args, Durability, FromRow, Number, Row, Tx, Unread, args},
     error::Error,
     lock::{self, Guard},
 };
@@ -282,6 +282,13 @@ impl Store {
         Ok(next.and_then(|millis| DateTime::from_timestamp_millis(millis.0)))
     }
 
+    /// Takes the changes of a mapping out of the dirty set without looking at them, when the mapping was removed; how
+    /// many.
+    pub async fn drop_changes(&self, mapping: &str) -> Result<u64, Error> {
+        let sql = "delete from change where mapping = $1";
+        self.engine().execute(sql, args![mapping]).await
+    }
+
     /// How the queue stands.
     pub async fn queue_stats(&self) -> Result<QueueStats, Error> {
         let sql = "select count(*) as depth, count(waiting_mapping) as waiting, \
@@ -463,27 +470,4 @@ pub(super) async fn serialize_parents(tx: &mut Tx, parents: &[&RecordKey]) -> Re
         tx.execute(sql, args![name]).await?;
     }
     Ok(())
-}
-
-impl Store {
-    /// Counts rows by a statement that calls its result `number`.
-    pub(super) async fn count(
-        &self,
-        sql: impl Into<std::borrow::Cow<'static, str>>,
-        args: Args<'_>,
-    ) -> Result<u64, Error> {
-        let found = self.engine().row::<Number>(sql, args).await?;
-        Ok(found
-            .and_then(|number| u64::try_from(number.0).ok())
-            .unwrap_or_default())
-    }
-
-    /// Takes records out of the dirty set without looking at them, such as those of a mapping that was removed.
-    pub async fn drop_changes(&self, mapping: &str) -> Result<u64, Error> {
-        let dropped = self
-            .engine()
-            .execute("delete from change where mapping = $1", args![mapping])
-            .await?;
-        Ok(int(dropped).unsigned_abs())
-    }
 }

@@ -174,7 +174,7 @@ impl Store {
     pub async fn conflict_count(&self, filter: &ConflictFilter) -> Result<u64, Error> {
         let wanted = wanted(filter);
         let sql = format!("select count(*) as number from conflict{}", wanted.clause());
-        self.count(sql, wanted.args).await
+        self.engine().count(sql, wanted.args).await
     }
 
     /// One conflict.

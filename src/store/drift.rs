@@ -260,7 +260,7 @@ impl Store {
     pub async fn drift_count(&self, run_id: i64, filter: &DriftFilter) -> Result<u64, Error> {
         let wanted = wanted(run_id, filter);
         let sql = format!("select count(*) as number from drift{}", wanted.clause());
-        self.count(sql, wanted.args).await
+        self.engine().count(sql, wanted.args).await
     }
 
     /// What the last reconciliation before `run_id` knew of the differences of these records. Give the ids of one

@@ -84,6 +84,14 @@ impl Engine {
         Ok(self.rows(sql, args).await?.into_iter().next())
     }
 
+    /// Counts by a statement that calls its result `number`.
+    pub async fn count(&self, sql: impl Into<Cow<'static, str>>, args: Args<'_>) -> Result<u64, Error> {
+        let found = self.row::<Number>(sql, args).await?;
+        Ok(found
+            .and_then(|number| u64::try_from(number.0).ok())
+            .unwrap_or_default())
+    }
+
     /// Begins a writing transaction.
     pub async fn begin(&self, durability: Durability) -> Result<Tx, Error> {
         match self {

@@ -201,7 +201,7 @@ impl Store {
     ) -> Result<u64, Error> {
         let sql = "select count(*) as number from event \
              where system = $1 and object = $2 and record_id = $3 and received_at >= $4";
-        self.count(sql, args![system, object, record_id, since]).await
+        self.engine().count(sql, args![system, object, record_id, since]).await
     }
 }
 

@@ -1,7 +1,5 @@
 //! Failures: records that could not be synchronized, the dead letter. A record has one open failure at a time.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -200,7 +198,7 @@ impl Store {
     pub async fn failure_count(&self, filter: &FailureFilter) -> Result<u64, Error> {
         let wanted = wanted(filter);
         let sql = format!("select count(*) as number from failure{}", wanted.clause());
-        self.count(sql, wanted.args).await
+        self.engine().count(sql, wanted.args).await
     }
 
     /// How many failures fit `filter`, by group, the largest first.
@@ -306,13 +304,4 @@ pub(super) async fn resolve(tx: &mut Tx, context: &Context<'_>, keys: &[&RecordK
     });
     RESOLVE.execute(tx, rows.collect()).await?;
     Ok(())
-}
-
-/// The mapping of a failure, for callers that hold only that.
-impl Failure {
-    /// The mapping.
-    #[must_use]
-    pub const fn mapping(&self) -> &Arc<str> {
-        &self.key.mapping
-    }
 }

@@ -179,7 +179,7 @@ impl Store {
     pub async fn link_count(&self, filter: &LinkFilter) -> Result<u64, Error> {
         let wanted = link_filter(filter);
         let sql = format!("select count(*) as number from link{}", wanted.clause());
-        self.count(sql, wanted.args).await
+        self.engine().count(sql, wanted.args).await
     }
 }
 

@@ -25,6 +25,6 @@ impl Store {
     /// What was spent on a day.
     pub async fn quota_spent(&self, system: &str, day: NaiveDate) -> Result<u64, Error> {
         let sql = "select spent as number from quota where system = $1 and day = $2";
-        self.count(sql, args![system, day.to_string()]).await
+        self.engine().count(sql, args![system, day.to_string()]).await
     }
 }

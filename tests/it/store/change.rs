@@ -31,6 +31,7 @@ on_both!(
     the_next_change_is_the_earliest_that_nobody_works_on,
     a_merge_is_not_forgotten_when_changes_coalesce,
     a_waiting_worker_hears_of_a_new_change,
+    the_changes_of_a_removed_mapping_are_dropped,
 );
 
 async fn enqueue(store: &syncline::store::Store, keys: impl IntoIterator<Item = RecordKey>) {
@@ -252,4 +253,11 @@ async fn a_waiting_worker_hears_of_a_new_change(database: Database) {
     let waiting = tokio::spawn(async move { waiter.change_enqueued().await });
     enqueue(&store, [left(1)]).await;
     waiting.await.unwrap();
+}
+
+async fn the_changes_of_a_removed_mapping_are_dropped(database: Database) {
+    let store = database.open().await;
+    enqueue(&store, [left(1), left(2), RecordKey::new("contact", Side::Left, "1")]).await;
+    assert_eq!(store.drop_changes("customer-account").await.unwrap(), 2);
+    assert_eq!(store.queue_stats().await.unwrap().depth, 1);
 }

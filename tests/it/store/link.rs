@@ -21,6 +21,7 @@ on_both!(
     an_ended_link_lets_its_records_link_anew,
     many_links_are_found_at_once,
     links_are_gone_through_in_order,
+    links_are_listed_from_the_newest,
     a_missing_record_is_pending_until_it_reappears,
     a_merge_moves_the_link,
     a_damaged_base_counts_as_none,
@@ -162,6 +163,22 @@ async fn links_are_gone_through_in_order(database: Database) {
         seen.extend(page.into_iter().map(|link| link.link.left_id));
     }
     assert_eq!(seen, (0..10).map(|id| id.to_string()).collect::<Vec<_>>());
+}
+
+async fn links_are_listed_from_the_newest(database: Database) {
+    let store = database.open().await;
+    let ops = (0..5).map(|id| Op::PutLink(new_link(id, id)));
+    store.commit(ops.collect()).await.unwrap();
+    let mut other = new_link("other", "other");
+    other.mapping = "contact".into();
+    store.commit(vec![Op::PutLink(other)]).await.unwrap();
+    let filter = LinkFilter {
+        mapping: Some("customer-account".into()),
+        status: Some(LinkStatus::Linked),
+    };
+    let listed = store.links(&filter, Page::first(2)).await.unwrap();
+    let ids = listed.into_iter().map(|link| link.link.left_id).collect::<Vec<_>>();
+    assert_eq!(ids, ["4", "3"]);
 }
 
 async fn a_missing_record_is_pending_until_it_reappears(database: Database) {

@@ -105,3 +105,34 @@ async fn start_run(store: &Store) -> i64 {
     };
     store.start_run(&run).await.unwrap()
 }
+
+/// The suite is compared with the store's functions, so that none is forgotten.
+#[test]
+fn every_function_of_the_store_is_in_the_suite() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |folder: &str| {
+        std::fs::read_dir(root.join(folder))
+            .unwrap()
+            .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+            .collect::<String>()
+    };
+    let (store, suite) = (read("src/store"), read("tests/it/store") + &read("tests/it/support"));
+    // The scan of a reconciliation has its own tests: it has one database only.
+    let scan = std::fs::read_to_string(root.join("src/store/scan.rs")).unwrap();
+    let functions = store
+        .replace(&scan, "")
+        .lines()
+        .filter_map(|line| line.strip_prefix("    pub async fn "))
+        .filter_map(|line| line.split(['(', '<']).next().map(str::to_owned))
+        .filter(|name| !INTERNAL.contains(&name.as_str()))
+        .collect::<Vec<_>>();
+    assert!(functions.len() > 60, "the store's functions are found: {functions:?}");
+    let forgotten = functions
+        .iter()
+        .filter(|name| !suite.contains(&format!(".{name}(")) && !suite.contains(&format!("::{name}(")))
+        .collect::<Vec<_>>();
+    assert!(forgotten.is_empty(), "no test calls {forgotten:?}");
+}
+
+/// Functions of the engine that have the form of the store's.
+const INTERNAL: &[&str] = &["row", "rows", "begin", "write", "execute", "rollback", "count"];
