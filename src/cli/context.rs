@@ -50,17 +50,6 @@ impl Context {
         }
     }
 
-    /// The settings of a process that talks to other systems: every secret must be there.
-    pub fn settings_with_secrets(&self) -> Result<Settings> {
-        let settings = self.settings()?;
-        let missing = settings.missing_secrets();
-        if missing.is_empty() {
-            Ok(settings)
-        } else {
-            Err(self.refuse(&missing))
-        }
-    }
-
     /// Opens our own data.
     pub async fn store(&self, settings: &Settings, access: Access) -> Result<Store> {
         let url = settings.store.url.read(&settings.variables)?;

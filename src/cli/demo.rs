@@ -146,8 +146,8 @@ impl Story {
         let url = format!("sqlite://{}", folder.join("syncline.db").display());
         let keys = store::key::load_or_create(&folder.join("data.key"))?;
         let mut options = store::Options::new(url, keys);
-        options.node = "demo".to_owned();
-        options.clock = context.clock.clone();
+        options.node = String::from("demo");
+        options.clock.clone_from(&context.clock);
         let store = Store::open(&options).await?;
         let daemon = Daemon::start(
             Arc::new(settings),

@@ -128,7 +128,7 @@ impl Cli {
 impl Command {
     fn run(self, context: &Context) -> error::Result {
         match self {
-            Self::Demo(args) => block_on(demo::run(context, &args)),
+            Self::Demo(args) => context::block_on(demo::run(context, &args)),
             Self::Drift(args) => drift::run(context, &args),
             Self::Runs(args) => runs::run(context, &args),
             Self::Failures(args) => failures::run(context, &args),
@@ -143,9 +143,4 @@ impl Command {
             Self::Completions(args) => completions::run(&args),
         }
     }
-}
-
-/// Runs a command that waits for others.
-fn block_on(command: impl Future<Output = error::Result>) -> error::Result {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
 }

@@ -3,7 +3,6 @@
 use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::telemetry::harmless;
@@ -99,19 +98,5 @@ impl Output {
         if !self.is_quiet {
             complain(text);
         }
-    }
-
-    /// A progress bar on stderr; one that shows nothing where that is no terminal.
-    #[must_use]
-    pub fn progress(self, what: &'static str) -> ProgressBar {
-        if self.is_quiet || self.is_json() || !io::stderr().is_terminal() {
-            return ProgressBar::hidden();
-        }
-        let bar = ProgressBar::new_spinner().with_message(what);
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {human_pos} ({per_sec}, {elapsed})") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(std::time::Duration::from_millis(120));
-        bar
     }
 }

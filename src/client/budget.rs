@@ -444,13 +444,13 @@ mod tests {
     use super::*;
     use crate::core::{breaker, period::Share};
 
-    fn budget(limits: Limits) -> Arc<Budget> {
-        Budget::new(&limits, Clock::manual(DateTime::UNIX_EPOCH))
+    fn budget(limits: &Limits) -> Arc<Budget> {
+        Budget::new(limits, Clock::manual(DateTime::UNIX_EPOCH))
     }
 
     #[tokio::test]
     async fn a_reconciliation_leaves_a_place_for_events_and_events_go_first() {
-        let budget = budget(Limits {
+        let budget = budget(&Limits {
             concurrency: 2,
             ..Limits::default()
         });
@@ -470,7 +470,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_waiter_that_gives_up_leaks_no_place() {
-        let budget = budget(Limits {
+        let budget = budget(&Limits {
             concurrency: 1,
             ..Limits::default()
         });
@@ -491,7 +491,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_long_rest_is_told_and_a_short_one_is_waited_for() {
-        let budget = budget(Limits::default());
+        let budget = budget(&Limits::default());
         budget.pause(Duration::from_millis(10));
         let before = Instant::now();
         drop(budget.admit(Road::Event).await.unwrap());
@@ -529,7 +529,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_dead_system_is_left_alone_and_found_again_by_one_probe() {
-        let budget = budget(Limits {
+        let budget = budget(&Limits {
             concurrency: 64,
             breaker: breaker::Settings {
                 rest: Duration::ZERO,

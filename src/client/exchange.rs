@@ -166,6 +166,9 @@ impl Exchange {
             Meaning::Retry if raw.status >= 500 => permit.dead(),
             _ => permit.alive(),
         }
+        if verdict.meaning == Meaning::Ok && is_html {
+            return self.page_for_people(errand, &raw);
+        }
         if verdict.meaning == Meaning::Ok {
             return Next::Done(Box::new(Reply {
                 url: signed.url,
@@ -182,6 +185,19 @@ impl Exchange {
             is_html,
             asked.map_or(backoff, |asked| asked.max(backoff)),
         )
+    }
+
+    /// A login page or a proxy answers 200: never taken for "no such record", nor for a write that went through.
+    fn page_for_people(&self, errand: Errand<'_>, raw: &Raw) -> Next {
+        let (code, class, message, hint) = words(Meaning::Ok, true);
+        let fault = self
+            .fault(errand, code, class, message)
+            .with_status(raw.status)
+            .with_hint(hint);
+        Next::Refused(Refused {
+            fault,
+            outcome: Outcome::Unknown,
+        })
     }
 
     fn fault(&self, errand: Errand<'_>, code: &'static str, class: FailureClass, message: &str) -> Fault {

@@ -119,14 +119,14 @@ impl Transport {
     /// Sends a call and reads the answer to its end.
     pub(super) async fn send(&self, call: &Call) -> Result<Raw, SendError> {
         self.policy.check_url(&call.url)?;
-        let request = self.request(call)?;
+        let request = Self::request(call)?;
         match tokio::time::timeout(self.limits.total, self.exchange(request)).await {
             Ok(result) => result,
             Err(_) => Err(SendError::TimedOut),
         }
     }
 
-    fn request(&self, call: &Call) -> Result<reqwest::Request, SendError> {
+    fn request(call: &Call) -> Result<reqwest::Request, SendError> {
         let unsendable = |what: &str, name: &str| SendError::Unsendable {
             reason: format!("{what} of header `{name}`"),
         };

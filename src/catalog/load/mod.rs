@@ -192,7 +192,9 @@ impl Loader<'_> {
             let compiled = mapping.compile(|form, problems| Mapping::compile(form, known_here, problems));
             mapping.forget_links_to(&known.unreadable);
             let is_of_elsewhere = of_elsewhere.is_some();
-            of_elsewhere.into_iter().for_each(|problem| mapping.add(problem));
+            if let Some(problem) = of_elsewhere {
+                mapping.add(problem);
+            }
             let Some(compiled) = compiled else { continue };
             let place = if is_of_elsewhere {
                 &mut self.catalog.elsewhere
