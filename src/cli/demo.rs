@@ -342,7 +342,7 @@ impl Story {
             self.daemon.address
         ))?;
         out.line("and try, in another terminal:")?;
-        for command in ["runs list", "drift show", "conflicts list", "failures list"] {
+        for command in ["runs", "drift", "conflicts", "failures"] {
             out.line(format!("   syncline --config-dir {config} {command}"))?;
         }
         out.line("Ctrl-C ends it.")?;

@@ -42,8 +42,8 @@ pub struct Cli {
 const EXAMPLE: &str = "\
 Examples:
   syncline demo                       see it work, in a minute, without any set-up
-  syncline check                      everything that is wrong in settings, connectors and mappings
-  syncline --env prod run             the daemon
+  syncline runs                       what was executed, and what came of it
+  syncline drift                      what the last reconciliations found, and why
 
 Exit codes: 0 done, 1 problems found or drift above the threshold, 2 wrong usage, 3 could not run";
 

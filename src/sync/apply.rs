@@ -138,7 +138,7 @@ async fn forbidden(
             let system = &mapping.end(write.to).system;
             let message = format!("an earlier create in `{system}` may have gone through, and nothing can find out");
             Fault::new("SY003", FailureClass::Uncertain, Stage::Write, message)
-                .with_hint("look for the record there; link it by `syncline links link`, or reprocess if it is missing")
+                .with_hint("look for the record there: the next reconciliation links it, or makes it if it is missing")
         }));
     };
     let within = TimeDelta::milliseconds(mapping.breaker.within.millis());

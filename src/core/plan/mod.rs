@@ -314,7 +314,7 @@ fn alone(context: Context<'_>, side: Side, record: &Record, found: Matched<'_>) 
             let shown: Vec<&str> = ids.iter().take(5).map(String::as_str).collect();
             let reason = format!("{} records in {partner} match: {}", ids.len(), shown.join(", "));
             let fault = Fault::new("PL001", FailureClass::Ambiguous, Stage::Match, reason.clone())
-                .with_hint("merge the duplicates, or link the right one by `syncline links link`");
+                .with_hint("merge the duplicates in their own system");
             Plan {
                 faults: vec![fault],
                 ..Plan::new(Situation::Ambiguous, reason)
@@ -323,7 +323,7 @@ fn alone(context: Context<'_>, side: Side, record: &Record, found: Matched<'_>) 
         Matched::Elsewhere(id) => {
             let reason = format!("the only match, `{id}` in {partner}, belongs to another link");
             let fault = Fault::new("PL002", FailureClass::Ambiguous, Stage::Match, reason.clone()).with_hint(
-                "one of the two records is a duplicate: merge them, or move the link by `syncline links relink`",
+                "one of the two records is a duplicate: merge them, or end the wrong link by `syncline links end`",
             );
             Plan {
                 faults: vec![fault],
@@ -423,7 +423,7 @@ fn conflict(mapping: &Mapping, decision: &Decision) -> Fault {
         format!("field `{name}`: {}", decision.reason.describe(mapping)),
     )
     .with_field(name)
-    .with_hint("look at both values with `syncline conflicts list` and take one")
+    .with_hint("look at both values with `syncline conflicts` and take one")
 }
 
 /// The first side whose record does not pass its filter.
