@@ -271,8 +271,7 @@ impl Authenticator {
 
     async fn session(&self, exchange: &Exchange, session: &Session, road: Road) -> Result<Token, Refused> {
         let scope = self.scope(exchange);
-        let base = super::system::base(exchange)?;
-        let mut call = session.login.build(&base, &scope).map_err(|error| {
+        let mut call = session.login.build(&exchange.base, &scope).map_err(|error| {
             refused(
                 "AU005",
                 format!("system `{}`: the login cannot be built: {error}", exchange.name),

@@ -41,6 +41,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub(super) struct Exchange {
     pub(super) name: String,
     pub(super) connector: Arc<Connector>,
+    /// The address that paths are appended to.
+    pub(super) base: Url,
     pub(super) settings: Arc<Value>,
     pub(super) transport: Transport,
     pub(super) budget: Arc<Budget>,

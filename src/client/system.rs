@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono_tz::Tz;
 use secrecy::SecretString;
-use url::Url;
 
 use super::{
     auth::{Authenticator, TokenStore},
@@ -139,7 +138,6 @@ impl std::fmt::Debug for System {
 
 pub(super) struct Inner {
     pub(super) exchange: Exchange,
-    base: Url,
     zone: Option<Tz>,
     pages_max: u32,
 }
@@ -180,6 +178,7 @@ impl System {
             Transport::new(config.network, bounds).map_err(|error| ConfigError::Transport(error.to_string()))?;
         let exchange = Exchange {
             name: config.name,
+            base,
             settings,
             transport,
             budget: Budget::new(&limits, config.clock.clone()),
@@ -190,7 +189,6 @@ impl System {
         Ok(Self {
             inner: Arc::new(Inner {
                 exchange,
-                base,
                 zone,
                 pages_max: limits.pages_max,
             }),
@@ -250,7 +248,12 @@ impl System {
             .listing(listing.since.is_some())
             .ok_or_else(|| self.inner.unable(name, "list"))?;
         let size = self.inner.with_context(|context| context.page_size(list))?;
-        let pager = Pager::new(list.paging.clone(), size, self.inner.pages_max, self.inner.base.clone());
+        let pager = Pager::new(
+            list.paging.clone(),
+            size,
+            self.inner.pages_max,
+            self.inner.exchange.base.clone(),
+        );
         let pager = match &listing.resume {
             Some(text) => pager.resumed(text),
             None => pager,
@@ -350,20 +353,6 @@ impl System {
     }
 }
 
-/// The base address, for calls that are built outside of [`Inner`].
-pub(super) fn base(exchange: &Exchange) -> Result<Url, Refused> {
-    let mut scope = Scope::new();
-    scope.set("settings", Arc::clone(&exchange.settings));
-    let text = exchange
-        .connector
-        .base_url
-        .text(&scope, |text| text)
-        .ok()
-        .flatten()
-        .unwrap_or_default();
-    parse_base(&text).map_err(|error| unbuildable(&exchange.name, &error))
-}
-
 fn unbuildable(system: &str, error: &BuildError) -> Refused {
     let message = format!("system `{system}`: the request cannot be built: {error}");
     let fault = Fault::new("RQ003", FailureClass::Mapping, Stage::Write, message)
@@ -421,7 +410,7 @@ impl Inner {
         let dialect = self.dialect();
         let context = Context {
             connector: &self.exchange.connector,
-            base: &self.base,
+            base: &self.exchange.base,
             settings: &self.exchange.settings,
             dialect: &dialect,
         };

@@ -21,6 +21,7 @@ use crate::{
     core::{
         diff,
         drift::{self, Evidence, Item, Summary},
+        fault::Fault,
         mapping::{Guard, Mapping},
         plan,
         record::{BaseField, Record, RecordKey},
@@ -323,16 +324,8 @@ impl Reconciliation<'_> {
                 Err(record::Error::Store(error)) => return Err(error.into()),
                 Err(record::Error::Fault(fault)) => {
                     self.counters.failed += 1;
-                    ops.push(Op::Fail(NewFailure {
-                        run_id: Some(self.run_id),
-                        key: RecordKey::new(Arc::clone(&self.name), look.side, look.id),
-                        left_id: None,
-                        right_id: None,
-                        fault,
-                        status: FailureStatus::Open,
-                        next_attempt_at: None,
-                        event_id: None,
-                    }));
+                    let key = RecordKey::new(Arc::clone(&self.name), look.side, look.id);
+                    ops.push(open_failure(self.run_id, key, (None, None), fault));
                 }
             }
         }
@@ -574,18 +567,8 @@ async fn repair_one(
         }
         Ending::Waiting(_) => DriftOutcome::Reported,
         Ending::Failed(faults) => {
-            ops.extend(faults.first().map(|fault| {
-                Op::Fail(NewFailure {
-                    run_id: Some(run_id),
-                    key: key.clone(),
-                    left_id: synced.ids.0.clone(),
-                    right_id: synced.ids.1.clone(),
-                    fault: fault.clone(),
-                    status: FailureStatus::Open,
-                    next_attempt_at: None,
-                    event_id: None,
-                })
-            }));
+            let failure = |fault: &Fault| open_failure(run_id, key.clone(), synced.ids.clone(), fault.clone());
+            ops.extend(faults.first().map(failure));
             DriftOutcome::Failed
         }
     };
@@ -602,6 +585,25 @@ async fn repair_one(
     ops.push(Op::Unlock(guard));
     engine.store().commit(ops).await?;
     Ok(synced.counters)
+}
+
+/// A failure that waits for a person or the next look: a reconciliation does not retry by itself.
+fn open_failure(
+    run_id: i64,
+    key: RecordKey,
+    (left_id, right_id): (Option<String>, Option<String>),
+    fault: Fault,
+) -> Op {
+    Op::Fail(NewFailure {
+        run_id: Some(run_id),
+        key,
+        left_id,
+        right_id,
+        fault,
+        status: FailureStatus::Open,
+        next_attempt_at: None,
+        event_id: None,
+    })
 }
 
 fn bytes(hashes: &[u64]) -> Vec<u8> {
