@@ -1,0 +1,328 @@
+//! Field pairs: where they lead, what they hold and how they convert.
+
+use super::{
+    super::{
+        Empty, Field, Flow, Policy, Rule,
+        form::{EmptyForm, PairForm, RuleForm},
+        known, law,
+    },
+    Compiler, definition, list,
+};
+use crate::core::{
+    connector::form::Access,
+    path::Path,
+    problem::{Problem, nearest, pointer},
+    status::{Side, Sides},
+    value::{compare::Compare, kind::Kind},
+};
+
+/// The keys of a field pair beside the two systems' names.
+const PAIR_KEYS: &[&str] = &[
+    "from",
+    "direction",
+    "type",
+    "values",
+    "on_unmapped",
+    "wins",
+    "conflict",
+    "empty",
+    "compare",
+    "sensitive",
+    "link",
+    "create_only",
+];
+
+impl Compiler<'_> {
+    pub(super) fn rules(&mut self) -> Vec<Rule> {
+        let rules: Vec<RuleForm> = self.form.rules.clone();
+        rules
+            .iter()
+            .enumerate()
+            .filter_map(|(index, rule)| self.rule(index, rule))
+            .collect()
+    }
+
+    pub(super) fn rule(&mut self, index: usize, form: &RuleForm) -> Option<Rule> {
+        let place = format!("/match/{index}");
+        let paths = self.paths(&form.sides, &place, &["compare"]);
+        let (Some(left), Some(right)) = (paths.left, paths.right) else {
+            if form.sides.keys().all(|key| self.side(key).is_some()) {
+                self.problems
+                    .error("MP010", place, "a match rule names one field of each system");
+            }
+            return None;
+        };
+        let left_kind = self.field_kind(Side::Left, &left, &place);
+        let right_kind = self.field_kind(Side::Right, &right, &place);
+        let kind = if left_kind == Kind::Any { right_kind } else { left_kind };
+        let compare = form.compare.unwrap_or(Compare::Exact);
+        Some(Rule {
+            paths: Sides { left, right },
+            kind,
+            compare,
+        })
+    }
+
+    pub(super) fn declared(&self, side: Side, path: &Path) -> Option<&known::Field> {
+        self.known.object(self.ends.get(side))?.fields.get(&path.to_string())
+    }
+
+    /// The kind the connector declares for a field, and a problem where the object has no such field.
+    pub(super) fn field_kind(&mut self, side: Side, path: &Path, place: &str) -> Kind {
+        let name = path.to_string();
+        let Some(object) = self.known.object(self.ends.get(side)) else {
+            return Kind::Any;
+        };
+        if let Some(field) = object.fields.get(&name) {
+            return field.kind;
+        }
+        let near = nearest(&name, object.fields.keys().map(String::as_str));
+        let end = self.ends.get(side);
+        let problem = match (near, object.closed) {
+            (Some(near), true) => Some(Problem::error("MP012", "", "").with_hint(format!("did you mean `{near}`?"))),
+            (None, true) => {
+                let names: Vec<&str> = object.fields.keys().map(String::as_str).take(20).collect();
+                Some(Problem::error("MP012", "", "").with_hint(format!("its fields are: {}", names.join(", "))))
+            }
+            (Some(near), false) if near.eq_ignore_ascii_case(&name) || near.len() > 3 => {
+                Some(Problem::warning("MP013", "", "").with_hint(format!("did you mean `{near}`?")))
+            }
+            _ => None,
+        };
+        if let Some(mut problem) = problem {
+            problem.pointer = pointer(place, &end.system);
+            problem.message = format!(
+                "object `{}` of system `{}` declares no field `{name}`",
+                end.object, end.system
+            );
+            self.problems.push(problem);
+        }
+        Kind::Any
+    }
+
+    pub(super) fn fields(&mut self, direction: Flow, conflict: Policy) -> Vec<Field> {
+        let form = self.form;
+        if form.fields.is_empty() {
+            self.problems
+                .error("MP011", "/fields", "a mapping needs at least one field pair");
+        }
+        let mut fields = Vec::with_capacity(form.fields.len());
+        let mut targets: Vec<(Side, Path)> = Vec::new();
+        for (index, pair) in form.fields.iter().enumerate() {
+            let Some(field) = self.field(index, pair, direction, conflict) else {
+                continue;
+            };
+            for side in [Side::Left, Side::Right] {
+                let Some(path) = field.paths.get(side).as_ref().filter(|_| field.flow.reaches(side)) else {
+                    continue;
+                };
+                let overlaps =
+                    |(at, other): &(Side, Path)| *at == side && (other.contains(path) || path.contains(other));
+                if targets.iter().any(overlaps) {
+                    let place = pointer(&format!("/fields/{index}"), self.system(side));
+                    self.problems
+                        .error("MP014", place, format!("`{path}` is written by two pairs"));
+                }
+                targets.push((side, path.clone()));
+            }
+            fields.push(field);
+        }
+        fields
+    }
+
+    pub(super) fn field(&mut self, index: usize, form: &PairForm, direction: Flow, conflict: Policy) -> Option<Field> {
+        let place = format!("/fields/{index}");
+        let paths = self.paths(&form.sides, &place, PAIR_KEYS);
+        let kinds = Sides {
+            left: paths
+                .left
+                .as_ref()
+                .map_or(Kind::Any, |path| self.field_kind(Side::Left, path, &place)),
+            right: paths
+                .right
+                .as_ref()
+                .map_or(Kind::Any, |path| self.field_kind(Side::Right, path, &place)),
+        };
+        let flow = self.flow(form, &paths, direction, &place)?;
+        let kind = self.kind(form, &kinds, &place);
+        let convert = self.convert(form, flow, &place)?;
+        let conflict = self
+            .policy(form.conflict.as_deref(), &pointer(&place, "conflict"))
+            .unwrap_or(conflict);
+        let wins = form
+            .wins
+            .as_deref()
+            .and_then(|name| self.named(name, &pointer(&place, "wins"), &[]));
+        let name = paths.left.as_ref().or(paths.right.as_ref()).map(ToString::to_string)?;
+        let sensitive = form.sensitive
+            || [Side::Left, Side::Right].into_iter().any(|side| {
+                paths
+                    .get(side)
+                    .as_ref()
+                    .and_then(|path| self.declared(side, path))
+                    .is_some_and(|field| field.sensitive)
+            });
+        let field = Field {
+            name,
+            flow,
+            kind,
+            kinds,
+            compare: form.compare.unwrap_or(Compare::Exact),
+            convert,
+            wins,
+            conflict,
+            empty: if form.empty == Some(EmptyForm::Clear) {
+                Empty::Clear
+            } else {
+                Empty::Keep
+            },
+            sensitive,
+            create_only: form.create_only,
+            definition: definition(form),
+            paths,
+        };
+        self.check_access(&field, &place);
+        for problem in law::check(&field, &place) {
+            self.problems.push(problem);
+        }
+        Some(field)
+    }
+
+    pub(super) fn flow(
+        &mut self,
+        form: &PairForm,
+        paths: &Sides<Option<Path>>,
+        direction: Flow,
+        place: &str,
+    ) -> Option<Flow> {
+        let given = form
+            .direction
+            .as_deref()
+            .map(|text| self.direction(Some(text), &pointer(place, "direction")));
+        let computed = form.from.is_some();
+        match (&paths.left, &paths.right) {
+            (Some(_), Some(_)) if computed => {
+                let hint = "name the field that is computed, and use the other system's record in `from:`";
+                self.problems
+                    .push(Problem::error("MP015", place, "a computed pair names one field only").with_hint(hint));
+                None
+            }
+            (Some(_), Some(_)) => Some(given.unwrap_or(direction)),
+            (Some(_), None) | (None, Some(_)) if computed => {
+                let target = if paths.left.is_some() { Side::Left } else { Side::Right };
+                if given.is_some_and(|given| given != Flow::To(target)) {
+                    self.problems.error(
+                        "MP016",
+                        pointer(place, "direction"),
+                        "a computed pair goes towards the field it names",
+                    );
+                }
+                Some(Flow::To(target))
+            }
+            _ => {
+                if form.sides.keys().all(|key| self.side(key).is_some()) {
+                    let example = format!(
+                        "{{ {}: name, {}: Name }}",
+                        self.system(Side::Left),
+                        self.system(Side::Right)
+                    );
+                    self.problems.push(
+                        Problem::error(
+                            "MP017",
+                            place,
+                            "a pair names one field of each system, or one field and `from:`",
+                        )
+                        .with_hint(format!("write `{example}`")),
+                    );
+                }
+                None
+            }
+        }
+    }
+
+    pub(super) fn kind(&mut self, form: &PairForm, kinds: &Sides<Kind>, place: &str) -> Kind {
+        if let Some(text) = &form.kind {
+            return text.parse().unwrap_or_else(|_| {
+                let names = [
+                    "text", "integer", "decimal", "boolean", "date", "datetime", "list", "map", "any",
+                ];
+                let problem = Problem::error("MP018", pointer(place, "type"), format!("`{text}` is no type"));
+                self.problems.push(match nearest(text, names) {
+                    Some(name) => problem.with_hint(format!("did you mean `{name}`?")),
+                    None => problem.with_hint(format!("types are {}", list(&names))),
+                });
+                Kind::Any
+            });
+        }
+        if kinds.left == Kind::Any {
+            kinds.right
+        } else {
+            kinds.left
+        }
+    }
+
+    pub(super) fn expression(&mut self, error: crate::core::expr::Error, place: String) {
+        let problem = Problem::error("MP021", place, error.message).with_range(error.range);
+        self.problems.push(match error.hint {
+            Some(hint) => problem.with_hint(hint),
+            None => problem,
+        });
+    }
+
+    /// A field that an expression uses: a closed object must have it.
+    pub(super) fn check_used(&mut self, side: Side, path: &Path, place: &str) {
+        let Some(object) = self.known.object(self.ends.get(side)) else {
+            return;
+        };
+        let name = path.to_string();
+        let fits = |field: &str| {
+            field == name || field.starts_with(&format!("{name}.")) || name.starts_with(&format!("{field}."))
+        };
+        if !object.closed || object.fields.keys().any(|field| fits(field)) {
+            return;
+        }
+        let end = self.ends.get(side);
+        let problem = Problem::error(
+            "MP012",
+            place,
+            format!(
+                "object `{}` of system `{}` declares no field `{name}`",
+                end.object, end.system
+            ),
+        );
+        let problem = match nearest(&name, object.fields.keys().map(String::as_str)) {
+            Some(near) => problem.with_hint(format!("did you mean `{near}`?")),
+            None => problem,
+        };
+        self.problems.push(problem);
+    }
+
+    pub(super) fn check_access(&mut self, field: &Field, place: &str) {
+        for side in [Side::Left, Side::Right] {
+            let Some(path) = field.paths.get(side).as_ref().filter(|_| field.flow.reaches(side)) else {
+                continue;
+            };
+            let access = self
+                .declared(side, path)
+                .map_or(Access::ReadWrite, |declared| declared.access);
+            let other = self.system(side.other()).to_owned();
+            let system = self.system(side).to_owned();
+            let place = pointer(place, &system);
+            match access {
+                Access::ReadOnly => self.problems.push(
+                    Problem::error("MP027", place, format!("`{path}` cannot be written in `{system}`"))
+                        .with_hint(format!("let it go one way: `direction: \"{system} -> {other}\"`")),
+                ),
+                Access::CreateOnly if !field.create_only => self.problems.push(
+                    Problem::error(
+                        "MP028",
+                        place,
+                        format!("`{path}` can be written only with a new record of `{system}`"),
+                    )
+                    .with_hint("add `create_only: true`"),
+                ),
+                _ => {}
+            }
+        }
+    }
+}
