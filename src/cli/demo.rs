@@ -17,7 +17,7 @@ use super::{
     output::Output,
 };
 use crate::{
-    catalog::{self, load::Catalog},
+    catalog,
     core::status::{RunKind, Trigger},
     sandbox::{
         Edit,
@@ -139,7 +139,7 @@ impl Story {
         let (settings, _) = settings::load(&source, context.clock.now()).map_err(|problems| {
             Error::failed(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
         })?;
-        let loaded = load(&settings);
+        let loaded = context.loaded(&settings);
         if !loaded.is_ok() {
             return Err(Error::failed(catalog::diagnostic::to_json_lines(&loaded.diagnostics)));
         }
@@ -401,15 +401,6 @@ impl Story {
     }
 }
 
-fn load(settings: &settings::Settings) -> catalog::load::Loaded {
-    let systems = declared(settings);
-    Catalog::load(&catalog::load::Sources {
-        connectors_dir: &settings.folders.connectors,
-        mappings_dir: &settings.folders.mappings,
-        systems: &systems,
-    })
-}
-
 /// Lays out connectors, mappings and settings in the demo's folder, as a user's own folder would look.
 fn write_files(folder: &Path, systems: &pair::Handle, address: std::net::SocketAddr) -> Result<()> {
     for (name, text) in FILES {
@@ -437,19 +428,4 @@ fn write_files(folder: &Path, systems: &pair::Handle, address: std::net::SocketA
     );
     fs::write(folder.join("config/dev.toml"), toml)?;
     Ok(())
-}
-
-/// The systems of the settings, as the catalog checks mappings against them.
-fn declared(settings: &settings::Settings) -> std::collections::BTreeMap<String, catalog::load::SystemDecl> {
-    let declare = |(name, system): (&String, &settings::System)| {
-        let declared = catalog::load::SystemDecl {
-            connector: system.connector.clone(),
-            settings: system.settings.clone(),
-            credentials: system.credentials.keys().cloned().collect(),
-            webhook_secrets: system.webhook_secrets.len(),
-            origin: "the settings".to_owned(),
-        };
-        (name.clone(), declared)
-    };
-    settings.systems.iter().map(declare).collect()
 }

@@ -4,7 +4,10 @@ mod context;
 mod error;
 mod list;
 mod output;
+mod place;
+mod project;
 
+mod check;
 mod completions;
 mod config;
 mod conflicts;
@@ -17,12 +20,14 @@ mod failures;
 mod links;
 mod migrate;
 mod runs;
+mod sandbox;
 mod schema;
+mod test;
 mod token;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use context::Context;
 pub use error::{Error, Exit};
@@ -36,12 +41,13 @@ pub struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 const EXAMPLE: &str = "\
 Examples:
   syncline demo                       see it work, in a minute, without any set-up
+  syncline check                      everything that is wrong in settings, connectors and mappings
   syncline runs                       what was executed, and what came of it
   syncline drift                      what the last reconciliations found, and why
 
@@ -72,8 +78,10 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// See it work: two systems, live sync, lost webhooks, and a reconciliation that finds and repairs the drift
-    Demo(demo::Args),
+    /// Settings, connectors, mappings and cases: everything that is wrong, in one go
+    Check(check::Args),
+    /// The cases beside the mappings, through the planner that the daemon uses
+    Test(test::Args),
     /// Drift reports: what reconciliations found, why, and what became of it
     Drift(drift::Args),
     /// Runs: what was executed, and what came of it
@@ -90,12 +98,16 @@ enum Command {
     Events(events::Args),
     /// Bring the database to the form this version needs
     Migrate(migrate::Args),
+    /// The JSON Schemas of settings, connectors and mappings
+    Schema(schema::Args),
+    /// Two invented business systems to try mappings on
+    Sandbox(sandbox::Args),
+    /// See it work: two systems, live sync, lost webhooks, and a reconciliation that finds and repairs the drift
+    Demo(demo::Args),
     /// Tokens of the API
     Token(token::Args),
     /// Settings: show them with where each comes from, or make a data key
     Config(config::Args),
-    /// The JSON Schemas of settings, connectors and mappings
-    Schema(schema::Args),
     /// Completions for a shell
     Completions(completions::Args),
 }
@@ -105,7 +117,13 @@ impl Cli {
     #[must_use]
     pub fn run(self) -> ExitCode {
         let context = Context::new(&self.global);
-        match self.command.run(&context) {
+        let Some(command) = self.command else {
+            // Whoever asks for nothing wants to know what can be asked for.
+            let help = Self::command().render_long_help();
+            let _ = output::print(help.to_string().trim_end());
+            return ExitCode::SUCCESS;
+        };
+        match command.run(&context) {
             Ok(exit) => ExitCode::from(exit.code()),
             Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
             Err(error) => {
@@ -128,6 +146,9 @@ impl Cli {
 impl Command {
     fn run(self, context: &Context) -> error::Result {
         match self {
+            Self::Check(args) => check::run(context, &args),
+            Self::Test(args) => test::run(context, &args),
+            Self::Sandbox(args) => sandbox::run(context, &args),
             Self::Demo(args) => context::block_on(demo::run(context, &args)),
             Self::Drift(args) => drift::run(context, &args),
             Self::Runs(args) => runs::run(context, &args),

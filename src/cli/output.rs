@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
-use crate::telemetry::harmless;
+use crate::{catalog::diagnostic::Style, telemetry::harmless};
 
 /// Where a command's output goes, and in which form.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +29,25 @@ pub fn print(text: impl AsRef<str>) -> io::Result<()> {
 pub fn complain(text: impl AsRef<str>) {
     // Nobody to talk to is no reason to stop.
     let _ = writeln!(io::stderr().lock(), "{}", text.as_ref());
+}
+
+/// How problems are shown on this stream: coloured only on a terminal that wants it (`NO_COLOR`, `TERM=dumb`).
+pub fn style<S: anstream::stream::RawStream>(stream: &S) -> Style {
+    if anstream::AutoStream::choice(stream) == anstream::ColorChoice::Never {
+        Style::Plain
+    } else {
+        Style::Coloured
+    }
+}
+
+/// `1 case`, `2 cases`.
+#[must_use]
+pub fn count(number: usize, what: &str) -> String {
+    if number == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{number} {what}s")
+    }
 }
 
 impl Output {

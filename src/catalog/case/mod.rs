@@ -50,6 +50,19 @@ pub struct Outcome {
     pub name: String,
     /// What came otherwise than expected; nothing where the case holds.
     pub misses: Vec<Diagnostic>,
+    /// The same side by side, as far as it is about values.
+    pub differences: Vec<Difference>,
+}
+
+/// One thing that a case expected otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Difference {
+    /// What it is about: a field with its system (`crm.Status`), or `situation`, `conflict`, `failure`.
+    pub what: String,
+    /// What the case expects; nothing where it expects none.
+    pub expected: Option<String>,
+    /// What came; nothing where nothing came.
+    pub found: Option<String>,
 }
 
 impl Report {
@@ -90,10 +103,11 @@ pub fn run(file: &str, bytes: &[u8], mapping: &Mapping) -> Report {
     report.problems.extend(shown(file, &tree, problems));
     for (index, form) in forms.iter().flatten().enumerate() {
         let mut problems = Problems::new();
-        Case::new(mapping, form, index).check(&mut problems);
+        let differences = Case::new(mapping, form, index).check(&mut problems);
         report.outcomes.push(Outcome {
             name: form.name.clone(),
             misses: shown(file, &tree, problems),
+            differences,
         });
     }
     report
@@ -133,17 +147,19 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn check(&self, problems: &mut Problems) {
+    fn check(&self, problems: &mut Problems) -> Vec<Difference> {
         self.check_names(problems);
         let records = Sides::of(|side| self.record(side));
         let base = self.base(problems);
         if problems.has_errors() {
-            return;
+            return Vec::new();
         }
         let plan = self.plan(&records, base);
-        for problem in self.misses(&plan) {
+        let misses = self.misses(&plan);
+        for problem in misses.found {
             problems.push(problem);
         }
+        misses.differences
     }
 
     fn context(&self) -> Context<'_> {
@@ -286,17 +302,23 @@ impl<'a> Case<'a> {
     }
 
     /// What came otherwise than expected.
-    fn misses(&self, plan: &Plan) -> Vec<Problem> {
+    fn misses(&self, plan: &Plan) -> Misses {
         let expect = &self.form.expect;
         let mut misses = Misses {
             at: pointer(&self.at, "expect"),
             reason: self.reason(plan),
             found: Vec::new(),
+            differences: Vec::new(),
         };
         if let Some(situation) = expect.situation.filter(|situation| *situation != plan.situation) {
             misses.add(
                 "/situation",
                 format!("expected the situation `{situation}`, found `{}`", plan.situation),
+            );
+            misses.differ(
+                "situation",
+                Some(situation.to_string()),
+                Some(plan.situation.to_string()),
             );
         }
         if expect.nothing && !plan.is_quiet() {
@@ -304,6 +326,7 @@ impl<'a> Case<'a> {
                 "/nothing",
                 format!("expected nothing to be done, found {}", self.done(plan)),
             );
+            misses.differ("done", None, Some(self.done(plan)));
         }
         if !expect.sides.is_empty() {
             for side in [Side::Left, Side::Right] {
@@ -320,7 +343,7 @@ impl<'a> Case<'a> {
         if !says_something {
             misses.add("", "the case expects nothing in particular".to_owned());
         }
-        misses.found
+        misses
     }
 
     fn check_writes(&self, side: Side, plan: &Plan, misses: &mut Misses) {
@@ -332,7 +355,11 @@ impl<'a> Case<'a> {
         let written = written.map(|write| leaves(&write.fields)).unwrap_or_default();
         let names: BTreeSet<&String> = wanted.keys().chain(written.keys()).collect();
         for name in names {
-            match (wanted.get(name), written.get(name)) {
+            let (wanted, written) = (wanted.get(name), written.get(name));
+            if wanted.is_none_or(|wanted| written.is_none_or(|written| !self.is_same(side, name, wanted, written))) {
+                misses.differ(&format!("{system}.{name}"), wanted.map(print), written.map(print));
+            }
+            match (wanted, written) {
                 (Some(wanted), Some(written)) if self.is_same(side, name, wanted, written) => {}
                 (Some(wanted), Some(written)) => {
                     let message = format!(
@@ -384,6 +411,7 @@ impl<'a> Case<'a> {
                 "/conflict",
                 format!("expected a conflict in {}, found {}", names(&wanted), names(&found)),
             );
+            misses.differ("conflict", Some(names(&wanted)), Some(names(&found)));
         }
     }
 
@@ -394,12 +422,14 @@ impl<'a> Case<'a> {
             Some(wanted) => {
                 let message = format!("expected a failure that tells `{wanted}`, found {}", self.done(plan));
                 misses.add("/failure", message);
+                misses.differ("failure", Some(wanted.clone()), Some(self.done(plan)));
             }
             None => {
                 let is_expected = |class| class == FailureClass::Conflict && self.form.expect.conflict.is_some();
                 let surprises = plan.faults.iter().filter(|fault| !is_expected(fault.class));
                 for fault in surprises {
                     misses.add("", format!("expected no failure, found: {}", fault.message));
+                    misses.differ("failure", None, Some(fault.message.clone()));
                 }
             }
         }
@@ -440,9 +470,18 @@ struct Misses {
     at: String,
     reason: String,
     found: Vec<Problem>,
+    differences: Vec<Difference>,
 }
 
 impl Misses {
+    fn differ(&mut self, what: &str, expected: Option<String>, found: Option<String>) {
+        self.differences.push(Difference {
+            what: what.to_owned(),
+            expected,
+            found,
+        });
+    }
+
     fn add(&mut self, place: &str, message: String) {
         let place = format!("{}{place}", self.at);
         self.found

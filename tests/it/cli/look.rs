@@ -1,52 +1,10 @@
-//! The command line, by running the real binary: help, exit codes, JSON, and what is never printed.
+//! Help, exit codes, and commands that look into the store.
 
-use std::{fs, path::Path};
+use std::fs;
 
-use assert_cmd::{Command, assert::Assert};
 use serde_json::Value as Json;
 
-/// A folder with settings, and commands run in it.
-struct Place {
-    folder: tempfile::TempDir,
-}
-
-impl Place {
-    /// A folder whose environment `dev` has these settings.
-    fn with(settings: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("config")).unwrap();
-        fs::write(folder.path().join("config/dev.toml"), settings).unwrap();
-        Self { folder }
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn run(&self, args: &[&str]) -> Assert {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
-        command
-            .current_dir(self.path())
-            .env_clear()
-            .env("USER", "ana")
-            .args(args);
-        command.assert()
-    }
-
-    fn json(&self, args: &[&str]) -> Vec<Json> {
-        let done = self.run(&[&["--json"], args].concat()).code(0);
-        let text = String::from_utf8(done.get_output().stdout.clone()).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-}
-
-fn stdout(assert: &Assert) -> String {
-    String::from_utf8(assert.get_output().stdout.clone()).unwrap()
-}
-
-fn stderr(assert: &Assert) -> String {
-    String::from_utf8(assert.get_output().stderr.clone()).unwrap()
-}
+use super::{Place, stderr, stdout};
 
 /// Every command that `--help` lists.
 fn commands(place: &Place) -> Vec<String> {

@@ -1,0 +1,177 @@
+//! `syncline test`: the cases beside the mappings, through the planner that the daemon uses.
+
+use serde::Serialize;
+
+use super::{
+    Exit,
+    context::Context,
+    error::Result,
+    output::{self, count},
+    project::{Survey, survey, unknown},
+};
+use crate::catalog::case::{self, Difference};
+
+/// The cases beside the mappings, through the planner that the daemon uses.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  syncline test                         the cases of every mapping
+  syncline test customer-account        those of one
+  syncline test --json | jq 'select(.holds | not)'
+
+A case that fails shows what it expected (-) and what came (+), and why the planner decided so. Exit code 1 if one fails.
+docs/mappings.md says how cases are written.")]
+pub struct Args {
+    /// Only the cases of these mappings
+    #[arg(value_name = "MAPPING")]
+    mappings: Vec<String>,
+}
+
+/// One case, for programs.
+#[derive(Serialize)]
+struct View<'a> {
+    mapping: &'a str,
+    case: &'a str,
+    file: &'a str,
+    line: Option<usize>,
+    holds: bool,
+    differences: &'a [Difference],
+    /// What is wrong in the case itself, or why the planner decided otherwise.
+    problems: Vec<&'a str>,
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> Result {
+    let survey = survey(context);
+    let names = chosen(&survey, &args.mappings)?;
+    let mut tally = Tally::default();
+    for name in &names {
+        for report in survey.catalog.run_cases(Some(name)) {
+            tally.mappings += 1;
+            show(context, name, &report, &mut tally)?;
+        }
+    }
+    let broken = broken(context, &survey, &names)?;
+    context.output.line(tally.closing())?;
+    if tally.cases == 0 && broken == 0 {
+        context
+            .output
+            .talk("hint: cases of a mapping stand beside it, in mappings/<name>.test.yaml");
+    }
+    let is_ok = tally.failed == 0 && broken == 0;
+    Ok(if is_ok { Exit::Done } else { Exit::Found })
+}
+
+#[derive(Default)]
+struct Tally {
+    mappings: usize,
+    cases: usize,
+    failed: usize,
+}
+
+impl Tally {
+    fn closing(&self) -> String {
+        let ran = format!("{} of {}", count(self.cases, "case"), count(self.mappings, "mapping"));
+        match self.failed {
+            0 => format!("{ran}: all hold"),
+            1 => format!("{ran}: 1 fails"),
+            failed => format!("{ran}: {failed} fail"),
+        }
+    }
+}
+
+/// The mappings whose cases are to be run.
+fn chosen(survey: &Survey, wanted: &[String]) -> Result<Vec<String>> {
+    let known = || survey.catalog.files.keys().filter_map(|file| mapping_of(file));
+    if wanted.is_empty() {
+        return Ok(survey.catalog.cases().keys().cloned().collect());
+    }
+    for name in wanted {
+        if !known().any(|known| known == name) {
+            return Err(unknown("mapping", name, known()));
+        }
+    }
+    Ok(wanted.to_vec())
+}
+
+/// The mapping that a file of the catalog declares.
+fn mapping_of(file: &str) -> Option<&str> {
+    let name = std::path::Path::new(file).file_name()?.to_str()?;
+    let name = name.strip_suffix(".yaml")?;
+    (!name.contains('.')).then_some(name)
+}
+
+fn show(context: &Context, mapping: &str, report: &case::Report, tally: &mut Tally) -> Result<()> {
+    context.output.line(format!("{mapping}  ({})", report.file))?;
+    for outcome in &report.outcomes {
+        tally.cases += 1;
+        let holds = outcome.misses.is_empty();
+        tally.failed += usize::from(!holds);
+        let line = outcome
+            .misses
+            .first()
+            .and_then(|miss| miss.place.as_ref())
+            .map(|place| place.line);
+        context.output.json(&View {
+            mapping,
+            case: &outcome.name,
+            file: &report.file,
+            line,
+            holds,
+            differences: &outcome.differences,
+            problems: outcome.misses.iter().map(|miss| miss.message.as_str()).collect(),
+        })?;
+        if holds {
+            context.output.line(format!("  ✓ {}", outcome.name))?;
+        } else {
+            failing(context, report, outcome, line)?;
+        }
+    }
+    for problem in &report.problems {
+        tally.failed += usize::from(problem.is_error());
+        context.output.json(problem)?;
+        context.output.line(problem.render(output::style(&std::io::stdout())))?;
+    }
+    Ok(())
+}
+
+/// What a failing case expected, and what came.
+fn failing(context: &Context, report: &case::Report, outcome: &case::Outcome, line: Option<usize>) -> Result<()> {
+    let place = line.map_or_else(String::new, |line| format!("  ({}:{line})", report.file));
+    context.output.line(format!("  ✗ {}{place}", outcome.name))?;
+    for difference in &outcome.differences {
+        context.output.line(format!("      {}", difference.what))?;
+        context.output.line(format!(
+            "        - {}",
+            difference.expected.as_deref().unwrap_or("nothing")
+        ))?;
+        context.output.line(format!(
+            "        + {}",
+            difference.found.as_deref().unwrap_or("nothing")
+        ))?;
+    }
+    if outcome.differences.is_empty() {
+        for miss in &outcome.misses {
+            context.output.line(format!("      {}", miss.message))?;
+        }
+    }
+    if let Some(hint) = outcome.misses.iter().find_map(|miss| miss.hint.as_deref()) {
+        context.output.line(format!("      {hint}"))?;
+    }
+    Ok(())
+}
+
+/// Shows what keeps a wanted mapping's cases from being run; how many such problems there are.
+fn broken(context: &Context, survey: &Survey, names: &[String]) -> Result<usize> {
+    let is_concerned = |file: &str| mapping_of(file).is_some_and(|name| names.iter().any(|wanted| wanted == name));
+    let problems = survey
+        .diagnostics
+        .iter()
+        .filter(|problem| problem.is_error() && is_concerned(&problem.file));
+    let mut count = 0;
+    for problem in problems {
+        count += 1;
+        context.output.json(problem)?;
+        context.output.line(problem.render(output::style(&std::io::stdout())))?;
+    }
+    Ok(count)
+}
