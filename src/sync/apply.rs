@@ -93,7 +93,8 @@ pub async fn carry_out(
                     None,
                     Some(&written),
                 )));
-                *after.get_mut(write.to) = settled(engine, mapping, write, written).await;
+                let before = fetched.records.get(write.to).record();
+                *after.get_mut(write.to) = settled(engine, mapping, write, before, written).await;
             }
             Err(refused) => {
                 let status = match refused.outcome {
@@ -218,9 +219,18 @@ fn count(done: &mut Done, kind: WriteKind) {
 
 /// The record as it is after the write: what the answer says, else what a read says, since systems round, cut and spell
 /// what they are sent. Where neither says anything, what was sent is taken for what is there.
-async fn settled(engine: &Engine, mapping: &Mapping, write: &Write, written: Option<Written>) -> Option<Record> {
+async fn settled(
+    engine: &Engine,
+    mapping: &Mapping,
+    write: &Write,
+    before: Option<&Record>,
+    written: Option<Written>,
+) -> Option<Record> {
     let written = written?;
-    if let Some(record) = written.record {
+    if let Some(record) = written.record
+        && record.id == written.id
+        && is_whole(mapping, write, before, &record)
+    {
         return Some(record);
     }
     let object = &mapping.end(write.to).object;
@@ -236,6 +246,21 @@ async fn settled(engine: &Engine, mapping: &Mapping, write: &Write, written: Opt
         updated_at: None,
     };
     Some(record)
+}
+
+/// Whether an answer holds every mapped field that was written or was there before: many answer ids alone, or only what
+/// changed, and a field that is merely not told must not be taken for empty.
+fn is_whole(mapping: &Mapping, write: &Write, before: Option<&Record>, answered: &Record) -> bool {
+    let paths = mapping
+        .fields
+        .iter()
+        .filter_map(|field| field.paths.get(write.to).as_ref());
+    paths
+        .filter(|path| {
+            let was_there = before.is_some_and(|record| path.get_in(&record.fields).is_some());
+            was_there || path.get_in(&write.fields).is_some()
+        })
+        .all(|path| path.get_in(&answered.fields).is_some())
 }
 
 /// Adds what happens to the link.
