@@ -96,7 +96,11 @@ impl Store {
     }
 
     fn new(options: &Options, engine: Engine, sealer: Sealer, lock: Option<fs::File>) -> Self {
-        let holder = format!("{}/{:016x}", options.node, rand::random::<u64>());
+        let holder = format!(
+            "{}{:016x}",
+            holders(&options.node, options.access),
+            rand::random::<u64>()
+        );
         let enqueued = Arc::new(Notify::new());
         let worker = writer::Worker {
             engine: engine.clone(),
@@ -121,6 +125,12 @@ impl Store {
             }),
         }
     }
+}
+
+/// What the names of all processes of a node that use the database alike begin with, as holders of leases.
+pub(super) fn holders(node: &str, access: Access) -> String {
+    let role = if access == Access::Daemon { "daemon" } else { "command" };
+    format!("{node}/{role}/")
 }
 
 /// The file of a SQLite address; none for other addresses.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    Store,
-    engine::{Number, args},
+    Access, Store,
+    connect::holders,
+    engine::{Durability, Number, args},
     error::Error,
     lock::until,
 };
@@ -39,5 +40,22 @@ impl Store {
             .execute(sql, args![name, &self.inner.holder, epoch])
             .await
             .map(drop)
+    }
+
+    /// Frees every lease that a daemon of this node held when it crashed, so that its work goes on at once and not when
+    /// the leases run out; how many. Only the node's daemon itself may call it, at its start.
+    pub async fn free_crashed_leases(&self) -> Result<u64, Error> {
+        let prefix = holders(self.node(), Access::Daemon);
+        let length = i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX);
+        let mut tx = self.engine().begin(Durability::Relaxed).await?;
+        let mut freed = 0;
+        for sql in [
+            "update lease set until = 0 where substr(holder, 1, cast($2 as integer)) = $1 and holder <> $3 and until > 0",
+            "delete from lock where substr(holder, 1, cast($2 as integer)) = $1 and holder <> $3",
+        ] {
+            freed += tx.execute(sql, args![&prefix, length, &self.inner.holder]).await?;
+        }
+        tx.commit().await?;
+        Ok(freed)
     }
 }

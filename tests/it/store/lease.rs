@@ -10,6 +10,7 @@ use crate::support::database::Database;
 on_both!(
     a_lease_has_one_holder_and_passes_on_with_a_new_epoch,
     a_lease_given_back_is_free_at_once,
+    leases_of_a_crashed_daemon_are_free_at_its_next_start,
     records_are_locked_all_or_none,
     a_lock_is_renewed_and_given_back_with_a_submission,
     a_job_runs_once_a_local_date_among_all_nodes,
@@ -39,6 +40,31 @@ async fn a_lease_given_back_is_free_at_once(database: Database) {
     let epoch = north.acquire_lease("scheduler", MINUTE).await.unwrap().unwrap();
     north.release_lease("scheduler", epoch).await.unwrap();
     assert!(south.acquire_lease("scheduler", MINUTE).await.unwrap().is_some());
+}
+
+async fn leases_of_a_crashed_daemon_are_free_at_its_next_start(database: Database) {
+    let crashed = database.open().await;
+    crashed.acquire_lease("scheduler", MINUTE).await.unwrap().unwrap();
+    crashed.lock(&[left(1), right("A")], MINUTE).await.unwrap().unwrap();
+    crashed.close().await;
+    drop(crashed);
+    let command = database.open_beside("north").await;
+    let south = database.open_beside("south").await;
+    command.lock(&[left(2)], MINUTE).await.unwrap().unwrap();
+    south.lock(&[left(3)], MINUTE).await.unwrap().unwrap();
+    let again = database.open().await;
+    assert_eq!(again.acquire_lease("scheduler", MINUTE).await.unwrap(), None);
+    assert_eq!(again.free_crashed_leases().await.unwrap(), 2 + 1);
+    assert!(again.acquire_lease("scheduler", MINUTE).await.unwrap().is_some());
+    assert!(again.lock(&[left(1), right("A")], MINUTE).await.unwrap().is_some());
+    for other in [left(2), left(3)] {
+        let taken = again.lock(&[other], MINUTE).await.unwrap();
+        assert_eq!(
+            taken, None,
+            "a command beside the daemon and another node keep what they hold"
+        );
+    }
+    assert_eq!(again.free_crashed_leases().await.unwrap(), 0);
 }
 
 async fn records_are_locked_all_or_none(database: Database) {
