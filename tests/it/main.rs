@@ -12,6 +12,7 @@ mod support;
 mod api;
 mod cli;
 mod layering;
+mod real;
 mod recorded;
 mod store;
 mod webhook;

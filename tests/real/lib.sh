@@ -8,14 +8,18 @@ mkdir -p "$REAL_CACHE"
 
 say() { echo "$*" >&2; }
 die() { say "error: $*"; exit 1; }
+# lacking WHAT: ends with a code that says that something has to be installed first.
+lacking() { say "error: $*"; exit 3; }
 
 # real_install NAME FUNCTION FILE...: calls FUNCTION in an empty folder of the cache, once for each content of the files,
-# and sets REAL_HOME to that folder. Only one process installs at a time; what was cut off half-way is made again.
+# and sets REAL_HOME to that folder. Only one process installs at a time; what was cut off half-way is made again. With
+# SYNCLINE_REAL_INSTALL=no nothing is fetched: what is not there yet ends the script with code 3.
 real_install() {
   local name=$1 install=$2 lock
   shift 2
   REAL_HOME=$REAL_CACHE/$name-$(cat "$@" | sha256sum | cut -c 1-12)
   [ -e "$REAL_HOME/.complete" ] && return
+  [ "${SYNCLINE_REAL_INSTALL:-yes}" != no ] || lacking "$name is not installed"
   exec {lock}>"$REAL_CACHE/$name.lock"
   flock "$lock"
   if [ ! -e "$REAL_HOME/.complete" ]; then
@@ -56,7 +60,7 @@ need_python() {
       return
     fi
   done
-  die "no Python of 3.10 or newer with venv was found"
+  lacking "no Python of 3.10 or newer with venv was found"
 }
 
 # need_node: puts a Node.js of at least 22 in front of PATH, from the registry where the machine's own is older.
@@ -64,7 +68,7 @@ need_node() {
   local major
   major=$(node --version 2>/dev/null | sed -E 's/^v([0-9]+).*/\1/')
   [ "${major:-0}" -ge 22 ] && return
-  command -v npm >/dev/null || die "npm was not found"
+  command -v npm >/dev/null || lacking "npm was not found"
   local home=${REAL_HOME:-}
   real_install node install_node "$REAL_HERE/node-version"
   export PATH="$REAL_HOME/bin:$PATH"
