@@ -142,7 +142,12 @@ impl Scene {
     /// Renames a record on one side.
     async fn rename(&mut self, at: At, code: &str, name: &str) {
         self.edit(at, code, json!({ "name": name })).await;
-        self.wanted.get_mut(code).unwrap().name = name.to_owned();
+        self.want(code, name);
+    }
+
+    /// Both sides should have this name in the end.
+    fn want(&mut self, code: &str, name: &str) {
+        name.clone_into(&mut self.wanted.get_mut(code).unwrap().name);
     }
 
     /// Makes a record inactive, or active again, on one side.

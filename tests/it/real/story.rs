@@ -157,8 +157,8 @@ impl Scene {
             let (erp, crm) = (code(number), code(number + 10));
             self.erp.rename_behind_its_back(&erp, "Changed in the ERP's database");
             self.crm.rename_behind_its_back(&crm, "Changed in the CRM's database");
-            self.wanted.get_mut(&erp).unwrap().name = "Changed in the ERP's database".to_owned();
-            self.wanted.get_mut(&crm).unwrap().name = "Changed in the CRM's database".to_owned();
+            self.want(&erp, "Changed in the ERP's database");
+            self.want(&crm, "Changed in the CRM's database");
             planted.extend([erp, crm]);
         }
         let deleted = BTreeSet::from([code(220), code(221)]);
