@@ -46,6 +46,7 @@ impl Daemon {
     ) -> Result<Self> {
         let address = listener.local_addr()?;
         store.close_crashed_runs(store.node()).await?;
+        store.free_crashed_leases().await?;
         let engine = assembly::engine(&settings, catalog, store.clone(), clock.clone())?;
         let app = App::new(Parts {
             store,
