@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, Notify};
 
 use super::{
     Inner, Store,
-    engine::{Engine, FromRow, Row, SqliteEngine, Unread, WAIT_MAX, args},
+    engine::{Broken, Engine, FromRow, Row, SqliteEngine, Unread, WAIT_MAX, args},
     error::Error,
     key::Keys,
     migrate,
@@ -37,6 +37,17 @@ pub enum Access {
     Read,
 }
 
+/// How far a durable commit has come on SQLite when it counts as done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Synchronous {
+    /// On the disk: it survives a power loss.
+    #[default]
+    Full,
+    /// With the operating system: a power loss may undo it. No setting leads here; the rigs open with it to prove that
+    /// they see what it loses.
+    Normal,
+}
+
 /// What is needed to open the store.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -52,6 +63,8 @@ pub struct Options {
     pub sqlite_read_connections: u32,
     /// The most bytes a SQLite file may grow to; none for as much as the disk has.
     pub sqlite_bytes_max: Option<u64>,
+    /// How far a durable commit has come on SQLite when it counts as done.
+    pub sqlite_synchronous: Synchronous,
     /// Connections to PostgreSQL.
     pub postgres_connections: u32,
     /// Submissions that may wait for the writer; beyond it [`Store::receive`] answers [`Error::Busy`].
@@ -70,6 +83,7 @@ impl Options {
             access: Access::Daemon,
             sqlite_read_connections: 4,
             sqlite_bytes_max: None,
+            sqlite_synchronous: Synchronous::Full,
             postgres_connections: 10,
             queue_max: 4_096,
             clock: Clock::system(),
@@ -87,7 +101,10 @@ impl Store {
             (Engine::Postgres(open_postgres(options).await?), None)
         };
         match options.access {
-            Access::Daemon => migrate::run(&engine).await?,
+            Access::Daemon => {
+                engine.settle().await?;
+                migrate::run(&engine).await?;
+            }
             Access::Shared | Access::Read => migrate::check(&engine).await?,
         }
         let sealer = Sealer::new(&options.keys);
@@ -228,11 +245,16 @@ fn open_sqlite(path: &Path, options: &Options) -> SqliteEngine {
             .test_before_acquire(false)
             .connect_lazy_with(common.clone().synchronous(synchronous))
     };
+    let durable = match options.sqlite_synchronous {
+        Synchronous::Full => SqliteSynchronous::Full,
+        Synchronous::Normal => SqliteSynchronous::Normal,
+    };
     SqliteEngine {
-        read: pool(options.sqlite_read_connections, SqliteSynchronous::Full),
-        durable: pool(1, SqliteSynchronous::Full),
+        read: pool(options.sqlite_read_connections, durable),
+        durable: pool(1, durable),
         relaxed: pool(1, SqliteSynchronous::Normal),
         gate: Arc::new(Mutex::new(())),
+        broken: Broken::default(),
     }
 }
 

@@ -13,7 +13,7 @@ use sqlx::{
     postgres::{PgArguments, PgRow},
     sqlite::{SqliteArguments, SqliteRow},
 };
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 use super::error::Error;
 use crate::core::{
@@ -48,6 +48,49 @@ pub(super) struct SqliteEngine {
     pub relaxed: SqlitePool,
     /// Only one of the two writes at a time, so that neither polls for the other's lock.
     pub gate: Arc<Mutex<()>>,
+    /// Whether the file has failed.
+    pub broken: Broken,
+}
+
+/// Remembers the first failure after which a SQLite file is not used any more.
+///
+/// After a failed sync the system may count what it could not write as written, and a second sync that succeeds says
+/// nothing: the only way out is to end and to read what is there. PostgreSQL does the same by itself.
+#[derive(Debug, Clone)]
+pub(super) struct Broken(watch::Sender<Option<Error>>);
+
+impl Default for Broken {
+    fn default() -> Self {
+        Self(watch::Sender::new(None))
+    }
+}
+
+impl Broken {
+    /// Refuses when there was such a failure.
+    fn check(&self) -> Result<(), Error> {
+        self.0.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// Passes a result on, and remembers such a failure.
+    fn note<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &result
+            && error.is_fatal()
+        {
+            self.0.send_if_modified(|first| {
+                let is_first = first.is_none();
+                first.get_or_insert_with(|| error.clone());
+                is_first
+            });
+        }
+        result
+    }
+
+    async fn wait(&self) -> Error {
+        let mut seen = self.0.subscribe();
+        let found = seen.wait_for(Option::is_some).await.map(|error| error.clone());
+        // The sender lives as long as `self`.
+        found.ok().flatten().unwrap_or(Error::Closed)
+    }
 }
 
 /// Whether a transaction must survive a power loss.
@@ -70,7 +113,7 @@ impl Engine {
     pub async fn rows<T: FromRow>(&self, sql: impl Into<Cow<'static, str>>, args: Args<'_>) -> Result<Vec<T>, Error> {
         let sql = text(sql.into());
         let rows = match self {
-            Self::Sqlite(sqlite) => sqlite_rows(&sqlite.read, &sql, args).await?,
+            Self::Sqlite(sqlite) => sqlite.broken.note(sqlite_rows(&sqlite.read, &sql, args).await)?,
             Self::Postgres(pool) => {
                 let mut connection = pool.acquire().await.map_err(|error| gone(pool, &error))?;
                 postgres_rows(&mut *connection, &sql, args).await?
@@ -105,11 +148,13 @@ impl Engine {
                     Durability::Durable => &sqlite.durable,
                     Durability::Relaxed => &sqlite.relaxed,
                 };
+                sqlite.broken.check()?;
                 let begin = "begin immediate";
-                let connection = pool.acquire().await.map_err(|error| Error::of(begin, &error))?;
+                let acquired = pool.acquire().await.map_err(|error| Error::of(begin, &error));
                 let mut tx = SqliteTx {
-                    connection,
+                    connection: sqlite.broken.note(acquired)?,
                     is_open: true,
+                    broken: sqlite.broken.clone(),
                     _gate: gate,
                 };
                 tx.run(begin).await?;
@@ -133,6 +178,30 @@ impl Engine {
         let changed = tx.execute(sql, args).await?;
         tx.commit().await?;
         Ok(changed)
+    }
+
+    /// Brings everything that the log of a SQLite file holds into the file, and begins the log anew.
+    ///
+    /// A log that was left behind may hold what its process could not sync: it can be read now, since the system still
+    /// has it in memory, but a power loss would take it away, and with it everything that is written behind it. Written
+    /// to another place and synced there, it stays.
+    pub async fn settle(&self) -> Result<(), Error> {
+        let Self::Sqlite(sqlite) = self else { return Ok(()) };
+        let sql = "pragma wal_checkpoint(truncate)";
+        let mut connection = sqlite.durable.acquire().await.map_err(|error| Error::of(sql, &error))?;
+        sqlx::query(sql)
+            .fetch_all(&mut *connection)
+            .await
+            .map(drop)
+            .map_err(|error| Error::of(sql, &error))
+    }
+
+    /// Waits for a failure after which the database is not used any more; PostgreSQL ends by itself then.
+    pub async fn broken(&self) -> Error {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.broken.wait().await,
+            Self::Postgres(_) => std::future::pending().await,
+        }
     }
 
     /// Closes every connection.
@@ -169,16 +238,14 @@ pub(super) enum Tx {
 pub(super) struct SqliteTx {
     connection: PoolConnection<Sqlite>,
     is_open: bool,
+    broken: Broken,
     _gate: OwnedMutexGuard<()>,
 }
 
 impl SqliteTx {
     async fn run(&mut self, sql: &'static str) -> Result<(), Error> {
-        sqlx::query(sql)
-            .execute(&mut *self.connection)
-            .await
-            .map(|_| ())
-            .map_err(|error| Error::of(sql, &error))
+        let done = sqlx::query(sql).execute(&mut *self.connection).await;
+        self.broken.note(done.map(drop).map_err(|error| Error::of(sql, &error)))
     }
 }
 
@@ -198,7 +265,7 @@ impl Tx {
     ) -> Result<Vec<T>, Error> {
         let sql = text(sql.into());
         let rows = match self {
-            Self::Sqlite(tx) => sqlite_rows(&mut *tx.connection, &sql, args).await?,
+            Self::Sqlite(tx) => tx.broken.note(sqlite_rows(&mut *tx.connection, &sql, args).await)?,
             Self::Postgres(tx) => postgres_rows(&mut **tx, &sql, args).await?,
         };
         read_all(&rows)
@@ -206,17 +273,20 @@ impl Tx {
 
     pub async fn execute(&mut self, sql: impl Into<Cow<'static, str>>, args: Args<'_>) -> Result<u64, Error> {
         let sql = text(sql.into());
-        let result = match self {
-            Self::Sqlite(tx) => sqlx::query_with(sql.clone(), sqlite_args(sql.as_str(), args)?)
-                .execute(&mut *tx.connection)
-                .await
-                .map(|done| done.rows_affected()),
-            Self::Postgres(tx) => sqlx::query_with(sql.clone(), postgres_args(sql.as_str(), args)?)
-                .execute(&mut **tx)
-                .await
-                .map(|done| done.rows_affected()),
-        };
-        result.map_err(|error| Error::of(sql.as_str(), &error))
+        let failed = |error: sqlx::Error| Error::of(sql.as_str(), &error);
+        match self {
+            Self::Sqlite(tx) => {
+                let bound = sqlite_args(sql.as_str(), args)?;
+                let query = sqlx::query_with(sql.clone(), bound).execute(&mut *tx.connection);
+                let done = query.await.map(|done| done.rows_affected());
+                tx.broken.note(done.map_err(failed))
+            }
+            Self::Postgres(tx) => {
+                let bound = postgres_args(sql.as_str(), args)?;
+                let query = sqlx::query_with(sql.clone(), bound).execute(&mut **tx);
+                query.await.map(|done| done.rows_affected()).map_err(failed)
+            }
+        }
     }
 
     pub async fn commit(self) -> Result<(), Error> {

@@ -122,6 +122,14 @@ pub enum Error {
     /// The store has been closed.
     #[error("[ST017] the store is closed")]
     Closed,
+    /// The disk under the database failed. What it holds now is known only after a new start has read it.
+    #[error(
+        "[ST019] the disk failed under the database ({what}): look after the disk; Syncline stores nothing until it is started anew"
+    )]
+    Disk {
+        /// What the database says.
+        what: String,
+    },
     /// Anything else the database says.
     #[error("[ST018] the database refused `{statement}` (code {code}): {message}")]
     Sql {
@@ -135,6 +143,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the database is not to be trusted before it has been opened anew.
+    pub(super) const fn is_fatal(&self) -> bool {
+        matches!(self, Self::Disk { .. } | Self::Corrupt { .. })
+    }
+
     /// Classifies a driver's error of the statement `sql`.
     pub(super) fn of(sql: &str, error: &sqlx::Error) -> Self {
         match error {
@@ -188,7 +201,11 @@ impl Error {
         match extended & 0xff {
             5 | 6 => Self::Busy { what: what() },
             13 => Self::Full,
-            10 | 8 | 14 => Self::Gone { what: what() },
+            // With the extended code, which tells a read from a sync.
+            10 => Self::Disk {
+                what: format!("{}, code {extended}", what()),
+            },
+            8 | 14 => Self::Gone { what: what() },
             11 | 26 => Self::Corrupt { what: what() },
             // SQLITE_CONSTRAINT_UNIQUE and SQLITE_CONSTRAINT_PRIMARYKEY.
             19 if matches!(extended, 2067 | 1555) => Self::Conflict {

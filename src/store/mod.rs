@@ -56,7 +56,7 @@ mod engine;
 mod seal;
 mod writer;
 
-pub use connect::{Access, Options};
+pub use connect::{Access, Options, Synchronous};
 pub use error::Error;
 pub use key::Keys;
 pub use op::Op;
@@ -136,6 +136,12 @@ impl Store {
     /// [`Store::next_change_at`] from time to time.
     pub async fn change_enqueued(&self) {
         self.inner.enqueued.notified().await;
+    }
+
+    /// Waits until the database has failed in a way that only a new start mends, and tells how. From then on nothing is
+    /// stored any more, so that nothing is acknowledged that may not be there: whoever runs the store has to end.
+    pub async fn broken(&self) -> Error {
+        self.inner.engine.broken().await
     }
 
     /// Ends the writer after what was submitted, and closes every connection.

@@ -116,7 +116,10 @@ fn every_function_of_the_store_is_in_the_suite() {
             .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
             .collect::<String>()
     };
-    let (store, suite) = (read("src/store"), read("tests/it/store") + &read("tests/it/support"));
+    let (store, suite) = (
+        read("src/store"),
+        read("tests/it/store") + &read("tests/it/support") + &read("tests/it/durable"),
+    );
     // The scan of a reconciliation has its own tests: it has one database only.
     let scan = std::fs::read_to_string(root.join("src/store/scan.rs")).unwrap();
     let functions = store
@@ -135,4 +138,6 @@ fn every_function_of_the_store_is_in_the_suite() {
 }
 
 /// Functions of the engine that have the form of the store's.
-const INTERNAL: &[&str] = &["row", "rows", "begin", "write", "execute", "rollback", "count"];
+const INTERNAL: &[&str] = &[
+    "row", "rows", "begin", "write", "execute", "rollback", "count", "settle",
+];

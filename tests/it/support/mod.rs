@@ -2,4 +2,6 @@
 
 pub mod app;
 pub mod database;
+pub mod disk;
 pub mod http;
+pub mod rig;

@@ -1,0 +1,7 @@
+//! What is acknowledged stays: processes are killed, lose power and run on disks that fail, and a checker compares what
+//! they acknowledged with what is there.
+
+mod disk;
+mod failing_disk;
+mod inbox;
+mod power;
