@@ -21,9 +21,9 @@ test *arguments:
 ci:
     .ci/run
 
-# Measures the hot paths.
+# Measures the hot paths against floors of the same work: `just bench --quick`, `just bench --help`.
 bench *arguments:
-    cargo bench {{ arguments }}
+    cargo bench --bench speed -- {{ arguments }}
 
 # Starts a real system to try a connector on: tryton, cap-odata or oidc.
 real system folder:
