@@ -142,19 +142,21 @@ impl Reader {
             .elements
             .ok_or_else(|| broken(format!("there is no list at `{}`", list.records)))?;
         let mut records = Vec::with_capacity(elements.len());
+        let dialect = system.dialect();
+        let has_keyset = !list.paging.keyset().is_empty();
         let mut last: Option<Map> = None;
-        for element in &elements {
+        for (index, element) in elements.iter().enumerate() {
             let value =
                 json::parse_projected(element, &self.projection, &limits).map_err(|error| broken(error.to_string()))?;
             let Value::Map(fields) = value else {
                 return Err(broken(format!("`{}` holds something that is no record", list.records)));
             };
-            if !list.paging.keyset().is_empty() {
+            if has_keyset && index + 1 == elements.len() {
                 last = Some(fields.clone());
             }
             // Headers belong to the page, not to one of its records.
             let record = object
-                .record(fields, &Map::new(), &system.dialect())
+                .record(fields, &Map::new(), &dialect)
                 .map_err(|error| broken(error.to_string()))?;
             records.push(record);
         }
