@@ -9,14 +9,14 @@
 //!                       └──────────────── waiting ◀───────┘
 //! ```
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt::Write as _, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 
 use super::{
     Context, Store,
     bulk::{Bulk, without_repeats},
-    engine::{Args, Durability, FromRow, Number, Row, Tx, Unread, args},
+    engine::{Args, Durability, FromRow, Number, Row, Tx, Unread, args, int},
     error::Error,
     lock::{self, Guard},
 };
@@ -214,17 +214,39 @@ impl Store {
         Ok(claimed)
     }
 
+    /// Priority by priority, so that each look is a walk along `change_due` from its start to its limit: asked for all at
+    /// once, SQLite may sort everything that is due, and would pass everything that is put off.
     async fn candidates(&self, request: &ClaimRequest, now: i64) -> Result<Vec<Change>, Error> {
-        let mut args = args![now, i64::from(request.limit)];
-        let mut sql = format!("{SELECT} where c.not_before <= $1 and c.waiting_mapping is null and {FREE}");
-        for mapping in &request.paused {
-            args.push(mapping.into());
-            sql.push_str(" and c.mapping <> $");
-            sql.push_str(&args.len().to_string());
+        let mut sql =
+            format!("{SELECT} where c.priority = $3 and c.not_before <= $1 and c.waiting_mapping is null and {FREE}");
+        let mut paused = Vec::with_capacity(request.paused.len());
+        for (number, mapping) in (4..).zip(&request.paused) {
+            paused.push(mapping.into());
+            // Writing to a String cannot fail.
+            let _ = write!(sql, " and c.mapping <> ${number}");
         }
-        sql.push_str(" order by c.priority, c.not_before limit $2");
-        let rows = self.engine().rows::<Due>(sql, args).await?;
-        Ok(rows.into_iter().map(|due| due.change).collect())
+        sql.push_str(" order by c.not_before limit $2");
+        let limit = request.limit as usize;
+        let mut found: Vec<Change> = Vec::new();
+        let mut after = i64::MIN;
+        while found.len() < limit {
+            let Some(priority) = self.next_priority(after).await? else {
+                break;
+            };
+            let mut args = args![now, int(limit - found.len()), priority];
+            args.extend(paused.iter().cloned());
+            let rows = self.engine().rows::<Due>(sql.clone(), args).await?;
+            found.extend(rows.into_iter().map(|due| due.change));
+            after = priority;
+        }
+        Ok(found)
+    }
+
+    async fn next_priority(&self, after: i64) -> Result<Option<i64>, Error> {
+        let sql = "select priority as number from change where waiting_mapping is null and priority > $1 \
+             order by priority limit 1";
+        let next = self.engine().row::<Number>(sql, args![after]).await?;
+        Ok(next.map(|priority| priority.0))
     }
 
     async fn lock_candidates(
