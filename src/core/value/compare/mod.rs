@@ -217,21 +217,34 @@ fn normalize_at(value: &Value, kind: Kind, compare: Compare, depth: usize) -> Va
 
 fn scalar(value: &Value, kind: Kind, compare: Compare) -> Value {
     match value {
-        // Ids and codes that one system holds as number and the other as text.
-        Value::Int(int) if compare != Compare::Exact && matches!(kind, Kind::Any | Kind::Text) => {
-            Value::Text(compare.text(&int.to_string()).into_owned())
-        }
+        Value::Int(int) => whole(*int, kind, compare),
         Value::Text(text) => Value::Text(compare.text(text).into_owned()),
-        Value::Decimal(decimal) => number::canonical_decimal(match kind {
-            Kind::Decimal { scale: Some(scale) } => decimal.round_dp(scale),
-            _ => *decimal,
-        }),
+        Value::Decimal(decimal) => {
+            let rounded = match kind {
+                Kind::Decimal { scale: Some(scale) } => decimal.round_dp(scale),
+                _ => *decimal,
+            };
+            match number::canonical_decimal(rounded) {
+                Value::Int(int) => whole(int, kind, compare),
+                decimal => decimal,
+            }
+        }
         Value::Number(text) => Value::Number(number::canonical(text).into()),
         Value::DateTime(datetime) => {
             let precision = declared(kind).unwrap_or(Precision::Seconds);
             Value::DateTime(instant(datetime, Some(precision)).fixed_offset())
         }
         other => other.clone(),
+    }
+}
+
+/// A whole number, however it was spelled; in a loose comparison its text, since one system holds ids and codes as
+/// numbers and the other as texts.
+fn whole(int: i64, kind: Kind, compare: Compare) -> Value {
+    if compare != Compare::Exact && matches!(kind, Kind::Any | Kind::Text) {
+        Value::Text(compare.text(&int.to_string()).into_owned())
+    } else {
+        Value::Int(int)
     }
 }
 

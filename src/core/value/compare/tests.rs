@@ -104,6 +104,9 @@ fn an_id_that_is_a_number_here_and_a_text_there_is_one_in_every_loose_comparison
     let (number, text) = (Value::Int(42), Value::from("42"));
     assert!(equal(&number, &text, Kind::Any, Compare::Trimmed));
     assert!(!equal(&number, &text, Kind::Any, Compare::Exact));
+    let spelled = Value::number("42.0").unwrap();
+    assert_eq!(normalize(&spelled, Kind::Any, Compare::Trimmed), text);
+    assert!(equal(&spelled, &text, Kind::Any, Compare::Trimmed));
 }
 
 #[test]
