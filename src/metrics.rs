@@ -18,6 +18,7 @@ use prometheus_client::{
 };
 
 use crate::core::{
+    drift::Summary,
     status::{FailureClass, RunKind, RunStatus, Situation, WriteKind, WriteStatus},
     webhook,
 };
@@ -37,6 +38,7 @@ struct Inner {
     failures: Family<Failure, Counter>,
     drift: Family<Drift, Gauge>,
     match_score: Family<Mapping, Gauge<f64, std::sync::atomic::AtomicU64>>,
+    paused: Family<Mapping, Gauge>,
     runs: Family<Run, Counter>,
     run_seconds: Family<RunSeconds, Histogram, Buckets>,
     in_flight: Family<System, Gauge>,
@@ -179,6 +181,7 @@ impl Metrics {
             failures: Family::default(),
             drift: Family::default(),
             match_score: Family::default(),
+            paused: Family::default(),
             runs: Family::default(),
             run_seconds: Family::new_with_constructor(Buckets),
             in_flight: Family::default(),
@@ -249,6 +252,27 @@ impl Metrics {
             mapping: mapping.to_owned(),
         };
         self.0.match_score.get_or_create(&labels).set(match_score);
+    }
+
+    /// Says what the last reconciliation of a mapping found.
+    pub fn set_summary(&self, mapping: &str, summary: &Summary) {
+        // All of them, so that a situation that is gone goes back to zero.
+        let situations = Situation::ALL.iter().map(|situation| {
+            (
+                *situation,
+                summary.situations.get(situation).copied().unwrap_or_default(),
+            )
+        });
+        let hundredths = u32::try_from(summary.match_score()).unwrap_or(10_000);
+        self.set_drift(mapping, situations, f64::from(hundredths) / 10_000.0);
+    }
+
+    /// Says whether a mapping rests because a system of its is down or does not let us in.
+    pub fn set_paused(&self, mapping: &str, is_paused: bool) {
+        let labels = Mapping {
+            mapping: mapping.to_owned(),
+        };
+        self.0.paused.get_or_create(&labels).set(i64::from(is_paused));
     }
 
     /// Counts a run that has ended.
@@ -329,6 +353,8 @@ impl Inner {
         registry.register("drift_records", help, self.drift.clone());
         let help = "Equal cells of all cells in the last reconciliation";
         registry.register("match_score", help, self.match_score.clone());
+        let help = "Whether a mapping rests because a system of its is down or does not let us in";
+        registry.register("paused", help, self.paused.clone());
         registry.register("runs", "Runs that have ended", self.runs.clone());
         let help = "How long runs took";
         registry.register_with_unit("run_duration", help, Unit::Seconds, self.run_seconds.clone());

@@ -1,5 +1,7 @@
 //! What every command starts from: the settings of the environment, and where its output goes.
 
+use std::io::{self, IsTerminal};
+
 use secrecy::ExposeSecret;
 
 use super::{
@@ -8,6 +10,10 @@ use super::{
     output::{Output, complain},
 };
 use crate::{
+    catalog::{
+        diagnostic::{self, Style},
+        load::Catalog,
+    },
     clock::Clock,
     settings::{self, Problem, Reference, Settings, Source, Variables},
     store::{Access, Keys, Options, Store, key},
@@ -48,6 +54,37 @@ impl Context {
             }
             Err(problems) => Err(self.refuse(&problems)),
         }
+    }
+
+    /// The catalog of these settings, if nothing is wrong with it and every secret can be read; else everything that is
+    /// wrong is shown, and the command ends.
+    pub fn catalog(&self, settings: &Settings) -> Result<Catalog> {
+        let missing = settings.missing_secrets();
+        let loaded = self.loaded(settings);
+        for problem in &missing {
+            complain(problem.to_string());
+        }
+        let style = if io::stderr().is_terminal() {
+            Style::Coloured
+        } else {
+            Style::Plain
+        };
+        if loaded.is_ok() && missing.is_empty() {
+            if !loaded.diagnostics.is_empty() {
+                self.output.talk(diagnostic::render(&loaded.diagnostics, style));
+            }
+            return Ok(loaded.catalog);
+        }
+        if !loaded.diagnostics.is_empty() {
+            complain(diagnostic::render(&loaded.diagnostics, style));
+        }
+        let errors = loaded.diagnostics.iter().filter(|problem| problem.is_error()).count() + missing.len();
+        let what = if errors == 1 { "problem" } else { "problems" };
+        let message = format!(
+            "{errors} {what} in the secrets, connectors and mappings of `{}`",
+            self.source.environment
+        );
+        Err(Error::found(message))
     }
 
     /// Opens our own data.

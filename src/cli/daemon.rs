@@ -13,16 +13,24 @@ use crate::{
         value::{Map, Value},
         webhook::Secret,
     },
-    metrics::Metrics,
+    metrics::{Circuit, Metrics},
     server::{self, App, Hook, Parts, listen},
-    settings::Settings,
-    store::Store,
+    settings::{self, Settings},
+    store::{Store, prune::Retention},
     sync::Engine,
-    worker::{assembly, change, schedule},
+    worker::{Signs, assembly, change, pause::Pauses, recover, schedule},
 };
 
 /// How often the queue and the rotation dates are looked at for the metrics.
 const OBSERVE: Duration = Duration::from_secs(5);
+
+/// How long the work on changes may stand still before the daemon counts as dead: longer than any time-out in it.
+const STANDSTILL_MAX: Duration = Duration::from_mins(5);
+
+/// How long the work on changes may stand still before requests are better sent elsewhere.
+const UNREADY_AFTER: Duration = Duration::from_secs(90);
+/// Payloads may hold personal data: they go sooner than the events that brought them.
+const PAYLOADS_KEPT: Duration = Duration::from_hours(7 * 24);
 
 /// The running daemon.
 pub(super) struct Daemon {
@@ -31,7 +39,12 @@ pub(super) struct Daemon {
     /// Where it listens.
     pub(super) address: SocketAddr,
     app: App,
-    shutdown: CancellationToken,
+    signs: Signs,
+    /// Nothing new is begun any more.
+    stopping: CancellationToken,
+    /// The server ends: last, so that `/readyz` says what is going on.
+    closing: CancellationToken,
+    server: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -45,74 +58,153 @@ impl Daemon {
         listener: TcpListener,
     ) -> Result<Self> {
         let address = listener.local_addr()?;
-        store.close_crashed_runs(store.node()).await?;
-        store.free_crashed_leases().await?;
         let engine = assembly::engine(&settings, catalog, store.clone(), clock.clone())?;
+        recover::recover(&engine).await?;
+        let limits = &settings.limits;
+        let signs = Signs {
+            pauses: Pauses::new(limits.retry_first.duration(), limits.retry_longest.duration()),
+            ..Signs::default()
+        };
+        remember_drift(&engine, &signs.metrics).await?;
         let app = App::new(Parts {
             store,
             hooks: hooks(&settings, catalog)?,
             mappings: catalog.mappings.clone(),
-            metrics: Metrics::new(),
+            metrics: signs.metrics.clone(),
             settings: Arc::clone(&settings),
             clock,
         });
-        let shutdown = CancellationToken::new();
-        let mut tasks = vec![
-            tokio::spawn(serve(listener, app.clone(), settings, shutdown.clone())),
-            tokio::spawn(change::work(
-                engine.clone(),
-                change::Limits::default(),
-                shutdown.clone(),
-            )),
-            tokio::spawn(observe(app.clone(), shutdown.clone())),
+        let (stopping, closing) = (CancellationToken::new(), CancellationToken::new());
+        let server = tokio::spawn(serve(
+            listener,
+            app.clone(),
+            Arc::clone(&settings),
+            stopping.clone(),
+            closing.clone(),
+        ));
+        let work = change::work(engine.clone(), work_limits(limits), signs.clone(), stopping.clone());
+        let observing = observe(app.clone(), engine.clone(), signs.clone(), stopping.clone());
+        let schedule = keep_schedule(
+            engine.clone(),
+            schedule_options(&settings),
+            signs.clone(),
+            stopping.clone(),
+        );
+        let tasks = vec![
+            tokio::spawn(guarded(stopping.clone(), work)),
+            tokio::spawn(guarded(stopping.clone(), observing)),
+            tokio::spawn(guarded(stopping.clone(), schedule)),
         ];
-        tasks.push(tokio::spawn(keep_schedule(engine.clone(), shutdown.clone())));
         Ok(Self {
             engine,
             address,
             app,
-            shutdown,
+            signs,
+            stopping,
+            closing,
+            server,
             tasks,
         })
     }
 
-    /// Says no to new work, lets what is under way finish, and closes the store.
+    /// Begins nothing new, lets what is under way finish, and closes the store.
     pub(super) async fn stop(self) {
         self.app.stop();
-        self.shutdown.cancel();
+        self.stopping.cancel();
         for task in self.tasks {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a part of the daemon broke off");
-            }
+            joined(task).await;
         }
-        self.engine.store().close().await;
+        self.closing.cancel();
+        joined(self.server).await;
+        let store = self.engine.store();
+        if let Err(error) = store.close_crashed_runs(store.node()).await {
+            tracing::warn!(%error, "runs that were given up stay open until the next start");
+        }
+        store.close().await;
     }
 
     /// A token that ends the daemon's parts.
-    pub(super) fn shutdown(&self) -> &CancellationToken {
-        &self.shutdown
+    pub(super) const fn shutdown(&self) -> &CancellationToken {
+        &self.stopping
+    }
+
+    /// Waits until a part of the daemon broke off, which ends the others.
+    pub(super) async fn broke(&self) {
+        self.stopping.cancelled().await;
+    }
+
+    /// Whether the work on changes goes on.
+    pub(super) fn is_alive(&self) -> bool {
+        self.signs.pulse.age() < STANDSTILL_MAX
     }
 }
 
-async fn serve(listener: TcpListener, app: App, settings: Arc<Settings>, shutdown: CancellationToken) {
+/// Runs a part of the daemon; when it ends, however it ends, the daemon does.
+async fn guarded(stopping: CancellationToken, part: impl Future<Output = ()>) {
+    let _guard = stopping.drop_guard();
+    part.await;
+}
+
+async fn joined(task: JoinHandle<()>) {
+    if let Err(error) = task.await {
+        tracing::error!(%error, "a part of the daemon broke off");
+    }
+}
+
+fn work_limits(limits: &settings::Limits) -> change::Limits {
+    change::Limits {
+        in_flight: limits.in_flight_max,
+        lease: limits.lease.duration(),
+        grace: limits.shutdown_grace.duration(),
+        ..change::Limits::default()
+    }
+}
+
+async fn serve(
+    listener: TcpListener,
+    app: App,
+    settings: Arc<Settings>,
+    stopping: CancellationToken,
+    closing: CancellationToken,
+) {
     let server = &settings.server;
     let limits = listen::Limits {
         header_timeout: server.head_timeout.duration(),
         body_idle_timeout: server.body_timeout.duration(),
         request_timeout: server.request_timeout.duration(),
+        shutdown_grace: settings.limits.shutdown_grace.duration(),
         connections_max: server.connections_max,
         body_bytes_max: server.webhook_body_bytes_max.max(server.api_body_bytes_max),
         ..listen::Limits::default()
     };
-    if let Err(error) = listen::serve(listener, server::router(app), limits, shutdown.clone()).await {
+    if let Err(error) = listen::serve(listener, server::router(app), limits, closing).await {
         tracing::error!(%error, "the server broke off");
-        shutdown.cancel();
+        stopping.cancel();
     }
 }
 
-async fn observe(app: App, shutdown: CancellationToken) {
+/// Looks at everything that is measured rather than counted, and says whether the work goes on.
+async fn observe(app: App, engine: Engine, signs: Signs, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
         app.observe().await;
+        for (name, system) in engine.systems() {
+            let usage = system.usage();
+            let circuit = if usage.is_circuit_open {
+                Circuit::Open
+            } else {
+                Circuit::Closed
+            };
+            signs
+                .metrics
+                .set_budget(name, usage.in_flight.into(), usage.daily_used, circuit);
+        }
+        for mapping in engine.mappings() {
+            let is_paused = signs.pauses.is_paused(&mapping.name);
+            signs.metrics.set_paused(&mapping.name, is_paused);
+        }
+        let stands_still = signs.pulse.age() > UNREADY_AFTER;
+        let reason = || "the work on changes stands still; the log says why".to_owned();
+        app.set_unready("work", stands_still.then(reason));
         tokio::select! {
             () = tokio::time::sleep(OBSERVE) => {}
             () = shutdown.cancelled() => {}
@@ -120,10 +212,42 @@ async fn observe(app: App, shutdown: CancellationToken) {
     }
 }
 
-async fn keep_schedule(engine: Engine, shutdown: CancellationToken) {
-    if let Err(error) = schedule::run(engine, shutdown.clone()).await {
+/// The metrics of drift are those of the last reconciliation, also when that was before the start.
+async fn remember_drift(engine: &Engine, metrics: &Metrics) -> Result<()> {
+    for mapping in engine.mappings() {
+        let last = engine.store().drift_trend(Some(&mapping.name), 1).await?;
+        let summary = last.first().and_then(|last| serde_json::from_str(&last.summary).ok());
+        if let Some(summary) = summary {
+            metrics.set_summary(&mapping.name, &summary);
+        }
+    }
+    Ok(())
+}
+
+async fn keep_schedule(engine: Engine, options: schedule::Options, signs: Signs, shutdown: CancellationToken) {
+    if let Err(error) = schedule::run(engine, options, signs, shutdown.clone()).await {
         tracing::error!(%error, "the schedule broke off");
         shutdown.cancel();
+    }
+}
+
+fn schedule_options(settings: &Settings) -> schedule::Options {
+    let (limits, kept) = (&settings.limits, &settings.retention);
+    let (events, runs) = (kept.events.duration(), kept.runs.duration());
+    schedule::Options {
+        is_enabled: settings.schedule.enabled,
+        has_catch_up: settings.schedule.catch_up,
+        lease: limits.lease.duration(),
+        run_time_max: limits.run_time_max.duration(),
+        grace: limits.shutdown_grace.duration(),
+        retention: Retention {
+            payloads: events.min(PAYLOADS_KEPT),
+            events,
+            writes: events,
+            runs,
+            settled: runs,
+            audits: kept.audit.duration(),
+        },
     }
 }
 

@@ -19,6 +19,7 @@ mod events;
 mod failures;
 mod links;
 mod migrate;
+mod run;
 mod runs;
 mod sandbox;
 mod schema;
@@ -47,6 +48,7 @@ pub struct Cli {
 const EXAMPLE: &str = "\
 Examples:
   syncline demo                       see it work, in a minute, without any set-up
+  syncline --env prod run             the daemon, as a service runs it
   syncline check                      everything that is wrong in settings, connectors and mappings
   syncline runs                       what was executed, and what came of it
   syncline drift                      what the last reconciliations found, and why
@@ -78,6 +80,8 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The daemon: takes webhooks, keeps the systems in agreement, reconciles by schedule
+    Run(run::Args),
     /// Settings, connectors, mappings and cases: everything that is wrong, in one go
     Check(check::Args),
     /// The cases beside the mappings, through the planner that the daemon uses
@@ -146,6 +150,7 @@ impl Cli {
 impl Command {
     fn run(self, context: &Context) -> error::Result {
         match self {
+            Self::Run(args) => run::run(context, &args),
             Self::Check(args) => check::run(context, &args),
             Self::Test(args) => test::run(context, &args),
             Self::Sandbox(args) => sandbox::run(context, &args),

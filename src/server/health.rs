@@ -27,7 +27,7 @@ pub(super) async fn live() -> &'static str {
 
 /// `GET /readyz`: webhooks can be stored. Whoever answers 200 here has just written to its store.
 pub(super) async fn ready(State(app): State<App>) -> Response {
-    let mut reasons = Vec::new();
+    let mut reasons = app.unready();
     if app.is_stopping() {
         reasons.push("this process is stopping".to_owned());
     }

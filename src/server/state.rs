@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -48,6 +48,7 @@ struct Inner {
     rates: Rates,
     is_stopping: AtomicBool,
     is_full: AtomicBool,
+    unready: Mutex<BTreeMap<&'static str, String>>,
     public_origin: String,
 }
 
@@ -64,6 +65,7 @@ impl App {
                 rates,
                 is_stopping: AtomicBool::new(false),
                 is_full: AtomicBool::new(false),
+                unready: Mutex::default(),
                 public_origin,
             }),
         }
@@ -72,6 +74,21 @@ impl App {
     /// From now on `/readyz` says no, so that a load balancer sends its requests elsewhere.
     pub fn stop(&self) {
         self.inner.is_stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// A part of the process says what keeps it from working, or that nothing does: `/readyz` tells it.
+    pub fn set_unready(&self, part: &'static str, reason: Option<String>) {
+        let mut unready = self.inner.unready.lock().unwrap_or_else(PoisonError::into_inner);
+        match reason {
+            Some(reason) => drop(unready.insert(part, reason)),
+            None => drop(unready.remove(part)),
+        }
+    }
+
+    /// What parts of the process have said that keeps them from working.
+    pub(super) fn unready(&self) -> Vec<String> {
+        let unready = self.inner.unready.lock().unwrap_or_else(PoisonError::into_inner);
+        unready.values().cloned().collect()
     }
 
     /// Looks how much waits: for the metrics, and to turn webhooks away while the queue is full. Called every few seconds.

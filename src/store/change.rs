@@ -195,7 +195,7 @@ const SELECT: &str = "select c.mapping, c.side, c.record_id, c.origin, c.kind, c
      and r.status <> 'ended'";
 
 const FREE: &str = "not exists (select 1 from lock as k where k.mapping = c.mapping and k.side = c.side \
-     and k.record_id = c.record_id and k.until > $1)";
+     and k.record_id = c.record_id and k.until > $1 and k.until <= $1 + 1800000)";
 
 impl Store {
     /// Claims due changes whose records nobody works on. A linked record is locked together with its partner, so that

@@ -6,13 +6,16 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Context, Page, Store,
-    bulk::{Bulk, Filter},
+    bulk::{Bulk, Filter, without_repeats},
     change::{self, NewChange},
     engine::{Args, FromRow, Row, Tx, Unread, args},
     error::Error,
     seal::Place,
 };
-use crate::core::status::{EventKind, EventStatus};
+use crate::core::{
+    record::RecordKey,
+    status::{EventKind, EventStatus, Side},
+};
 
 /// A push to be stored.
 #[derive(Debug, Clone)]
@@ -98,6 +101,9 @@ pub struct FinishedEvent {
     /// The event. Earlier ones of the same record that still are `queued` share its outcome, since one look at the
     /// record answers all of them.
     pub event_id: i64,
+    /// The change that ended. Where the event brought changes of several mappings, it is done when all of them are, and
+    /// failed when one is; none where the outcome is that of the event as a whole.
+    pub change: Option<RecordKey>,
     /// How it stands now; `Queued` when it is tried again.
     pub status: EventStatus,
     /// Why it failed.
@@ -289,7 +295,60 @@ pub(super) async fn receive(tx: &mut Tx, context: &Context<'_>, events: &[&NewEv
         answers.push(answer);
     }
     change::enqueue(tx, context, &changes.iter().collect::<Vec<_>>()).await?;
+    expect_each(tx, &changes).await?;
     duplicates(tx, events, answers, stored).await
+}
+
+/// Remembers the changes of events that brought several, so that none of them speaks for the others.
+async fn expect_each(tx: &mut Tx, changes: &[NewChange]) -> Result<(), Error> {
+    let of_several = changes
+        .chunk_by(|a, b| a.event_id == b.event_id)
+        .filter(|of_one| of_one.len() > 1);
+    let ends = of_several.flatten().filter_map(|change| {
+        let event_id = change.event_id?;
+        Some((event_id, &*change.key.mapping, change.key.side))
+    });
+    expect(tx, ends.collect()).await
+}
+
+/// Remembers the changes of an event: its id, the mapping and the side of each.
+async fn expect(tx: &mut Tx, ends: Vec<(i64, &str, Side)>) -> Result<(), Error> {
+    const EXPECT: Bulk = Bulk {
+        head: "insert into event_change (event_id, mapping, side, status)",
+        tail: "on conflict (event_id, mapping, side) do nothing",
+    };
+    let rows = ends
+        .into_iter()
+        .map(|(event_id, mapping, side)| args![event_id, mapping, side, EventStatus::Queued]);
+    EXPECT.execute(tx, rows.collect()).await?;
+    Ok(())
+}
+
+/// An event that was received turns into changes, which are enqueued beside this.
+#[derive(Debug, Clone)]
+pub struct QueuedEvent {
+    /// The event.
+    pub event_id: i64,
+    /// The mapping and side of each change.
+    pub ends: Vec<(Arc<str>, Side)>,
+}
+
+/// Stores which changes received events have turned into.
+pub(super) async fn queue(tx: &mut Tx, events: &[&QueuedEvent]) -> Result<(), Error> {
+    const QUEUE: Bulk = Bulk {
+        head: "update event set status = 'queued' where status = 'received' and event_id in (",
+        tail: ")",
+    };
+    let several = events.iter().filter(|event| event.ends.len() > 1);
+    let ends = several.flat_map(|event| {
+        let ends = event.ends.iter();
+        ends.map(|(mapping, side)| (event.event_id, &**mapping, *side))
+    });
+    expect(tx, ends.collect()).await?;
+    QUEUE
+        .execute(tx, events.iter().map(|event| args![event.event_id]).collect())
+        .await?;
+    Ok(())
 }
 
 fn insert_args<'q>(context: &Context<'_>, event: &'q NewEvent) -> Result<Args<'q>, Error> {
@@ -366,33 +425,59 @@ fn event_key(event: &NewEvent) -> (String, String) {
 
 /// Stores outcomes.
 pub(super) async fn finish(tx: &mut Tx, context: &Context<'_>, outcomes: &[&FinishedEvent]) -> Result<(), Error> {
+    const CHANGE: Bulk = Bulk {
+        head: "update event_change set status = v.column2 from (",
+        tail: ") as v join event_change as own on own.event_id = v.column1 and own.mapping = v.column3 \
+               and own.side = v.column4 \
+               join event as last on last.event_id = v.column1 \
+               join event as e on e.system = last.system and e.object = last.object \
+               and e.record_id = last.record_id and (e.event_id = last.event_id \
+               or (e.event_id < last.event_id and e.status = 'queued')) \
+               where event_change.event_id = e.event_id and event_change.mapping = v.column3 \
+               and event_change.side = v.column4",
+    };
+    // Of the statuses that a change leaves, the last in the alphabet is that of the whole: done, failed, queued.
     const EVENT: Bulk = Bulk {
-        head: "update event set status = v.column2, attempts = event.attempts + 1, last_error = v.column3, \
-               processed_at = v.column4, processing_ms = v.column5 from (",
+        head: "update event set attempts = event.attempts + 1, processed_at = v.column4, processing_ms = v.column5, \
+               status = coalesce((select max(c.status) from event_change as c where c.event_id = event.event_id), \
+               v.column2), last_error = case when v.column3 is null and exists (select 1 from event_change as c \
+               where c.event_id = event.event_id and c.status <> 'done') then event.last_error else v.column3 end \
+               from (",
         tail: ") as v where event.event_id = v.column1",
     };
     const EARLIER: Bulk = Bulk {
-        head: "update event set status = v.column2, attempts = event.attempts + 1, last_error = v.column3, \
-               processed_at = v.column4, processing_ms = v.column5 from (",
+        head: "update event set attempts = event.attempts + 1, processed_at = v.column4, processing_ms = v.column5, \
+               status = coalesce((select max(c.status) from event_change as c where c.event_id = event.event_id), \
+               v.column2), last_error = case when v.column3 is null and exists (select 1 from event_change as c \
+               where c.event_id = event.event_id and c.status <> 'done') then event.last_error else v.column3 end \
+               from (",
         tail: ") as v join event as last on last.event_id = v.column1 \
                where event.system = last.system and event.object = last.object and event.record_id = last.record_id \
                and event.event_id < last.event_id and event.status = 'queued'",
     };
-    let rows = || {
-        outcomes
-            .iter()
-            .map(|outcome| {
-                args![
-                    outcome.event_id,
-                    outcome.status,
-                    &outcome.last_error,
-                    context.now,
-                    super::engine::int(outcome.processing_ms),
-                ]
-            })
-            .collect::<Vec<_>>()
-    };
-    EVENT.execute(tx, rows()).await?;
-    EARLIER.execute(tx, rows()).await?;
+    let of_changes = outcomes.iter().filter_map(|outcome| {
+        let key = outcome.change.as_ref()?;
+        Some(args![outcome.event_id, outcome.status, &key.mapping, key.side])
+    });
+    CHANGE.execute(tx, of_changes.collect()).await?;
+    // One statement touches an event once, however many of its changes end in this submission.
+    for group in without_repeats(outcomes, |outcome| outcome.event_id) {
+        let rows = || {
+            group
+                .iter()
+                .map(|outcome| {
+                    args![
+                        outcome.event_id,
+                        outcome.status,
+                        &outcome.last_error,
+                        context.now,
+                        super::engine::int(outcome.processing_ms),
+                    ]
+                })
+                .collect::<Vec<_>>()
+        };
+        EVENT.execute(tx, rows()).await?;
+        EARLIER.execute(tx, rows()).await?;
+    }
     Ok(())
 }

@@ -8,17 +8,26 @@ use super::{
     error::Error,
 };
 
-struct Date(NaiveDate);
+/// A run of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Job {
+    /// The date it is for, in the job's own time zone.
+    pub date: NaiveDate,
+    /// Whether it came to its end; if not, it is at work or was cut off.
+    pub is_ended: bool,
+}
 
-impl FromRow for Date {
+impl FromRow for Job {
     const TABLE: &'static str = "job";
     const KEY: &'static str = "local_date";
 
     fn from_row(row: &Row) -> Result<Self, Unread> {
         let text: String = row.get("local_date")?;
-        text.parse()
-            .map(Self)
-            .map_err(|_| Unread::new("local_date", "it is no date"))
+        let date = text.parse();
+        Ok(Self {
+            date: date.map_err(|_| Unread::new("local_date", "it is no date"))?,
+            is_ended: row.maybe_time("ended_at")?.is_some(),
+        })
     }
 }
 
@@ -40,9 +49,16 @@ impl Store {
             .map(drop)
     }
 
-    /// The last date a job was claimed for: tells what was missed while nobody ran.
-    pub async fn last_job_date(&self, name: &str) -> Result<Option<NaiveDate>, Error> {
-        let sql = "select local_date from job where name = $1 order by local_date desc limit 1";
-        Ok(self.engine().row::<Date>(sql, args![name]).await?.map(|date| date.0))
+    /// The claimed run of a job has come to its end.
+    pub async fn finish_job(&self, name: &str, local_date: NaiveDate) -> Result<(), Error> {
+        let sql = "update job set ended_at = $3 where name = $1 and local_date = $2";
+        let args = args![name, local_date.to_string(), self.now()];
+        self.engine().execute(sql, args).await.map(drop)
+    }
+
+    /// The last run of a job that was claimed: tells what was missed while nobody ran, and what was cut off.
+    pub async fn last_job(&self, name: &str) -> Result<Option<Job>, Error> {
+        let sql = "select local_date, ended_at from job where name = $1 order by local_date desc limit 1";
+        self.engine().row(sql, args![name]).await
     }
 }

@@ -7,7 +7,7 @@ use super::{
     connect::holders,
     engine::{Durability, Number, args},
     error::Error,
-    lock::until,
+    lock::{LENGTH_MAX, until},
 };
 
 impl Store {
@@ -19,8 +19,8 @@ impl Store {
              epoch = case when lease.holder = excluded.holder and lease.until > $4 then lease.epoch \
              else lease.epoch + 1 end, \
              holder = excluded.holder, until = excluded.until \
-             where lease.until <= $4 or lease.holder = excluded.holder returning epoch as number";
-        let args = args![name, &self.inner.holder, until(now, ttl), now];
+             where lease.until <= $4 or lease.until > $5 or lease.holder = excluded.holder returning epoch as number";
+        let args = args![name, &self.inner.holder, until(now, ttl), now, until(now, LENGTH_MAX)];
         let got = self.engine().write::<Number>(sql, args).await?;
         Ok(got.first().map(|epoch| epoch.0))
     }

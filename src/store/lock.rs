@@ -49,6 +49,9 @@ impl Guard {
     }
 }
 
+/// No lease is as long as this: one that seems to be was given before the clock was set back, and counts as run out.
+pub(super) const LENGTH_MAX: Duration = Duration::from_mins(30);
+
 impl Store {
     /// Leases all of `records`, or none if somebody works on one of them.
     pub async fn lock(&self, records: &[RecordKey], ttl: Duration) -> Result<Option<Guard>, Error> {
@@ -115,7 +118,8 @@ pub(super) fn until(now: i64, ttl: Duration) -> i64 {
 
 /// Removes leases that have run out, whoever had them.
 pub(super) async fn drop_expired(tx: &mut Tx, now: i64) -> Result<(), Error> {
-    tx.execute("delete from lock where until <= $1", args![now]).await?;
+    let sql = "delete from lock where until <= $1 or until > $2";
+    tx.execute(sql, args![now, until(now, LENGTH_MAX)]).await?;
     Ok(())
 }
 

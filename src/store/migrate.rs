@@ -12,12 +12,20 @@ use super::{
 };
 
 /// (version, description, SQLite's text, PostgreSQL's text); only ever added to.
-const MIGRATIONS: &[(i64, &str, &str, &str)] = &[(
-    1,
-    "foundation",
-    include_str!("../../migrations/sqlite/0001_foundation.sql"),
-    include_str!("../../migrations/postgres/0001_foundation.sql"),
-)];
+const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
+    (
+        1,
+        "foundation",
+        include_str!("../../migrations/sqlite/0001_foundation.sql"),
+        include_str!("../../migrations/postgres/0001_foundation.sql"),
+    ),
+    (
+        3,
+        "daemon",
+        include_str!("../../migrations/sqlite/0003_daemon.sql"),
+        include_str!("../../migrations/postgres/0003_daemon.sql"),
+    ),
+];
 
 /// The newest version this Syncline knows.
 #[must_use]

@@ -44,6 +44,7 @@ pub mod cursor;
 pub mod job;
 pub mod lease;
 pub mod quota;
+pub mod recover;
 pub mod token;
 
 pub mod health;

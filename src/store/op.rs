@@ -14,7 +14,7 @@ use super::{
     drift::{self, NewDrift, SettledDrift},
     engine::Tx,
     error::Error,
-    event::{self, FinishedEvent},
+    event::{self, FinishedEvent, QueuedEvent},
     failure::{self, NewFailure},
     link::{self, NewLink, SyncedLink},
     lock::{self, Guard},
@@ -88,6 +88,8 @@ pub enum Op {
     Fail(NewFailure),
     /// A record succeeded: its unresolved failure is resolved.
     Resolve(RecordKey),
+    /// A received event turns into changes.
+    QueueEvent(QueuedEvent),
     /// Stores the outcome of an event.
     FinishEvent(FinishedEvent),
     /// A conflict was found.
@@ -147,7 +149,7 @@ impl Op {
             | Self::ReleaseChange(_)
             | Self::WaitChange { .. }
             | Self::WakeWaiting(_) => Table::Change,
-            Self::FinishEvent(_) => Table::Event,
+            Self::QueueEvent(_) | Self::FinishEvent(_) => Table::Event,
             Self::SetCursor(_) => Table::Cursor,
             Self::AddCounters { .. } => Table::Run,
             Self::Audit(_) => Table::Audit,
@@ -249,6 +251,7 @@ async fn group_of(tx: &mut Tx, context: &Context<'_>, first: &Op, group: &[&Op])
         Op::FinishWrite(_) => write::finish(tx, context, each!(group, Op::FinishWrite(outcome) => outcome)).await,
         Op::Fail(_) => failure::fail(tx, context, each!(group, Op::Fail(failure) => failure)).await,
         Op::Resolve(_) => failure::resolve(tx, context, each!(group, Op::Resolve(key) => key)).await,
+        Op::QueueEvent(_) => event::queue(tx, each!(group, Op::QueueEvent(event) => event)).await,
         Op::FinishEvent(_) => event::finish(tx, context, each!(group, Op::FinishEvent(outcome) => outcome)).await,
         Op::OpenConflict(_) => conflict::open(tx, context, each!(group, Op::OpenConflict(found) => found)).await,
         Op::CloseConflicts(_) => conflict::close(tx, context, each!(group, Op::CloseConflicts(pair) => pair)).await,

@@ -15,7 +15,7 @@ pub struct Retention {
     pub payloads: Duration,
     /// Events; must outlive the longest redelivery of any sender, since duplicates are found by them.
     pub events: Duration,
-    /// Writes with an outcome.
+    /// Writes, except those that nobody knows yet whether they were sent.
     pub writes: Duration,
     /// Runs, with their drift.
     pub runs: Duration,
@@ -65,7 +65,7 @@ impl Store {
             (
                 retention.writes,
                 "delete from write where write_id in (select write_id from write \
-                 where started_at < $1 and status in ('succeeded', 'failed') order by write_id limit $2)",
+                 where started_at < $1 and status in ('succeeded', 'failed', 'unknown') order by write_id limit $2)",
             ),
             (
                 retention.runs,

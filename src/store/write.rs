@@ -117,10 +117,9 @@ impl FromRow for Write {
 }
 
 impl Store {
-    /// Writes of this node that have no outcome: what a crash left. They are to be looked at before anything else.
-    pub async fn write_unknowns(&self, node: &str) -> Result<Vec<Write>, Error> {
-        let sql =
-            format!("{SELECT} where status in ('intended', 'unknown') and node = $1 order by write_id limit 10000");
+    /// Intents of this node without an outcome: what a crash left. They are to be looked at before anything else.
+    pub async fn write_intents(&self, node: &str) -> Result<Vec<Write>, Error> {
+        let sql = format!("{SELECT} where status = 'intended' and node = $1 order by write_id limit 1000");
         self.engine().rows(sql, args![node]).await
     }
 

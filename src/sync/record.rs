@@ -338,6 +338,7 @@ pub async fn conclude(
         let processing_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         ops.push(Op::FinishEvent(FinishedEvent {
             event_id,
+            change: Some(change.key.clone()),
             status,
             last_error: error,
             processing_ms,

@@ -39,6 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "clock",
             "settings",
             "telemetry",
+            "metrics",
             "store",
             "client",
             "database",

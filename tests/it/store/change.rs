@@ -32,6 +32,8 @@ on_both!(
     a_merge_is_not_forgotten_when_changes_coalesce,
     a_waiting_worker_hears_of_a_new_change,
     the_changes_of_a_removed_mapping_are_dropped,
+    what_a_crashed_node_was_at_is_free_at_its_next_start_and_counted,
+    a_change_put_off_by_a_wrong_clock_is_due_again,
 );
 
 async fn enqueue(store: &syncline::store::Store, keys: impl IntoIterator<Item = RecordKey>) {
@@ -46,6 +48,35 @@ fn put_link(left_id: &str, right_id: &str) -> Op {
         right_id: right_id.into(),
         agreement: Agreement::default(),
     })
+}
+
+async fn what_a_crashed_node_was_at_is_free_at_its_next_start_and_counted(database: Database) {
+    let store = database.open().await;
+    enqueue(&store, [left(1), left(2)]).await;
+    for crashes in 1..=3 {
+        assert_eq!(claim(&store, 1).await.len(), 1);
+        // No word: the process is gone. Another one of the same node comes up, and another node is no part of it.
+        let south = database.open_beside("south").await;
+        assert_eq!(south.take_back_claims().await.unwrap(), 0);
+        let again = database.open_beside("north").await;
+        assert_eq!(again.take_back_claims().await.unwrap(), 1);
+        let crashed = again.crashed_changes(crashes).await.unwrap();
+        assert_eq!(crashed.len(), 1);
+        assert_eq!((&crashed[0].key, crashed[0].crashes), (&left(1), crashes));
+    }
+    assert_eq!(claim(&store, 10).await.len(), 2, "nothing is left locked");
+}
+
+async fn a_change_put_off_by_a_wrong_clock_is_due_again(database: Database) {
+    let store = database.open().await;
+    let year = chrono::TimeDelta::days(365);
+    let mut change = new_change(left(1));
+    change.not_before = Some(database.clock().now() + year);
+    store.commit(vec![Op::Enqueue(change)]).await.unwrap();
+    assert!(claim(&store, 10).await.is_empty());
+    let latest = database.clock().now() + chrono::TimeDelta::days(1);
+    assert_eq!(store.pull_in_changes(latest).await.unwrap(), 1);
+    assert_eq!(claim(&store, 10).await.len(), 1);
 }
 
 async fn changes_of_one_record_coalesce(database: Database) {

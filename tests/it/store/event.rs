@@ -1,11 +1,16 @@
 //! The inbox and the group commit.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 use syncline::{
-    core::status::EventStatus,
+    core::{
+        record::RecordKey,
+        status::{EventStatus, Side},
+    },
     store::{
         Error, Op, Options, Page, Store,
-        event::{EventFilter, FinishedEvent, Received},
+        event::{EventFilter, FinishedEvent, QueuedEvent, Received},
         link::{Agreement, NewLink},
     },
 };
@@ -20,6 +25,9 @@ on_both!(
     a_large_batch_is_answered_in_its_order,
     an_event_brings_its_changes_once,
     the_outcome_of_an_event_covers_earlier_ones_of_its_record,
+    an_event_of_two_mappings_is_done_when_both_are,
+    an_event_is_failed_as_long_as_one_of_its_mappings_is,
+    a_received_event_is_queued_later_with_its_changes,
     a_payload_is_kept_sealed_and_opens_again,
     a_full_queue_answers_busy_and_loses_nothing,
     a_refused_submission_does_not_take_the_others_with_it,
@@ -118,6 +126,7 @@ async fn the_outcome_of_an_event_covers_earlier_ones_of_its_record(database: Dat
         .collect::<Vec<_>>();
     let outcome = FinishedEvent {
         event_id: ids[1],
+        change: None,
         status: EventStatus::Done,
         last_error: None,
         processing_ms: 12,
@@ -131,6 +140,106 @@ async fn the_outcome_of_an_event_covers_earlier_ones_of_its_record(database: Dat
     let done = (EventStatus::Done, 1, Some(12));
     let queued = (EventStatus::Queued, 0, None);
     assert_eq!(standing, [done, done, queued, queued]);
+}
+
+fn of_contact(id: impl ToString) -> RecordKey {
+    RecordKey::new("contact", Side::Left, id.to_string())
+}
+
+/// An event about A-1 that two mappings are concerned with; its id.
+async fn receive_for_two(store: &Store, external_id: &str) -> i64 {
+    let mut event = new_event(external_id);
+    event.changes = vec![new_change(left("A-1")), new_change(of_contact("A-1"))];
+    match store.receive(vec![event]).await.unwrap()[..] {
+        [Received::Stored(id)] => id,
+        ref other => panic!("{other:?}"),
+    }
+}
+
+fn ended(event_id: i64, key: RecordKey, status: EventStatus, error: Option<&str>) -> Op {
+    Op::FinishEvent(FinishedEvent {
+        event_id,
+        change: Some(key),
+        status,
+        last_error: error.map(str::to_owned),
+        processing_ms: 1,
+    })
+}
+
+async fn standing(store: &Store, event_id: i64) -> (EventStatus, Option<String>) {
+    let event = store.event(event_id).await.unwrap().unwrap();
+    (event.status, event.last_error)
+}
+
+async fn an_event_of_two_mappings_is_done_when_both_are(database: Database) {
+    let store = database.open().await;
+    let first = receive_for_two(&store, "e-1").await;
+    // One mapping looks at the record while the first event is the newest, and once more after the second one.
+    store
+        .commit(vec![ended(first, left("A-1"), EventStatus::Done, None)])
+        .await
+        .unwrap();
+    assert_eq!(standing(&store, first).await.0, EventStatus::Queued);
+    let second = receive_for_two(&store, "e-2").await;
+    store
+        .commit(vec![ended(second, left("A-1"), EventStatus::Done, None)])
+        .await
+        .unwrap();
+    for event_id in [first, second] {
+        assert_eq!(standing(&store, event_id).await.0, EventStatus::Queued, "{event_id}");
+    }
+    store
+        .commit(vec![ended(second, of_contact("A-1"), EventStatus::Done, None)])
+        .await
+        .unwrap();
+    for event_id in [first, second] {
+        assert_eq!(standing(&store, event_id).await.0, EventStatus::Done, "{event_id}");
+    }
+}
+
+async fn an_event_is_failed_as_long_as_one_of_its_mappings_is(database: Database) {
+    let store = database.open().await;
+    let event_id = receive_for_two(&store, "e-1").await;
+    let failed = ended(event_id, left("A-1"), EventStatus::Failed, Some("no"));
+    let done = ended(event_id, of_contact("A-1"), EventStatus::Done, None);
+    store.commit(vec![failed, done]).await.unwrap();
+    assert_eq!(
+        standing(&store, event_id).await,
+        (EventStatus::Failed, Some("no".to_owned()))
+    );
+    store
+        .commit(vec![ended(event_id, left("A-1"), EventStatus::Done, None)])
+        .await
+        .unwrap();
+    assert_eq!(standing(&store, event_id).await, (EventStatus::Done, None));
+}
+
+async fn a_received_event_is_queued_later_with_its_changes(database: Database) {
+    let store = database.open().await;
+    let answers = store.receive(vec![new_event("e-1")]).await.unwrap();
+    let [Received::Stored(event_id)] = answers[..] else {
+        panic!("{answers:?}");
+    };
+    let enqueue = |key: RecordKey| {
+        let mut change = new_change(key);
+        change.event_id = Some(event_id);
+        Op::Enqueue(change)
+    };
+    let queued = Op::QueueEvent(QueuedEvent {
+        event_id,
+        ends: vec![(mapping(), Side::Left), (Arc::from("contact"), Side::Left)],
+    });
+    store
+        .commit(vec![enqueue(left("A-1")), enqueue(of_contact("A-1")), queued])
+        .await
+        .unwrap();
+    assert!(store.events_received(10).await.unwrap().is_empty());
+    assert_eq!(super::claim(&store, 10).await.len(), 2);
+    store
+        .commit(vec![ended(event_id, left("A-1"), EventStatus::Done, None)])
+        .await
+        .unwrap();
+    assert_eq!(standing(&store, event_id).await.0, EventStatus::Queued);
 }
 
 async fn a_payload_is_kept_sealed_and_opens_again(database: Database) {

@@ -14,6 +14,8 @@ on_both!(
     records_are_locked_all_or_none,
     a_lock_is_renewed_and_given_back_with_a_submission,
     a_job_runs_once_a_local_date_among_all_nodes,
+    a_job_that_was_cut_off_is_told_from_one_that_ended,
+    a_lease_survives_no_clock_set_back_by_an_hour,
     a_quota_counts_for_all_nodes,
 );
 
@@ -109,10 +111,37 @@ async fn a_job_runs_once_a_local_date_among_all_nodes(database: Database) {
     let won = claims.into_iter().filter(|claim| *claim == Ok(true)).count();
     assert_eq!(won, 1);
     assert!(north.claim_job("reconcile", date.succ_opt().unwrap()).await.unwrap());
-    assert_eq!(south.last_job_date("reconcile").await.unwrap(), date.succ_opt());
+    assert_eq!(
+        south.last_job("reconcile").await.unwrap().map(|job| job.date),
+        date.succ_opt()
+    );
     north.unclaim_job("reconcile", date).await.unwrap();
     assert!(south.claim_job("reconcile", date).await.unwrap());
-    assert_eq!(south.last_job_date("other").await.unwrap(), None);
+    assert_eq!(south.last_job("other").await.unwrap(), None);
+}
+
+async fn a_job_that_was_cut_off_is_told_from_one_that_ended(database: Database) {
+    let store = database.open().await;
+    let date = NaiveDate::from_ymd_opt(2026, 3, 2).unwrap();
+    store.claim_job("reconcile", date).await.unwrap();
+    let is_ended = async || store.last_job("reconcile").await.unwrap().unwrap().is_ended;
+    assert!(!is_ended().await);
+    store.finish_job("reconcile", date).await.unwrap();
+    assert!(is_ended().await);
+}
+
+async fn a_lease_survives_no_clock_set_back_by_an_hour(database: Database) {
+    let north = database.open().await;
+    let south = database.open_beside("south").await;
+    north.acquire_lease("scheduler", MINUTE).await.unwrap().unwrap();
+    let guard = north.lock(&[left(1)], MINUTE).await.unwrap().unwrap();
+    database
+        .clock()
+        .set(database.clock().now() - chrono::TimeDelta::hours(1));
+    // To those who look at the new time, it ends in an hour: nobody was ever given that.
+    assert!(south.acquire_lease("scheduler", MINUTE).await.unwrap().is_some());
+    assert!(south.lock(&[left(1)], MINUTE).await.unwrap().is_some());
+    assert!(north.commit(vec![Op::Unlock(guard)]).await.is_err(), "the epoch tells");
 }
 
 async fn a_quota_counts_for_all_nodes(database: Database) {

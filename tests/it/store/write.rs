@@ -68,21 +68,21 @@ async fn an_intent_without_an_outcome_is_found_after_a_crash(database: Database)
     // No close: the process is gone.
     drop(store);
     let store = database.open_beside("north").await;
-    let unknown = store.write_unknowns("north").await.unwrap();
+    let unknown = store.write_intents("north").await.unwrap();
     let found = unknown
         .iter()
         .map(|write| (write.write_id, write.status))
         .collect::<Vec<_>>();
-    assert_eq!(found, [(ids[0], WriteStatus::Intended), (ids[2], WriteStatus::Unknown)]);
+    assert_eq!(found, [(ids[0], WriteStatus::Intended)]);
     assert_eq!(unknown[0].values_hash, u64::MAX - 1);
-    assert!(store.write_unknowns("south").await.unwrap().is_empty());
+    assert!(store.write_intents("south").await.unwrap().is_empty());
 }
 
 async fn intents_get_their_ids_in_the_order_given(database: Database) {
     let store = database.open().await;
     let writes = (0..200).map(|n| new_write(Some("A"), &n.to_string())).collect();
     let ids = store.intend(writes).await.unwrap();
-    let stored = store.write_unknowns("north").await.unwrap();
+    let stored = store.write_intents("north").await.unwrap();
     let by_id = stored
         .into_iter()
         .map(|write| (write.write_id, write.partner_id))

@@ -111,8 +111,15 @@ impl Database {
     pub async fn raw(&self, sql: impl Into<String>) {
         let sql = AssertSqlSafe(sql.into());
         match self.connect().await {
-            Raw::Sqlite(mut connection) => connection.execute(sqlx::raw_sql(sql)).await.map(drop).unwrap(),
-            Raw::Postgres(mut connection) => connection.execute(sqlx::raw_sql(sql)).await.map(drop).unwrap(),
+            // Closed, not dropped: a dropped one goes on in a thread of its own, and may hold its locks for a while.
+            Raw::Sqlite(mut connection) => {
+                connection.execute(sqlx::raw_sql(sql)).await.unwrap();
+                connection.close().await.unwrap();
+            }
+            Raw::Postgres(mut connection) => {
+                connection.execute(sqlx::raw_sql(sql)).await.unwrap();
+                connection.close().await.unwrap();
+            }
         }
     }
 

@@ -1,0 +1,210 @@
+//! One change, from the claim to what is stored about it.
+
+use std::{sync::Arc, time::Instant};
+
+use chrono::TimeDelta;
+
+use super::Limits;
+use crate::{
+    client::Road,
+    core::{
+        fault::Fault,
+        mapping::Mapping,
+        record::RecordKey,
+        status::{ChangeOrigin, EventKind, EventStatus, FailureClass, FailureStatus, Side, Stage},
+    },
+    metrics::Metrics,
+    store::{
+        self, Op,
+        change::{Change, NewChange},
+        event::FinishedEvent,
+        failure::NewFailure,
+        run::Counters,
+    },
+    sync::{
+        Engine,
+        record::{self, Ending, Synced},
+    },
+};
+
+/// The wait before a change is tried again whose outcome our own store refused.
+const STORE_WAIT: TimeDelta = TimeDelta::seconds(5);
+
+/// What became of a change.
+#[derive(Debug, Default)]
+pub(super) struct Worked {
+    /// What it counts for in its run.
+    pub(super) counters: Counters,
+    /// The fault of a system, not of the record: the change was given back, and its mapping is to rest.
+    pub(super) pause: Option<Fault>,
+}
+
+/// Looks at the record, does what its plan says, and stores what came of it.
+pub(super) async fn process(
+    engine: &Engine,
+    limits: Limits,
+    metrics: &Metrics,
+    change: &Change,
+    run_id: Option<i64>,
+) -> Result<Worked, store::Error> {
+    let Some(mapping) = engine.mapping(&change.key.mapping).cloned() else {
+        engine.store().commit(vec![Op::ReleaseChange(change.claim())]).await?;
+        return Ok(Worked::default());
+    };
+    let started = Instant::now();
+    if change.kind == EventKind::Merged && merge(engine, &mapping, change, started).await? {
+        return Ok(Worked::default());
+    }
+    let road = if change.origin == ChangeOrigin::Event {
+        Road::Event
+    } else {
+        Road::Manual
+    };
+    let work = record::sync(engine, &mapping, &change.key, road, run_id);
+    let synced = match tokio::time::timeout(limits.change_time_max, work).await {
+        Ok(synced) => synced?,
+        Err(_) => record::timed_out(limits.change_time_max),
+    };
+    if let Some(fault) = of_a_system(engine, &mapping, &synced) {
+        let mut ops = synced.ops;
+        ops.push(Op::ReleaseChange(change.claim()));
+        ops.extend(finished(change, EventStatus::Queued, Some(fault.to_string()), started));
+        engine.store().commit(ops).await?;
+        let counters = Counters::default();
+        return Ok(Worked {
+            counters,
+            pause: Some(fault),
+        });
+    }
+    if let Ending::Failed(faults) = &synced.ending
+        && let Some(fault) = faults.first()
+    {
+        metrics.failure(&mapping.name, fault.class);
+        tracing::info!(%fault, "not synchronized");
+    }
+    let mut ops = record::conclude(engine, change, run_id, &synced, started.elapsed()).await?;
+    let counters = synced.counters;
+    ops.splice(0..0, synced.ops);
+    ops.extend(run_id.map(|run_id| Op::AddCounters { run_id, counters }));
+    engine.store().commit(ops).await?;
+    Ok(Worked { counters, pause: None })
+}
+
+/// The fault that says nothing about the record: a system is down, or does not let us in.
+fn of_a_system(engine: &Engine, mapping: &Mapping, synced: &Synced) -> Option<Fault> {
+    let Ending::Failed(faults) = &synced.ending else {
+        return None;
+    };
+    let fault = faults.first()?;
+    let is_down = || {
+        [Side::Left, Side::Right]
+            .iter()
+            .filter_map(|side| engine.end(mapping, *side).ok())
+            .any(|system| system.usage().is_circuit_open)
+    };
+    let is_of_a_system = match fault.class {
+        FailureClass::Auth => true,
+        FailureClass::Transient => is_down(),
+        _ => false,
+    };
+    is_of_a_system.then(|| fault.clone())
+}
+
+fn finished(change: &Change, status: EventStatus, last_error: Option<String>, started: Instant) -> Option<Op> {
+    let outcome = FinishedEvent {
+        event_id: change.event_id?,
+        change: Some(change.key.clone()),
+        status,
+        last_error,
+        processing_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    };
+    Some(Op::FinishEvent(outcome))
+}
+
+/// What went wrong on our own side.
+pub(super) enum Trouble {
+    /// The outcome could not be stored.
+    Store(store::Error),
+    /// The work broke off.
+    Panic,
+}
+
+/// Gives a change back after trouble of our own.
+pub(super) async fn give_back(
+    engine: &Engine,
+    change: &Change,
+    run_id: Option<i64>,
+    trouble: Trouble,
+) -> Result<(), store::Error> {
+    let ops = match trouble {
+        Trouble::Store(store::Error::LeaseLost) => return Ok(()),
+        Trouble::Store(error) => {
+            tracing::error!(%error, record = %change.key, "the outcome of a change could not be stored");
+            vec![Op::RetryChange {
+                claim: change.claim(),
+                not_before: engine.clock().now() + STORE_WAIT,
+            }]
+        }
+        Trouble::Panic => broken_off(change, run_id),
+    };
+    engine.store().commit(ops).await
+}
+
+fn broken_off(change: &Change, run_id: Option<i64>) -> Vec<Op> {
+    let fault = Fault::new(
+        "SY010",
+        FailureClass::Bug,
+        Stage::Map,
+        "the work on this record broke off",
+    )
+    .with_hint("this is a fault of Syncline: report it with the log of this time, then reprocess");
+    let last_error = Some(fault.to_string());
+    let failure = NewFailure {
+        run_id,
+        key: change.key.clone(),
+        left_id: None,
+        right_id: None,
+        fault,
+        status: FailureStatus::Parked,
+        next_attempt_at: None,
+        event_id: change.event_id,
+    };
+    let mut ops = vec![Op::Fail(failure), Op::CompleteChange(change.claim())];
+    ops.extend(finished(change, EventStatus::Failed, last_error, Instant::now()));
+    ops
+}
+
+/// Moves the link of a merged record to the one it lives on as; says whether that settled the change.
+async fn merge(engine: &Engine, mapping: &Mapping, change: &Change, started: Instant) -> Result<bool, store::Error> {
+    let (side, Some(survivor)) = (change.key.side, &change.merged_into) else {
+        return Ok(false);
+    };
+    let Some(stored) = engine
+        .store()
+        .link_by(&mapping.name, side, &change.key.record_id)
+        .await?
+    else {
+        return Ok(false);
+    };
+    let link_id = stored.link.link_id;
+    let is_taken = engine.store().link_by(&mapping.name, side, survivor).await?.is_some();
+    let step = if is_taken {
+        // Both partners stand for one record now: the survivor keeps its own, the other is looked at anew.
+        Op::EndLink { link_id }
+    } else {
+        Op::MoveLink {
+            link_id,
+            side,
+            record_id: survivor.clone(),
+        }
+    };
+    let again = |side, id: &str| {
+        let key = RecordKey::new(Arc::clone(&change.key.mapping), side, id);
+        Op::Enqueue(NewChange::new(key, change.origin, EventKind::Updated))
+    };
+    let partner = again(side.other(), stored.link.id(side.other()));
+    let mut ops = vec![step, again(side, survivor), partner, Op::CompleteChange(change.claim())];
+    ops.extend(finished(change, EventStatus::Done, None, started));
+    engine.store().commit(ops).await?;
+    Ok(true)
+}

@@ -1,0 +1,159 @@
+//! Daily reconciliations: one for each local date, made up for once after downtime, and again if it was cut off.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+
+use super::{State, lease::while_held};
+use crate::{
+    core::{
+        mapping::Mapping,
+        schedule::Daily,
+        status::{RunKind, RunStatus, Trigger},
+    },
+    store,
+    sync::{self, reconcile},
+};
+
+/// How often a day's reconciliation is tried that a system keeps from being done.
+const TRIES_MAX: u32 = 3;
+/// The wait between these tries.
+const TRY_WAIT: Duration = Duration::from_mins(15);
+
+/// A reconciliation that is to be done now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Due {
+    date: NaiveDate,
+    trigger: Trigger,
+}
+
+fn job(mapping: &Mapping) -> String {
+    format!("reconcile/{}", mapping.name)
+}
+
+impl State {
+    /// Claims the day's reconciliation of a mapping if it is due, or the last one if it was cut off.
+    pub(super) async fn claim_reconciliation(
+        &self,
+        mapping: &Mapping,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Due>, store::Error> {
+        let job = job(mapping);
+        let Some(at) = mapping.reconcile.at.filter(|_| !self.is_running(&job)) else {
+            return Ok(None);
+        };
+        let daily = Daily {
+            at,
+            timezone: mapping.reconcile.timezone,
+        };
+        let (store, Some(latest)) = (self.engine.store(), daily.latest(now)) else {
+            return Ok(None);
+        };
+        let Some(last) = store.last_job(&job).await? else {
+            // Nothing was missed before the first start: count from here.
+            return self.skip(&job, latest).await.map(|()| None);
+        };
+        if latest
+            .checked_add_days(Days::new(2))
+            .is_some_and(|soon| last.date > soon)
+        {
+            tracing::warn!(mapping = mapping.name, date = %last.date, "was reconciled on a day to come: the clock was wrong; counting from today");
+            store.unclaim_job(&job, last.date).await?;
+            return self.skip(&job, latest).await.map(|()| None);
+        }
+        if !last.is_ended && last.date >= latest {
+            let due = Due {
+                date: last.date,
+                trigger: Trigger::CatchUp,
+            };
+            return Ok(self.may_try(&job, TRY_WAIT).then_some(due));
+        }
+        let Some(due) = daily.due(now, Some(last.date)) else {
+            return Ok(None);
+        };
+        if due.late && !self.options.has_catch_up {
+            tracing::info!(mapping = mapping.name, date = %due.date, "a reconciliation fell into downtime, and schedule.catch_up is off");
+            return self.skip(&job, due.date).await.map(|()| None);
+        }
+        let trigger = if due.late { Trigger::CatchUp } else { Trigger::Schedule };
+        let is_claimed = store.claim_job(&job, due.date).await?;
+        Ok(is_claimed.then_some(Due {
+            date: due.date,
+            trigger,
+        }))
+    }
+
+    /// Counts a date as done.
+    async fn skip(&self, job: &str, date: NaiveDate) -> Result<(), store::Error> {
+        let store = self.engine.store();
+        store.claim_job(job, date).await?;
+        store.finish_job(job, date).await
+    }
+
+    pub(super) fn start_reconciliation(self: &Arc<Self>, mapping: &Arc<Mapping>, due: Due) {
+        let (state, mapping) = (Arc::clone(self), Arc::clone(mapping));
+        let name = job(&mapping);
+        self.begin(name.clone(), async move {
+            let lease = format!("job/{name}");
+            let work = Box::pin(state.reconcile(&mapping, due.trigger));
+            match while_held(state.engine.store(), &lease, state.options.lease, work).await {
+                Ok(Some(is_done)) => state.conclude(&name, due.date, is_done).await,
+                // Another node is at it.
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, mapping = mapping.name, "a reconciliation cannot be begun"),
+            }
+        });
+    }
+
+    /// Counts the day as done, unless it has to be tried again.
+    async fn conclude(&self, job: &str, date: NaiveDate, is_done: bool) {
+        if !is_done && (self.shutdown.is_cancelled() || self.note_failure(job) < TRIES_MAX) {
+            return;
+        }
+        self.note_success(job);
+        if let Err(error) = self.engine.store().finish_job(job, date).await {
+            tracing::error!(%error, job, "cannot be stored as done: it is done once more");
+        }
+    }
+
+    /// Reconciles; whether it came to its end, whatever that was.
+    pub(super) async fn reconcile(&self, mapping: &Arc<Mapping>, trigger: Trigger) -> bool {
+        let request = reconcile::Request {
+            kind: RunKind::Reconcile,
+            trigger,
+            repair: mapping.reconcile.repair,
+        };
+        let stop = self.shutdown.child_token();
+        let started = std::time::Instant::now();
+        let mut work = Box::pin(reconcile::reconcile(&self.engine, mapping, request, &stop));
+        let result = tokio::select! {
+            result = &mut work => result,
+            () = tokio::time::sleep(self.options.run_time_max) => {
+                tracing::error!(mapping = mapping.name, "a reconciliation took longer than limits.run_time_max and is ended");
+                stop.cancel();
+                work.await
+            }
+        };
+        let status = result.as_ref().map_or(RunStatus::Failed, |report| report.status);
+        self.signs
+            .metrics
+            .run_ended(RunKind::Reconcile, &mapping.name, status, started.elapsed());
+        match result {
+            Ok(report) => {
+                let summary = &report.summary;
+                self.signs.metrics.set_summary(&mapping.name, summary);
+                tracing::info!(mapping = mapping.name, run_id = report.run_id, drifted = summary.drifted(), status = %report.status, "reconciled");
+                true
+            }
+            Err(sync::Error::Busy(_)) => {
+                tracing::info!(mapping = mapping.name, "is being reconciled already");
+                false
+            }
+            Err(error) => {
+                self.pause_if_refused(mapping, &error);
+                tracing::error!(%error, mapping = mapping.name, "a reconciliation failed");
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What survives when the daemon does not.
+
+use syncline::sandbox::{
+    Edit,
+    fault::{Fault, Order},
+};
+
+use super::site::{Site, customer, until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_in_the_middle_of_work_loses_nothing_and_doubles_nothing() {
+    let site = Site::new().await;
+    let daemon = site.start();
+    site.subscribe(&daemon);
+    let slow = Order::share(0.5, Fault::SlowAnswer { ms: 300 });
+    site.systems.crm.faults().order(slow).unwrap();
+    for number in 1..=40 {
+        site.systems
+            .erp
+            .create("customer", &customer(number), &Edit::by("user:ana"))
+            .unwrap();
+    }
+    site.systems.webhooks_settled().await;
+    site.accounts_made(5).await;
+    // Some writes are done whose answers are on their way.
+    daemon.kill().await;
+    let made = site.systems.crm.history().creates_of("account").len();
+    assert!((5..40).contains(&made), "{made} accounts were made before the end");
+    site.systems.crm.faults().clear();
+    let daemon = site.start();
+    let log = daemon.log();
+    assert!(log.contains("the last process of this node left work behind"), "{log}");
+    site.settled().await;
+    for number in 1..=40 {
+        let vat = format!("BR{number:014}");
+        let found = site.systems.crm.history().commits_where(|commit| {
+            let is_of_it = commit.after.as_ref().is_some_and(|after| after.contains(&vat));
+            is_of_it && format!("{:?}", commit.kind) == "Created"
+        });
+        assert_eq!(found.len(), 1, "customer {number}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_every_process_ends_with_is_set_aside_and_the_others_go_on() {
+    let site = Site::new().await;
+    let daemon = site.start();
+    let made = [1, 2].map(|number| {
+        site.systems
+            .erp
+            .create("customer", &customer(number), &Edit::by("user:ana"))
+            .unwrap()
+    });
+    daemon.kill().await;
+    for (snapshot, crashes) in made.iter().zip([3, 2]) {
+        site.sql(&format!(
+            "insert into change (mapping, side, record_id, origin, kind, priority, not_before, first_at, updated_at, crashes) \
+             values ('customer-account', 'left', '{}', 'event', 'created', 0, 0, 1, 1, {crashes})",
+            snapshot.id
+        ))
+        .await;
+    }
+    let _daemon = site.start();
+    site.accounts_made(1).await;
+    let failures = site.json(&["failures"]);
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    assert_eq!(failures[0]["status"], "parked");
+    assert_eq!(failures[0]["code"], "SY011");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reconciliation_missed_while_down_is_made_up_for_once() {
+    let site = Site::new().await;
+    let daemon = site.start();
+    daemon.kill().await;
+    site.sql("delete from job where name like 'reconcile/%'").await;
+    site.sql(
+        "insert into job (name, local_date, node, claimed_at, ended_at) \
+         values ('reconcile/customer-account', '2020-01-01', 'x', 1, 1)",
+    )
+    .await;
+    let _daemon = site.start();
+    until("it is made up for", async || {
+        let runs = site.json(&["runs"]);
+        let found = runs.iter().filter(|run| run["trigger"] == "catch_up").count();
+        assert!(found < 2, "{runs:?}");
+        (found == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missed_reconciliation_is_not_made_up_for_where_the_settings_say_so() {
+    let site = Site::with("[schedule]\ncatch_up = false").await;
+    site.start().kill().await;
+    site.sql("delete from job where name like 'reconcile/%'").await;
+    site.sql(
+        "insert into job (name, local_date, node, claimed_at, ended_at) \
+         values ('reconcile/customer-account', '2020-01-01', 'x', 1, 1)",
+    )
+    .await;
+    let mut daemon = site.start();
+    daemon.wait_for("a reconciliation fell into downtime");
+    assert!(site.json(&["runs"]).iter().all(|run| run["kind"] != "reconcile"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reconciliation_that_a_crash_cut_off_is_done_again() {
+    let site = Site::new().await;
+    let daemon = site.start();
+    until("the schedule has begun to count", async || {
+        site.number("select count(*) from job where name = 'reconcile/customer-account'")
+            .await
+            .filter(|count| *count > 0)
+    })
+    .await;
+    daemon.kill().await;
+    site.sql("update job set ended_at = null where name = 'reconcile/customer-account'")
+        .await;
+    let _daemon = site.start();
+    until("it is done again", async || {
+        let runs = site.json(&["runs"]);
+        runs.iter()
+            .any(|run| run["kind"] == "reconcile" && run["status"] != "running")
+            .then_some(())
+    })
+    .await;
+    until("the job has ended", async || {
+        let ended = "select count(*) from job where name = 'reconcile/customer-account' and ended_at is not null";
+        site.number(ended).await.filter(|count| *count == 1)
+    })
+    .await;
+}

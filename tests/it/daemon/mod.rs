@@ -1,0 +1,7 @@
+//! The daemon as people run it: the real binary, two systems over HTTP, signals, crashes.
+
+mod crash;
+mod live;
+mod site;
+mod start;
+mod stop;
