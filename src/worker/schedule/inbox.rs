@@ -132,7 +132,8 @@ impl State {
             let error = "reading again did not go well; the runs say why, and it is tried again".to_owned();
             (EventStatus::Received, Some(error))
         };
-        let ops = event_ids
+        let ops = group
+            .event_ids
             .into_iter()
             .map(|event_id| outcome(event_id, status, error.clone()));
         if let Err(error) = self.engine.store().commit(ops.collect()).await {
