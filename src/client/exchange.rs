@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use reqwest::header::{LINK, RETRY_AFTER};
+use reqwest::header::RETRY_AFTER;
 use url::Url;
 
 use super::{
@@ -68,12 +68,6 @@ pub(super) struct Reply {
     pub(super) body: Value,
     /// Where it was read from.
     pub(super) url: Url,
-}
-
-impl Reply {
-    pub(super) fn link(&self) -> Option<String> {
-        self.raw.header(&LINK)
-    }
 }
 
 /// Why a call came to nothing.

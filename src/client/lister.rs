@@ -161,10 +161,9 @@ impl Reader {
             records.push(record);
         }
         let print = page::print(elements.iter().copied());
-        let link = reply.link();
         let turn = self.pager.turn(&page::Page {
             rest: &split.rest,
-            link: link.as_deref(),
+            headers: &reply.headers,
             url: &reply.url,
             count: elements.len() as u64,
             last: last.as_ref(),

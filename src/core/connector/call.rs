@@ -15,7 +15,7 @@ use super::{
 use crate::core::{
     expr::{Fault, Scope},
     path::Path,
-    value::{Map, Value},
+    value::{Map, Value, kind::Kind},
 };
 
 /// What all calls of one system have in common.
@@ -85,8 +85,11 @@ impl Context<'_> {
 
     /// A search by one field's value.
     pub fn find(&self, object: &Object, find: &Find, field: &str, value: &Value) -> Result<Call, BuildError> {
-        let kind = Path::parse(field).map_or_else(|_| object.kind(&Path::of_key(field)), |path| object.kind(&path));
-        let value = self.dialect.write(kind, value);
+        let path = Path::parse(field).unwrap_or_else(|_| Path::of_key(field));
+        let value = match object.field_at(&path) {
+            Some(field) => self.dialect.write_field(field, value),
+            None => self.dialect.write(Kind::Any, value),
+        };
         let value = value.map_err(|fault| template_error(&format!("field `{field}`"), fault))?;
         let scope = self.scope().with("field", field).with("value", value);
         let mut call = self.build(&find.request, &scope)?;

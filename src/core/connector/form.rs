@@ -366,6 +366,10 @@ pub struct FieldForm {
     pub access: Access,
     /// Personal data: masked in reports.
     pub sensitive: bool,
+    /// Expression that takes this field's own form apart; `raw` is known.
+    pub read: Option<String>,
+    /// Structure that puts this field's own form together; knows what `write` of `types` knows.
+    pub write: Option<Json>,
 }
 
 /// What may be done with a field.
@@ -390,6 +394,13 @@ struct FieldDescription {
     access: Access,
     #[serde(default)]
     sensitive: bool,
+    /// Expression that takes this field's own form apart, before `types` is asked; `raw` is known.
+    #[serde(default)]
+    read: Option<String>,
+    /// Structure that puts this field's own form together, in place of what `types` says; `value` and the parts of a date
+    /// are known.
+    #[serde(default)]
+    write: Option<Json>,
 }
 
 impl<'de> Deserialize<'de> for FieldForm {
@@ -411,11 +422,15 @@ impl<'de> Deserialize<'de> for FieldForm {
                     kind,
                     access,
                     sensitive,
+                    read,
+                    write,
                 } = FieldDescription::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
                 Ok(FieldForm {
                     kind,
                     access,
                     sensitive,
+                    read,
+                    write,
                 })
             }
         }
@@ -429,11 +444,15 @@ impl Serialize for FieldForm {
             kind,
             access,
             sensitive,
+            read,
+            write,
         } = self.clone();
         FieldDescription {
             kind,
             access,
             sensitive,
+            read,
+            write,
         }
         .serialize(serializer)
     }
@@ -672,10 +691,10 @@ call! {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PageForm {
-    /// Path of the next cursor in the answer; absent, null or empty ends the listing.
+    /// Path of the next cursor in the answer, or `header:Name`; absent, null or empty ends the listing.
     #[serde(default)]
     pub cursor: Option<String>,
-    /// Path of the next page's address in the answer, absolute or relative; only the configured origin is followed.
+    /// Path of the next page's address in the answer, or `header:Name`; absolute or relative; only the configured origin is followed.
     #[serde(default)]
     pub next_url: Option<String>,
     /// The relation of the `Link` header (RFC 8288) that leads on, usually `next`.
@@ -697,10 +716,10 @@ pub struct PageForm {
     /// that a page ends an offset, number or keyset listing where it is empty or shorter than the page before it.
     #[serde(default)]
     pub size: Option<Json>,
-    /// Path of the number of all records in the answer, where the system tells it: a listing that ends short of it is incomplete.
+    /// Path of the number of all records in the answer, or `header:Name`, where the system tells it: a listing that ends short of it is incomplete.
     #[serde(default)]
     pub total: Option<String>,
-    /// Path of a value that says whether there is more, where the system tells it.
+    /// Path of a value that says whether there is more, or `header:Name`, where the system tells it.
     #[serde(default)]
     pub more: Option<String>,
 }

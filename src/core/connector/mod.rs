@@ -24,7 +24,7 @@ use self::{
     form::{Access, ClientAuth, LimitsForm, SettingKind},
     page::Paging,
     request::Request,
-    spelling::Types,
+    spelling::{Types, Wrapper},
 };
 use super::{
     breaker,
@@ -242,7 +242,7 @@ pub struct Object {
 }
 
 /// One field of an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Field {
     /// Its name as written.
     pub name: String,
@@ -254,15 +254,37 @@ pub struct Field {
     pub access: Access,
     /// Whether it is personal data.
     pub is_sensitive: bool,
+    /// The form that the system puts around this field's values alone.
+    pub wrapper: Wrapper,
 }
 
-/// Where a value about a record is in an answer.
+/// Where a value about a record or a page is in an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// At a path.
     Path(Path),
     /// In a header (lower-case name).
     Header(String),
+}
+
+impl Source {
+    /// The value, in an answer with this body and these headers.
+    #[must_use]
+    pub fn get<'a>(&self, body: &'a Value, headers: &'a Map) -> Option<&'a Value> {
+        match self {
+            Self::Path(path) => path.get(body),
+            Self::Header(name) => headers.get(name),
+        }
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Path(path) => path.fmt(f),
+            Self::Header(name) => write!(f, "header:{name}"),
+        }
+    }
 }
 
 /// Reads records page by page.
@@ -354,11 +376,16 @@ impl Object {
         self.fields.iter().find(|field| field.name == name)
     }
 
+    /// The field at `path`, where something is known about it.
+    #[must_use]
+    pub fn field_at(&self, path: &Path) -> Option<&Field> {
+        self.fields.iter().find(|field| field.path == *path)
+    }
+
     /// The kind of the value at `path`; [`Kind::Any`] where nothing is known.
     #[must_use]
     pub fn kind(&self, path: &Path) -> Kind {
-        let field = self.fields.iter().find(|field| field.path == *path);
-        field.map_or(Kind::Any, |field| field.kind)
+        self.field_at(path).map_or(Kind::Any, |field| field.kind)
     }
 
     /// Whether changes alone can be listed.

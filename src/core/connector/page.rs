@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use url::Url;
 
-use super::{Place, link, request::origin};
+use super::{Place, Source, link, request::origin};
 use crate::core::{
     path::Path,
     value::{Map, Value, json},
@@ -20,9 +20,9 @@ pub struct Paging {
     /// Where that goes by itself.
     pub send: Option<Place>,
     /// Where the number of all records is.
-    pub total: Option<Path>,
+    pub total: Option<Source>,
     /// Where it says whether there is more.
-    pub more: Option<Path>,
+    pub more: Option<Source>,
 }
 
 impl Paging {
@@ -50,9 +50,9 @@ pub enum Style {
     /// There is one page.
     Single,
     /// A cursor in the answer.
-    Cursor(Path),
+    Cursor(Source),
     /// An address in the answer.
-    NextUrl(Path),
+    NextUrl(Source),
     /// The `Link` header with this relation.
     LinkHeader(String),
     /// The count of records so far, from this number on.
@@ -85,8 +85,8 @@ pub enum Position {
 pub struct Page<'a> {
     /// The answer without its records.
     pub rest: &'a Value,
-    /// The `Link` header.
-    pub link: Option<&'a str>,
+    /// Its headers, by lower-case name.
+    pub headers: &'a Map,
     /// The address the page was read from.
     pub url: &'a Url,
     /// How many records it holds.
@@ -297,7 +297,12 @@ impl Pager {
     pub fn turn(&mut self, page: &Page<'_>) -> Result<Turn, PageError> {
         self.pages = self.pages.saturating_add(1);
         self.read = self.read.saturating_add(page.count);
-        if let Some(total) = self.paging.total.as_ref().and_then(|path| path.get(page.rest)) {
+        if let Some(total) = self
+            .paging
+            .total
+            .as_ref()
+            .and_then(|at| at.get(page.rest, page.headers))
+        {
             self.total = total.to_text().and_then(|text| text.parse().ok()).or(self.total);
         }
         let is_repeated = page.count > 0 && self.previous_print == Some(page.print);
@@ -350,31 +355,32 @@ impl Pager {
     }
 
     fn says_no_more(&self, page: &Page<'_>) -> bool {
-        let more = self.paging.more.as_ref().and_then(|path| path.get(page.rest));
+        let more = self.paging.more.as_ref().and_then(|at| at.get(page.rest, page.headers));
         more.is_some_and(|more| matches!(more, Value::Bool(false) | Value::Int(0)) || more.is_empty())
     }
 
     fn next(&self, page: &Page<'_>) -> Result<Option<Position>, PageError> {
         match &self.paging.style {
             Style::Single => Ok(None),
-            Style::Cursor(path) => match path.get(page.rest) {
+            Style::Cursor(at) => match at.get(page.rest, page.headers) {
                 None | Some(Value::Bool(false)) => Ok(None),
                 Some(cursor) if cursor.is_empty() => Ok(None),
                 Some(cursor) if cursor.is_structure() => Err(PageError::NotCursor {
-                    path: path.to_string(),
+                    path: at.to_string(),
                     found: cursor.type_name(),
                 }),
                 Some(cursor) => Ok(Some(Position::Cursor(cursor.clone()))),
             },
-            Style::NextUrl(path) => {
-                let next = path
-                    .get(page.rest)
+            Style::NextUrl(at) => {
+                let next = at
+                    .get(page.rest, page.headers)
                     .and_then(Value::as_str)
                     .filter(|text| !text.trim().is_empty());
                 self.next_url(page.url, next)
             }
             Style::LinkHeader(relation) => {
-                let next = page.link.and_then(|header| link::target(header, relation));
+                let header = page.headers.get("link").and_then(Value::as_str);
+                let next = header.and_then(|header| link::target(header, relation));
                 self.next_url(page.url, next)
             }
             Style::Offset(_) | Style::Number(_) | Style::Keyset(_) if self.is_last_by_count(page) => Ok(None),

@@ -95,11 +95,19 @@ impl Types {
 }
 
 impl Dialect<'_> {
-    /// Reads a value as the kind its field is declared to have; `None` where it is not of that kind.
+    /// Reads a value as this kind; `None` where it is not of that kind.
     #[must_use]
     pub fn read(&self, kind: Kind, raw: &Value) -> Option<Value> {
-        let read = self.types.wrapper(kind).and_then(|wrapper| wrapper.read.as_ref());
-        let plain = match read {
+        self.read_by(self.types.wrapper(kind), kind, raw)
+    }
+
+    fn read_field(&self, field: &Field, raw: &Value) -> Option<Value> {
+        let own = field.wrapper.read.is_some().then_some(&field.wrapper);
+        self.read_by(own.or_else(|| self.types.wrapper(field.kind)), field.kind, raw)
+    }
+
+    fn read_by(&self, wrapper: Option<&Wrapper>, kind: Kind, raw: &Value) -> Option<Value> {
+        let plain = match wrapper.and_then(|wrapper| wrapper.read.as_ref()) {
             Some(template) if !raw.is_null() && !self.spelling.empty.contains(raw) => {
                 // What the wrapper does not fit may be plain already.
                 let taken = template.find(&Scope::new().with("raw", raw.clone()));
@@ -113,8 +121,19 @@ impl Dialect<'_> {
     /// Writes a plain value of this kind as the system puts it.
     pub fn write(&self, kind: Kind, value: &Value) -> Result<Value, Fault> {
         let kind = if kind == Kind::Any { kind_of(value) } else { kind };
-        let write = self.types.wrapper(kind).and_then(|wrapper| wrapper.write.as_ref());
-        match write {
+        self.write_by(self.types.wrapper(kind), kind, value)
+    }
+
+    /// Writes the value of a field as the system puts it.
+    pub fn write_field(&self, field: &Field, value: &Value) -> Result<Value, Fault> {
+        if field.wrapper.write.is_none() {
+            return self.write(field.kind, value);
+        }
+        self.write_by(Some(&field.wrapper), field.kind, value)
+    }
+
+    fn write_by(&self, wrapper: Option<&Wrapper>, kind: Kind, value: &Value) -> Result<Value, Fault> {
+        match wrapper.and_then(|wrapper| wrapper.write.as_ref()) {
             Some(structure) if !value.is_null() => {
                 let scope = self.parts(kind, value);
                 Ok(structure.find(&scope)?.unwrap_or_default())
@@ -126,14 +145,15 @@ impl Dialect<'_> {
     /// Reads the declared fields of a record in place. A value that is not of its kind stays as it came: converting it
     /// fails later, by field.
     pub fn read_record(&self, object: &Object, fields: &mut Map) {
-        for field in object.fields.iter().filter(|field| field.kind != Kind::Any) {
+        let is_read = |field: &&Field| field.kind != Kind::Any || field.wrapper.read.is_some();
+        for field in object.fields.iter().filter(is_read) {
             if let [Segment::Key(key)] = field.path.segments() {
                 if let Some(raw) = fields.get_mut(&**key)
-                    && let Some(plain) = self.read(field.kind, raw)
+                    && let Some(plain) = self.read_field(field, raw)
                 {
                     *raw = plain;
                 }
-            } else if let Some(plain) = field.path.get_in(fields).and_then(|raw| self.read(field.kind, raw)) {
+            } else if let Some(plain) = field.path.get_in(fields).and_then(|raw| self.read_field(field, raw)) {
                 // The path led to a value just now, so it can be put back there.
                 let _ = field.path.set_in(fields, plain);
             }
@@ -148,7 +168,7 @@ impl Dialect<'_> {
         }
         for field in object.fields.iter().filter(|field| field.path.segments().len() > 1) {
             if let Some(value) = field.path.get_in(fields) {
-                let value = self.write_field(field, value)?;
+                let value = self.write_named(field, value)?;
                 // The path led to a value just now, so it can be put back there.
                 let _ = field.path.set_in(&mut written, value);
             }
@@ -178,13 +198,13 @@ impl Dialect<'_> {
             _ => false,
         });
         match declared {
-            Some(field) => self.write_field(field, value),
+            Some(field) => self.write_named(field, value),
             None => self.write(Kind::Any, value).map_err(|fault| (key.to_owned(), fault)),
         }
     }
 
-    fn write_field(&self, field: &Field, value: &Value) -> Result<Value, (String, Fault)> {
-        self.write(field.kind, value)
+    fn write_named(&self, field: &Field, value: &Value) -> Result<Value, (String, Fault)> {
+        self.write_field(field, value)
             .map_err(|fault| (field.name.clone(), fault))
     }
 

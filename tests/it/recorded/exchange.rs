@@ -131,7 +131,7 @@ impl Bench {
         if let Some(Value::Map(last)) = after.map(Value::from) {
             let page = Page {
                 rest: &Value::Null,
-                link: None,
+                headers: &Map::new(),
                 url: &self.base,
                 count: 3,
                 last: Some(&last),

@@ -87,7 +87,7 @@ fn turn(bench: &Bench, pager: &mut Pager, fixture: &str, count: u64) -> Turn {
     };
     let page = Page {
         rest: &fixture.body,
-        link: None,
+        headers: &Map::new(),
         url: &url,
         count,
         last: None,

@@ -132,21 +132,20 @@ impl Compiler<'_> {
         if path.is_whole() {
             self.error("CN002", place, "a field is not a whole record", "name a member");
         }
+        let kind = form.kind.as_ref().map(|kind| self.kind(kind, place));
+        let kind = kind.unwrap_or_default();
         Field {
             name: name.to_owned(),
             path,
-            kind: form
-                .kind
-                .as_ref()
-                .map(|kind| self.kind(kind, place))
-                .unwrap_or_default(),
+            kind,
             access: form.access,
             is_sensitive: form.sensitive,
+            wrapper: self.wrapper(form.read.as_deref(), form.write.as_ref(), place, kind),
         }
     }
 
     /// A path, or `header:Name`.
-    fn source(&mut self, text: &str, place: &str) -> Source {
+    pub(super) fn source(&mut self, text: &str, place: &str) -> Source {
         match text.strip_prefix("header:").map(str::trim) {
             Some(name) => {
                 self.header_name(name, place);

@@ -208,8 +208,11 @@ impl Compiler<'_> {
             total: form
                 .total
                 .as_ref()
-                .map(|path| self.path(path, &pointer(place, "total"))),
-            more: form.more.as_ref().map(|path| self.path(path, &pointer(place, "more"))),
+                .map(|total| self.source(total, &pointer(place, "total"))),
+            more: form
+                .more
+                .as_ref()
+                .map(|more| self.source(more, &pointer(place, "more"))),
         };
         (paging, size)
     }
@@ -218,9 +221,9 @@ impl Compiler<'_> {
         let cursor = form
             .cursor
             .as_ref()
-            .map(|path| Style::Cursor(self.path(path, &pointer(place, "cursor"))));
+            .map(|cursor| Style::Cursor(self.source(cursor, &pointer(place, "cursor"))));
         let next = form.next_url.as_ref();
-        let next = next.map(|path| Style::NextUrl(self.path(path, &pointer(place, "next_url"))));
+        let next = next.map(|next| Style::NextUrl(self.source(next, &pointer(place, "next_url"))));
         let keyset = form.keyset.as_ref();
         let keyset = keyset.map(|paths| Style::Keyset(self.paths(paths, &pointer(place, "keyset"))));
         let link = form.link_header.clone().map(Style::LinkHeader);

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use serde_json::Value as Json;
+
 use super::Compiler;
 use crate::core::{
     connector::{
@@ -9,7 +11,7 @@ use crate::core::{
         spelling::{Types, Wrapper},
     },
     problem::pointer,
-    value::{Value, spelling::Spelling},
+    value::{Value, kind::Kind, spelling::Spelling},
 };
 
 /// What a writing form knows of every value.
@@ -54,10 +56,10 @@ impl Compiler<'_> {
         Types {
             zone,
             spelling,
-            decimal: self.wrapper(form.decimal.as_ref(), "decimal", VALUE),
-            date: self.wrapper(form.date.as_ref(), "date", DATE),
-            datetime: self.wrapper(form.datetime.as_ref(), "datetime", DATETIME),
-            boolean: self.wrapper(form.boolean.as_ref(), "boolean", VALUE),
+            decimal: self.spelled(form.decimal.as_ref(), "decimal", Kind::Decimal { scale: None }),
+            date: self.spelled(form.date.as_ref(), "date", Kind::Date),
+            datetime: self.spelled(form.datetime.as_ref(), "datetime", Kind::DateTime { precision: None }),
+            boolean: self.spelled(form.boolean.as_ref(), "boolean", Kind::Boolean),
         }
     }
 
@@ -76,18 +78,26 @@ impl Compiler<'_> {
         })
     }
 
-    fn wrapper(&mut self, form: Option<&SpellingForm>, kind: &str, names: &[&str]) -> Wrapper {
+    fn spelled(&mut self, form: Option<&SpellingForm>, name: &str, kind: Kind) -> Wrapper {
         let Some(form) = form else { return Wrapper::default() };
-        let place = pointer("/types", kind);
+        self.wrapper(
+            form.read.as_deref(),
+            form.write.as_ref(),
+            &pointer("/types", name),
+            kind,
+        )
+    }
+
+    /// The system's own form around values of this kind.
+    pub(super) fn wrapper(&mut self, read: Option<&str>, write: Option<&Json>, place: &str, kind: Kind) -> Wrapper {
+        let names = match kind {
+            Kind::Date => DATE,
+            Kind::DateTime { .. } => DATETIME,
+            _ => VALUE,
+        };
         Wrapper {
-            read: form
-                .read
-                .as_ref()
-                .map(|text| self.template(text, &pointer(&place, "read"), &["raw"])),
-            write: form
-                .write
-                .as_ref()
-                .map(|write| self.structure(write, &pointer(&place, "write"), names)),
+            read: read.map(|text| self.template(text, &pointer(place, "read"), &["raw"])),
+            write: write.map(|write| self.structure(write, &pointer(place, "write"), names)),
         }
     }
 }

@@ -3,12 +3,19 @@ use url::Url;
 
 use super::*;
 use crate::core::{
-    connector::page::{Page, PageError, Pager, Paging, Position, Style, Turn, print},
+    connector::{
+        Source,
+        page::{Page, PageError, Pager, Paging, Position, Style, Turn, print},
+    },
     path::Path,
 };
 
 fn path(text: &str) -> Path {
     Path::parse(text).unwrap()
+}
+
+fn at(text: &str) -> Source {
+    Source::Path(path(text))
 }
 
 fn url(text: &str) -> Url {
@@ -18,8 +25,8 @@ fn url(text: &str) -> Url {
 fn pager(style: Style) -> Pager {
     let paging = Paging {
         style,
-        total: Some(path("total")),
-        more: Some(path("more")),
+        total: Some(at("total")),
+        more: Some(at("more")),
         send: None,
     };
     Pager::new(paging, Some(100), 1_000, url("https://a.example/api"))
@@ -37,11 +44,13 @@ fn turn_with(
     link: Option<&str>,
     last: Option<&Map>,
 ) -> Result<Turn, PageError> {
+    let headers = link.map(|link| ("link".to_owned(), Value::from(link)));
+    let headers: Map = headers.into_iter().collect();
     let (rest, from) = (value(rest), url("https://a.example/api/things?page=1"));
     let read = pager.read().to_le_bytes();
     pager.turn(&Page {
         rest: &rest,
-        link,
+        headers: &headers,
         url: &from,
         count,
         last,
@@ -58,7 +67,7 @@ fn a_cursor_listing_ends_where_there_is_no_next() {
         r#"{"next":false}"#,
         r#"{"next":"c","more":false}"#,
     ] {
-        let mut pager = pager(Style::Cursor(path("next")));
+        let mut pager = pager(Style::Cursor(at("next")));
         assert_eq!(turn(&mut pager, r#"{"next":"c2"}"#, 5), Ok(Turn::More));
         assert_eq!(pager.sent().as_deref(), Some("c2"));
         assert_eq!(turn(&mut pager, end, 0), Ok(Turn::End), "{end}");
@@ -68,7 +77,7 @@ fn a_cursor_listing_ends_where_there_is_no_next() {
 
 #[test]
 fn a_cursor_that_comes_again_ends_the_listing() {
-    let mut pager = pager(Style::Cursor(path("next")));
+    let mut pager = pager(Style::Cursor(at("next")));
     for cursor in ["a", "b", "c"] {
         turn(&mut pager, &format!(r#"{{"next":"{cursor}"}}"#), 5).unwrap();
     }
@@ -77,11 +86,53 @@ fn a_cursor_that_comes_again_ends_the_listing() {
 }
 
 #[test]
+fn a_cursor_an_address_and_a_total_may_stand_in_headers() {
+    let headers = |pairs: &[(&str, &str)]| -> Map {
+        let pair = |(name, text): &(&str, &str)| ((*name).to_owned(), Value::from(*text));
+        pairs.iter().map(pair).collect()
+    };
+    let header = |name: &str| Source::Header(name.to_owned());
+    for (style, sent) in [
+        (Style::Cursor(header("next-page")), "/api/things?page=2"),
+        (
+            Style::NextUrl(header("next-page")),
+            "https://a.example/api/things?page=2",
+        ),
+    ] {
+        let paging = Paging {
+            style,
+            total: Some(header("total-records")),
+            more: None,
+            send: None,
+        };
+        let mut pager = Pager::new(paging, None, 10, url("https://a.example/api"));
+        let from = url("https://a.example/api/things");
+        let page = |headers| Page {
+            rest: &Value::Null,
+            headers,
+            url: &from,
+            count: 2,
+            last: None,
+            print: u64::from(headers == &Map::new()),
+        };
+        let first = headers(&[("next-page", "/api/things?page=2"), ("total-records", "4")]);
+        assert_eq!(pager.turn(&page(&first)), Ok(Turn::More));
+        match pager.position() {
+            Position::Cursor(cursor) => assert_eq!(cursor.to_text().as_deref(), Some(sent)),
+            Position::Url(url) => assert_eq!(url.as_str(), sent),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(pager.turn(&page(&Map::new())), Ok(Turn::End));
+        assert!(pager.is_complete() && pager.total() == Some(4));
+    }
+}
+
+#[test]
 fn a_system_that_ignores_the_position_is_noticed_on_the_second_page() {
     let mut pager = pager(Style::Number(1));
     let page = Page {
         rest: &Value::Null,
-        link: None,
+        headers: &Map::new(),
         url: &url("https://a.example/"),
         count: 5,
         last: None,
@@ -93,10 +144,10 @@ fn a_system_that_ignores_the_position_is_noticed_on_the_second_page() {
 
 #[test]
 fn a_listing_that_ends_short_of_its_total_is_not_complete() {
-    let mut short = pager(Style::Cursor(path("next")));
+    let mut short = pager(Style::Cursor(at("next")));
     assert_eq!(turn(&mut short, r#"{"total":10}"#, 9), Ok(Turn::End));
     assert!(!short.is_complete());
-    let mut whole = pager(Style::Cursor(path("next")));
+    let mut whole = pager(Style::Cursor(at("next")));
     assert_eq!(turn(&mut whole, r#"{"total":"10"}"#, 10), Ok(Turn::End));
     assert!(whole.is_complete());
 }
@@ -151,7 +202,7 @@ fn next_addresses_are_followed_at_the_own_origin_only() {
         ("file:///etc/passwd", Err("null")),
         ("javascript:alert(1)", Err("null")),
     ] {
-        let mut by_body = pager(Style::NextUrl(path("next")));
+        let mut by_body = pager(Style::NextUrl(at("next")));
         let rest = format!(r#"{{"next":{}}}"#, json::to_string(&Value::from(next)));
         let turned = turn(&mut by_body, &rest, 5);
         match expected {
@@ -193,11 +244,11 @@ fn a_keyset_goes_on_behind_the_last_record() {
 
 #[test]
 fn a_listing_goes_on_from_its_stored_text_and_from_no_other() {
-    let mut first = pager(Style::Cursor(path("next")));
+    let mut first = pager(Style::Cursor(at("next")));
     assert_eq!(first.resume(), None);
     turn(&mut first, r#"{"next":"c2"}"#, 5).unwrap();
     let text = first.resume().unwrap();
-    let again = pager(Style::Cursor(path("next"))).resumed(&text);
+    let again = pager(Style::Cursor(at("next"))).resumed(&text);
     assert_eq!(
         (again.position(), again.read(), again.pages()),
         (first.position(), 5, 1)
@@ -210,12 +261,12 @@ fn a_listing_goes_on_from_its_stored_text_and_from_no_other() {
         r#"{"v":2,"at":"c","pages":1,"read":1}"#,
         &"[".repeat(9_999),
     ] {
-        let started = pager(Style::Cursor(path("next"))).resumed(text);
+        let started = pager(Style::Cursor(at("next"))).resumed(text);
         assert_eq!((started.position(), started.read()), (&Position::First, 0), "{text}");
     }
     let foreign = r#"{"v":1,"at":"https://evil.example/","pages":1,"read":1}"#;
     assert_eq!(
-        pager(Style::NextUrl(path("next"))).resumed(foreign).position(),
+        pager(Style::NextUrl(at("next"))).resumed(foreign).position(),
         &Position::First
     );
 }
@@ -225,8 +276,8 @@ proptest! {
     fn every_listing_ends(style in 0_u8..6, pages in proptest::collection::vec((0_u64..4, 0_u8..4), 0..60)) {
         let style = match style {
             0 => Style::Single,
-            1 => Style::Cursor(path("next")),
-            2 => Style::NextUrl(path("next")),
+            1 => Style::Cursor(at("next")),
+            2 => Style::NextUrl(at("next")),
             3 => Style::Offset(0),
             4 => Style::Number(1),
             _ => Style::Keyset(vec![path("id")]),

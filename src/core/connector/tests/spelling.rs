@@ -1,7 +1,7 @@
 use chrono::{DateTime, NaiveDate};
 
 use super::*;
-use crate::core::value::kind::Kind;
+use crate::core::{connector::call::Context, value::kind::Kind};
 
 const WRAPPED: &str = r#"
 connector: tryton-like
@@ -47,6 +47,65 @@ fn wrapped_values_become_plain_and_go_back() {
         json::to_string(&Value::Map(written)),
         r#"{"active":1,"address":{"since":{"__class__":"date","day":1,"month":12,"year":2020}},"born":{"__class__":"date","day":29,"month":2,"year":1984},"limit":{"__class__":"Decimal","decimal":"1.50"},"other":{"x":1},"seen":null}"#
     );
+}
+
+/// References are read as `[id, label]` and written as an id, as some systems do; one that is empty is `false`.
+const REFERENCES: &str = r#"
+connector: odoo-like
+base_url: "https://a.example"
+types: { empty: [false], "null": false, decimal: { read: "{{ raw.amount }}", write: { amount: "{{ value }}" } } }
+objects:
+  partner:
+    id: id
+    fields:
+      parent: { type: integer, read: "{{ raw[0] }}", write: "{{ value | integer }}" }
+      limit: decimal
+      rate: { type: decimal, read: "{{ raw }}", write: "{{ value }}" }
+      paid: boolean
+    list: { get: /p }
+    find: { post: /p, fields: [parent, limit], records: items, body: { by: "{{ field }}", is: "{{ value }}" } }
+"#;
+
+#[test]
+fn a_field_may_be_put_in_a_way_of_its_own_in_records_and_in_filters() {
+    let connector = compiled(REFERENCES);
+    let (partner, dialect) = (&connector.objects["partner"], connector.types.dialect(None));
+    let mut fields = map(r#"{"parent":[7,"Ana Ltda"],"limit":{"amount":"1.10"},"rate":"0.25","paid":false}"#);
+    dialect.read_record(partner, &mut fields);
+    assert_eq!(fields["parent"], Value::Int(7));
+    assert_eq!(fields["rate"].to_text().as_deref(), Some("0.25"));
+    assert_eq!(
+        fields["paid"],
+        Value::Bool(false),
+        "a boolean's `false` is not the empty value"
+    );
+    let written = dialect.write_fields(partner, &fields).unwrap();
+    assert_eq!(
+        json::to_string(&Value::Map(written)),
+        r#"{"limit":{"amount":"1.10"},"paid":false,"parent":7,"rate":"0.25"}"#
+    );
+    let mut empty = map(r#"{"parent":false}"#);
+    dialect.read_record(partner, &mut empty);
+    assert_eq!(empty["parent"], Value::Null);
+    let written = dialect.write_fields(partner, &empty).unwrap();
+    assert_eq!(written["parent"], Value::Bool(false));
+    for (field, sent) in [
+        ("parent", r#"{"by":"parent","is":7}"#),
+        ("limit", r#"{"by":"limit","is":{"amount":"7"}}"#),
+    ] {
+        let settings = std::sync::Arc::new(Value::Map(Map::new()));
+        let base = url::Url::parse("https://a.example").unwrap();
+        let context = Context {
+            connector: &connector,
+            base: &base,
+            settings: &settings,
+            dialect: &dialect,
+        };
+        let call = context
+            .find(partner, partner.find.as_ref().unwrap(), field, &Value::Int(7))
+            .unwrap();
+        assert_eq!(String::from_utf8(call.body.unwrap()).unwrap(), sent);
+    }
 }
 
 #[test]
