@@ -10,6 +10,7 @@ mod exchange;
 pub mod guard;
 mod lister;
 mod redact;
+mod since;
 mod system;
 mod transport;
 

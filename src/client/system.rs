@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use secrecy::SecretString;
 
@@ -199,6 +200,17 @@ impl System {
     #[must_use]
     pub fn connector(&self) -> &Arc<Connector> {
         &self.inner.exchange.connector
+    }
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.inner.exchange.name
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.inner.exchange.clock.now()
     }
 
     /// How its budget stands.

@@ -2,6 +2,8 @@
 //!
 //! The cursor is the start of the last read that went well, moved back by an overlap: records that are committed late or
 //! stamped by another clock come again rather than never. It moves only after everything read is in the dirty set.
+//!
+//! Before there is a cursor, the system is tried out: one that ignores the question would be believed for ever.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -92,6 +94,9 @@ async fn known_versions(
 async fn read(engine: &Engine, mapping: &Mapping, name: &Arc<str>, side: Side, run_id: i64) -> Result<u64, Error> {
     let since = since(engine, mapping, side).await?;
     let system = engine.end(mapping, side)?;
+    if engine.store().cursor(&mapping.name, side).await?.is_none() {
+        system.check_since(&mapping.end(side).object, Road::Poll).await?;
+    }
     let mut lister = system.list(
         &mapping.end(side).object,
         Listing {

@@ -16,5 +16,6 @@ mod durable;
 mod layering;
 mod real;
 mod recorded;
+mod since;
 mod store;
 mod webhook;

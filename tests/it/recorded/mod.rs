@@ -8,20 +8,18 @@ mod tryton;
 use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
 
 use serde_json::{Value as Json, json};
-use syncline::{
-    catalog::{decode::decode, yaml::Document},
-    core::{
-        connector::{
-            Connector, Object,
-            answer::{Answer, Content, Meaning, Purpose, Verdict},
-            request::parse_base,
-        },
-        expr::Scope,
-        problem::Problems,
-        value::{Map, Value, json::Limits},
+use syncline::core::{
+    connector::{
+        Connector, Object,
+        answer::{Answer, Content, Meaning, Purpose, Verdict},
+        request::parse_base,
     },
+    expr::Scope,
+    value::{Map, Value, json::Limits},
 };
 use url::Url;
+
+use crate::support;
 
 pub use exchange::Ask;
 
@@ -120,16 +118,10 @@ impl Fixture {
     }
 }
 
-/// A connector of this repository, which must be without a problem.
+/// A connector of this repository.
 pub fn connector(name: &str) -> Connector {
     let file = root().join(format!("connectors/{name}.yaml"));
-    let document = Document::read(&fs::read(file).unwrap());
-    assert!(document.flaws.is_empty(), "{:?}", document.flaws);
-    let mut problems = Problems::new();
-    let form = decode(&document.body.unwrap(), &mut problems);
-    let connector = form.and_then(|form| Connector::compile(&form, &mut problems));
-    assert!(problems.is_empty(), "{:#?}", problems.into_vec());
-    connector.unwrap()
+    support::system::connector(&fs::read_to_string(file).unwrap())
 }
 
 fn root() -> PathBuf {

@@ -5,3 +5,4 @@ pub mod database;
 pub mod disk;
 pub mod http;
 pub mod rig;
+pub mod system;

@@ -1,0 +1,43 @@
+//! A system as the daemon knows it, by the text of its connector.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use syncline::{
+    catalog::{decode::decode, yaml::Document},
+    client::{Config, System, TokenStore, guard::Policy},
+    clock::Clock,
+    core::{
+        connector::{Connector, form::LimitsForm},
+        problem::Problems,
+    },
+};
+
+/// A connector by its text, which must be without a problem.
+pub fn connector(yaml: &str) -> Connector {
+    let document = Document::read(yaml.as_bytes());
+    assert!(document.flaws.is_empty(), "{:?}", document.flaws);
+    let mut problems = Problems::new();
+    let form = decode(&document.body.unwrap(), &mut problems);
+    let connector = form.and_then(|form| Connector::compile(&form, &mut problems));
+    assert!(problems.is_empty(), "{:#?}", problems.into_vec());
+    connector.unwrap()
+}
+
+/// A system of this kind on this machine.
+pub fn system(yaml: &str, base_url: &str, credentials: &[(&str, &str)], tokens: Arc<dyn TokenStore>) -> System {
+    let credential = |(name, secret): &(&str, &str)| ((*name).to_owned(), (*secret).into());
+    let config = Config {
+        name: "tested".to_owned(),
+        connector: Arc::new(connector(yaml)),
+        settings: BTreeMap::from([("base_url".to_owned(), base_url.into())]),
+        credentials: credentials.iter().map(credential).collect(),
+        limits: LimitsForm::default(),
+        network: Policy {
+            allow: vec!["127.0.0.0/8".parse().unwrap()],
+            proxy: None,
+        },
+        tokens,
+        clock: Clock::system(),
+    };
+    System::new(config).unwrap()
+}
