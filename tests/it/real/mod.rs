@@ -6,6 +6,7 @@
 
 mod daemon;
 mod gate;
+mod oidc;
 mod reconcile;
 mod story;
 mod system;
