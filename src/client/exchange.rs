@@ -8,7 +8,7 @@ use url::Url;
 use super::{
     auth::Authenticator,
     budget::{Budget, Hold, Road},
-    redact,
+    meter, redact,
     system::Outcome,
     transport::{Raw, SendError, Transport},
 };
@@ -127,6 +127,7 @@ impl Exchange {
             Ok(permit) => permit,
             Err(hold) => return Next::Refused(self.held(errand, hold)),
         };
+        meter::count_request();
         let sent = self.transport.send(&signed).await;
         let backoff = retry::delay(attempt, BACKOFF_BASE, BACKOFF_CAP, rand::random());
         let raw = match sent {
@@ -136,6 +137,7 @@ impl Exchange {
                 return self.unanswered(errand, call, &error, backoff);
             }
         };
+        meter::count_bytes(raw.body.len());
         self.budget
             .count_bytes(call.body.as_ref().map_or(0, Vec::len), raw.body.len());
         let headers = headers(&raw);

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use super::{
     budget::Road,
     exchange::{Errand, Refused},
+    meter,
     system::Inner,
 };
 use crate::core::{
@@ -62,7 +63,7 @@ impl Lister {
 
     pub(super) fn start(reader: Reader) -> Self {
         Self {
-            next: Some(tokio::spawn(Box::new(reader).read())),
+            next: Some(tokio::spawn(meter::carry(Box::new(reader).read()))),
             failed: None,
             is_complete: false,
         }
@@ -79,7 +80,7 @@ impl Lister {
         if reader.is_ended {
             self.is_complete = reader.pager.is_complete();
         } else {
-            self.next = Some(tokio::spawn(reader.read()));
+            self.next = Some(tokio::spawn(meter::carry(reader.read())));
         }
         Ok(page)
     }

@@ -5,16 +5,20 @@
 //! knows whether it went through, it says so.
 
 mod auth;
+mod batch;
 mod budget;
 mod exchange;
 pub mod guard;
 mod lister;
+mod meter;
 mod redact;
 mod since;
 mod system;
 mod transport;
 
 pub use auth::{NoTokens, Pending, Token, TokenStore};
+pub use batch::BatchItem;
 pub use budget::{Road, Usage};
 pub use lister::{Lister, Listing, Page};
+pub use meter::Meter;
 pub use system::{Config, ConfigError, Outcome, System, WriteFault, Written};

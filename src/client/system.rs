@@ -213,6 +213,10 @@ impl System {
         self.inner.exchange.clock.now()
     }
 
+    pub(super) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
     /// How its budget stands.
     #[must_use]
     pub fn usage(&self) -> Usage {

@@ -8,7 +8,7 @@ use crate::core::{
     diff::{Changed, Decision, Reason, Verdict},
     mapping::Mapping,
     plan::Plan,
-    status::{Cause, FailureClass, Side, Sides, Situation},
+    status::{Cause, FailureClass, Side, Sides, Situation, WriteKind},
     value::{Value, json},
 };
 
@@ -144,6 +144,30 @@ pub fn shown(value: &Value) -> String {
     text.chars().take(CHARS_MAX).chain(std::iter::once('…')).collect()
 }
 
+/// What the plans of a reconciliation would do, in records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// Records that would be made.
+    pub creates: u64,
+    /// Records that would be changed.
+    pub updates: u64,
+    /// Records that would be deleted.
+    pub deletes: u64,
+}
+
+impl Planned {
+    /// Adds the writes of one plan.
+    pub fn add(&mut self, plan: &Plan) {
+        for write in &plan.writes {
+            *(match write.kind {
+                WriteKind::Create => &mut self.creates,
+                WriteKind::Update => &mut self.updates,
+                WriteKind::Delete => &mut self.deletes,
+            }) += 1;
+        }
+    }
+}
+
 /// The numbers of one drift report.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
@@ -167,7 +191,13 @@ pub struct Summary {
     pub unmapped: BTreeMap<String, u64>,
     /// Whether both listings were complete.
     pub complete: bool,
+    /// What the plans would do: what a person who releases a held run agrees to.
+    #[serde(default)]
+    pub planned: Planned,
 }
+
+/// The most unmapped values a report names: a column of free text in a `values` table must not fill it.
+const UNMAPPED_MAX: usize = 1_000;
 
 impl Summary {
     /// The share of agreeing cells, in hundredths of a percent; 10,000 where nothing was compared.
@@ -191,6 +221,30 @@ impl Summary {
             .sum()
     }
 
+    /// Adds the numbers of a part of the same report.
+    pub fn absorb(&mut self, part: Self) {
+        self.pairs += part.pairs;
+        self.cells += part.cells;
+        self.cells_equal += part.cells_equal;
+        for (situation, count) in part.situations {
+            *self.situations.entry(situation).or_default() += count;
+        }
+        for (field, count) in part.fields {
+            *self.fields.entry(field).or_default() += count;
+        }
+        for (cause, count) in part.causes {
+            *self.causes.entry(cause).or_default() += count;
+        }
+        for (value, count) in part.unmapped {
+            if self.unmapped.len() < UNMAPPED_MAX || self.unmapped.contains_key(&value) {
+                *self.unmapped.entry(value).or_default() += count;
+            }
+        }
+        self.planned.creates += part.planned.creates;
+        self.planned.updates += part.planned.updates;
+        self.planned.deletes += part.planned.deletes;
+    }
+
     /// Counts pairs that were found unchanged without reading them again.
     pub fn add_unchanged(&mut self, pairs: u64, fields: u64) {
         self.pairs += pairs;
@@ -202,6 +256,7 @@ impl Summary {
     /// Counts one planned record and its items.
     pub fn add(&mut self, plan: &Plan, items: &[Item]) {
         *self.situations.entry(plan.situation).or_default() += 1;
+        self.planned.add(plan);
         if !plan.decisions.is_empty() {
             let agreeing = plan.decisions.iter().filter(|decision| is_settled(decision)).count() as u64;
             self.pairs += 1;
@@ -215,8 +270,7 @@ impl Summary {
             }
         }
         for fault in plan.faults.iter().filter(|fault| fault.code == "MP103") {
-            // Bounded: a column of free text in a `values` table must not fill the report.
-            if self.unmapped.len() < 1_000 {
+            if self.unmapped.len() < UNMAPPED_MAX {
                 *self.unmapped.entry(fault.message.clone()).or_default() += 1;
             }
         }

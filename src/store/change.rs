@@ -402,6 +402,45 @@ pub(super) async fn enqueue(tx: &mut Tx, context: &Context<'_>, changes: &[&NewC
     Ok(())
 }
 
+/// Puts records into the dirty set that wait for their parents, except where the parent has linked meanwhile.
+pub(super) async fn enqueue_waiting(
+    tx: &mut Tx,
+    context: &Context<'_>,
+    changes: &[(&NewChange, &RecordKey)],
+) -> Result<(), Error> {
+    const ENQUEUE: Bulk = Bulk {
+        head: "insert into change (mapping, side, record_id, origin, kind, priority, not_before, run_id, first_at, \
+               updated_at, waiting_mapping, waiting_side, waiting_record_id)",
+        tail: "on conflict (mapping, side, record_id) do nothing",
+    };
+    const RELEASE: Bulk = Bulk {
+        head: "update change set waiting_mapping = null, waiting_side = null, waiting_record_id = null from (",
+        tail: ") as v where change.mapping = v.column1 and change.side = v.column2 and change.record_id = v.column3 \
+               and exists (select 1 from link where link.mapping = change.waiting_mapping and link.status <> 'ended' \
+               and ((change.waiting_side = 'left' and link.left_id = change.waiting_record_id) \
+               or (change.waiting_side = 'right' and link.right_id = change.waiting_record_id)))",
+    };
+    let rows = changes.iter().map(|(change, parent)| {
+        let mut args = key_args(&change.key);
+        let not_before = change.not_before.map_or(context.now, |time| time.timestamp_millis());
+        args.extend(args![
+            change.origin,
+            change.kind,
+            change.priority,
+            not_before,
+            change.run_id,
+            context.now,
+            context.now
+        ]);
+        args.extend(key_args(parent));
+        args
+    });
+    ENQUEUE.execute(tx, rows.collect()).await?;
+    let rows = changes.iter().map(|(change, _)| key_args(&change.key));
+    RELEASE.execute(tx, rows.collect()).await?;
+    Ok(())
+}
+
 /// Takes finished changes out of the dirty set, unless they came up again meanwhile.
 pub(super) async fn complete(tx: &mut Tx, claims: &[&Claim]) -> Result<(), Error> {
     const COMPLETE: Bulk = Bulk {

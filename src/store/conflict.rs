@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Context, Page, Store,
-    bulk::{Bulk, Filter, without_repeats},
+    bulk::{Bulk, Filter, LIST_MAX, in_list, without_repeats},
     engine::{FromRow, Row, Tx, Unread, args},
     error::Error,
     seal::{Place, Sealer},
@@ -190,6 +190,20 @@ impl Store {
              order by conflict_id"
         );
         self.opened(sql, args![mapping, left_id, right_id]).await
+    }
+
+    /// As [`Store::conflicts_of`], of all pairs with one of these left records.
+    pub async fn conflicts_of_all(&self, mapping: &str, left_ids: &[&str]) -> Result<Vec<Conflict>, Error> {
+        let mut found = Vec::new();
+        for ids in left_ids.chunks(LIST_MAX) {
+            let mut args = args![mapping];
+            let list = in_list(ids, &mut args);
+            let sql = format!(
+                "{SELECT} where mapping = $1 and left_id in {list} and applied_at is null order by conflict_id"
+            );
+            found.extend(self.opened(sql, args).await?);
+        }
+        Ok(found)
     }
 
     async fn opened(&self, sql: String, args: super::engine::Args<'_>) -> Result<Vec<Conflict>, Error> {

@@ -300,6 +300,12 @@ impl Store {
         Ok(found)
     }
 
+    /// Forgets the items of a run that is gone through anew.
+    pub async fn clear_drift(&self, run_id: i64) -> Result<(), Error> {
+        let sql = "delete from drift where run_id = $1";
+        self.engine().execute(sql, args![run_id]).await.map(drop)
+    }
+
     /// Stores or replaces a run's summary.
     pub async fn save_drift_summary(&self, run_id: i64, mapping: &str, summary: &str) -> Result<(), Error> {
         let sql = "insert into drift_summary (run_id, mapping, summary, created_at) values ($1, $2, $3, $4) \

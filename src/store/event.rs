@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Context, Page, Store,
-    bulk::{Bulk, Filter, without_repeats},
+    bulk::{Bulk, Filter, LIST_MAX, in_list, without_repeats},
     change::{self, NewChange},
     engine::{Args, FromRow, Row, Tx, Unread, args},
     error::Error,
@@ -208,6 +208,39 @@ impl Store {
         let sql = "select count(*) as number from event \
              where system = $1 and object = $2 and record_id = $3 and received_at >= $4";
         self.engine().count(sql, args![system, object, record_id, since]).await
+    }
+
+    /// When the last event about each of these records came that was no echo of our own; those without one are missing in the answer.
+    pub async fn last_events(
+        &self,
+        system: &str,
+        object: &str,
+        record_ids: &[&str],
+    ) -> Result<HashMap<String, DateTime<Utc>>, Error> {
+        let mut found = HashMap::new();
+        for ids in record_ids.chunks(LIST_MAX) {
+            let mut args = args![system, object];
+            let list = in_list(ids, &mut args);
+            let sql = format!(
+                "select record_id, max(received_at) as last_at from event where system = $1 and object = $2 \
+                 and not own and record_id in {list} group by record_id"
+            );
+            let rows = self.engine().rows::<Last>(sql, args).await?;
+            found.extend(rows.into_iter().map(|Last(id, at)| (id, at)));
+        }
+        Ok(found)
+    }
+}
+
+/// When the last event about a record came.
+struct Last(String, DateTime<Utc>);
+
+impl FromRow for Last {
+    const TABLE: &'static str = "event";
+    const KEY: &'static str = "record_id";
+
+    fn from_row(row: &Row) -> Result<Self, Unread> {
+        Ok(Self(row.get("record_id")?, row.time("last_at")?))
     }
 }
 

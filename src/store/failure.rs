@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Context, Page, Store,
-    bulk::{Bulk, Filter, without_repeats},
+    bulk::{Bulk, Filter, LIST_MAX, in_list, without_repeats},
     change::key_args,
     engine::{FromRow, Row, Tx, Unread, args},
     error::Error,
@@ -12,7 +12,7 @@ use super::{
 use crate::core::{
     fault::Fault,
     record::RecordKey,
-    status::{FailureClass, FailureStatus, Stage},
+    status::{FailureClass, FailureStatus, Side, Stage},
 };
 
 /// A try that failed. Opens a failure of the record, or counts one up.
@@ -192,6 +192,18 @@ impl Store {
     pub async fn open_failure(&self, key: &RecordKey) -> Result<Option<Failure>, Error> {
         let sql = format!("{SELECT} where mapping = $1 and side = $2 and record_id = $3 and {UNRESOLVED}");
         self.engine().row(sql, key_args(key)).await
+    }
+
+    /// The unresolved failures of many records; those without one are missing in the answer.
+    pub async fn open_failures(&self, mapping: &str, side: Side, record_ids: &[&str]) -> Result<Vec<Failure>, Error> {
+        let mut found = Vec::new();
+        for ids in record_ids.chunks(LIST_MAX) {
+            let mut args = args![mapping, side];
+            let list = in_list(ids, &mut args);
+            let sql = format!("{SELECT} where mapping = $1 and side = $2 and record_id in {list} and {UNRESOLVED}");
+            found.extend(self.engine().rows::<Failure>(sql, args).await?);
+        }
+        Ok(found)
     }
 
     /// How many failures fit `filter`.

@@ -64,6 +64,13 @@ pub enum Op {
     Unlock(Guard),
     /// Puts a record into the dirty set.
     Enqueue(NewChange),
+    /// Puts a record into the dirty set that waits until its parent links; nothing where it is in there already.
+    EnqueueWaiting {
+        /// The record.
+        change: NewChange,
+        /// The parent.
+        parent: RecordKey,
+    },
     /// The claimed change is done.
     CompleteChange(Claim),
     /// The claimed change failed and is tried again; costs an attempt.
@@ -144,6 +151,7 @@ impl Op {
             Self::OpenConflict(_) | Self::CloseConflicts(_) => Table::Conflict,
             Self::AddDrift(_) | Self::SettleDrift(_) => Table::Drift,
             Self::Enqueue(_)
+            | Self::EnqueueWaiting { .. }
             | Self::CompleteChange(_)
             | Self::RetryChange { .. }
             | Self::ReleaseChange(_)
@@ -177,7 +185,9 @@ impl Op {
 
     const fn parent(&self) -> Option<&RecordKey> {
         match self {
-            Self::WaitChange { parent, .. } | Self::WakeWaiting(parent) => Some(parent),
+            Self::WaitChange { parent, .. } | Self::EnqueueWaiting { parent, .. } | Self::WakeWaiting(parent) => {
+                Some(parent)
+            }
             _ => None,
         }
     }
@@ -187,6 +197,7 @@ impl Op {
         matches!(
             self,
             Self::Enqueue(_)
+                | Self::EnqueueWaiting { .. }
                 | Self::WakeWaiting(_)
                 | Self::ReleaseChange(_)
                 | Self::CompleteChange(_)
@@ -244,6 +255,7 @@ async fn group_of(tx: &mut Tx, context: &Context<'_>, first: &Op, group: &[&Op])
         | Op::MarkMissing { .. }
         | Op::ClearMissing { .. } => links(tx, context, first, group).await,
         Op::Enqueue(_)
+        | Op::EnqueueWaiting { .. }
         | Op::CompleteChange(_)
         | Op::RetryChange { .. }
         | Op::WaitChange { .. }
@@ -297,6 +309,10 @@ async fn links(tx: &mut Tx, context: &Context<'_>, first: &Op, group: &[&Op]) ->
 async fn changes(tx: &mut Tx, context: &Context<'_>, first: &Op, group: &[&Op]) -> Result<(), Error> {
     match first {
         Op::Enqueue(_) => change::enqueue(tx, context, each!(group, Op::Enqueue(change) => change)).await,
+        Op::EnqueueWaiting { .. } => {
+            let waiting = each!(group, Op::EnqueueWaiting { change, parent } => (change, parent));
+            change::enqueue_waiting(tx, context, waiting).await
+        }
         Op::CompleteChange(_) => change::complete(tx, each!(group, Op::CompleteChange(claim) => claim)).await,
         Op::RetryChange { .. } => {
             let retries = each!(group, Op::RetryChange { claim, not_before } => (claim, *not_before));

@@ -3,7 +3,7 @@
 //! A write without an outcome is the trace of a crash or a lost answer; the partner is read before anything is sent
 //! again. Writes also tell our own echoes and loops.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -116,6 +116,18 @@ impl FromRow for Write {
     }
 }
 
+/// How often a record was written.
+struct Written(String, u64);
+
+impl FromRow for Written {
+    const TABLE: &'static str = "write";
+    const KEY: &'static str = "record_id";
+
+    fn from_row(row: &Row) -> Result<Self, Unread> {
+        Ok(Self(row.get("record_id")?, row.count("number")?))
+    }
+}
+
 impl Store {
     /// Intents of this node without an outcome: what a crash left. They are to be looked at before anything else.
     pub async fn write_intents(&self, node: &str) -> Result<Vec<Write>, Error> {
@@ -152,6 +164,28 @@ impl Store {
              order by started_at desc, write_id desc limit 100"
         );
         self.engine().rows(sql, args![mapping, side, record_id, since]).await
+    }
+
+    /// How often each of these records was written since `since`: for loops. Records that were not are missing in the answer.
+    pub async fn write_counts(
+        &self,
+        mapping: &str,
+        side: Side,
+        record_ids: &[&str],
+        since: DateTime<Utc>,
+    ) -> Result<HashMap<String, u64>, Error> {
+        let mut found = HashMap::new();
+        for ids in record_ids.chunks(LIST_MAX) {
+            let mut args = args![mapping, side, since];
+            let list = in_list(ids, &mut args);
+            let sql = format!(
+                "select record_id, count(*) as number from write where mapping = $1 and side = $2 \
+                 and started_at >= $3 and record_id in {list} group by record_id"
+            );
+            let rows = self.engine().rows::<Written>(sql, args).await?;
+            found.extend(rows.into_iter().map(|Written(id, count)| (id, count)));
+        }
+        Ok(found)
     }
 
     /// The last write from a record to the other side, whatever became of it: for the cause of a drift.

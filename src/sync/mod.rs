@@ -13,7 +13,11 @@ pub mod reconcile;
 pub mod record;
 pub mod reprocess;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{
     client::System,
@@ -27,6 +31,39 @@ use crate::{
     store::{self, Store},
 };
 
+/// Bounds of the work, as the settings have them.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Requests of one piece of work in flight at once; the budget of a system may allow fewer.
+    pub in_flight: usize,
+    /// Records that are planned, written and stored together.
+    pub chunk: u32,
+    /// Chunks at work at once.
+    pub chunks_in_flight: usize,
+    /// How often a transient failure is tried before it waits for a person.
+    pub attempts_max: u32,
+    /// The wait after a first failure.
+    pub retry_first: Duration,
+    /// The longest wait between two tries.
+    pub retry_longest: Duration,
+    /// How long one run may take.
+    pub run_time_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            in_flight: 32,
+            chunk: 400,
+            chunks_in_flight: 4,
+            attempts_max: 12,
+            retry_first: Duration::from_secs(2),
+            retry_longest: Duration::from_hours(1),
+            run_time_max: Duration::from_hours(12),
+        }
+    }
+}
+
 /// Everything a road needs. Clones share it.
 #[derive(Clone)]
 pub struct Engine {
@@ -37,6 +74,9 @@ struct Inner {
     store: Store,
     systems: BTreeMap<String, Arc<System>>,
     mappings: BTreeMap<String, Arc<Mapping>>,
+    /// Mappings that others refer to.
+    parents: BTreeSet<String>,
+    limits: Limits,
     key: Key,
     clock: Clock,
 }
@@ -48,14 +88,21 @@ impl Engine {
         store: Store,
         systems: BTreeMap<String, Arc<System>>,
         mappings: BTreeMap<String, Arc<Mapping>>,
+        limits: Limits,
         clock: Clock,
     ) -> Self {
+        let parents = mappings
+            .values()
+            .flat_map(|mapping| mapping.references().map(ToOwned::to_owned).collect::<Vec<_>>())
+            .collect();
         let key = Key::new(*store.fingerprint_key());
         Self {
             inner: Arc::new(Inner {
                 store,
                 systems,
                 mappings,
+                parents,
+                limits,
                 key,
                 clock,
             }),
@@ -78,6 +125,18 @@ impl Engine {
     #[must_use]
     pub fn key(&self) -> &Key {
         &self.inner.key
+    }
+
+    /// Bounds of the work.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+
+    /// Whether records of other mappings may wait for links of this one.
+    #[must_use]
+    pub fn is_parent(&self, mapping: &str) -> bool {
+        self.inner.parents.contains(mapping)
     }
 
     /// A mapping by name.
@@ -146,4 +205,19 @@ pub enum Error {
     /// Another node or task is at it.
     #[error("mapping `{0}` is being worked on already")]
     Busy(String),
+    /// Another node has taken the work over, because this one was silent for too long.
+    #[error("another node has taken over the work on mapping `{0}`")]
+    Lost(String),
+    /// The run took longer than it may.
+    #[error("the run took longer than {} s (`limits.run_time_max`); what it did stands", .0.as_secs())]
+    OutOfTime(Duration),
+    /// A part of the work panicked; the log says where.
+    #[error("a part of the work broke off")]
+    Broken,
+    /// There is no such run.
+    #[error("there is no run {0}")]
+    UnknownRun(i64),
+    /// Only a held run can be released.
+    #[error("run {0} is not held")]
+    NotHeld(i64),
 }

@@ -1,24 +1,24 @@
 //! One record, from a look at both sides to what is stored about it: every road's last mile.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     Engine,
-    apply::{self, Applied, Done},
-    fetch::{self, Fetched},
+    apply::{self, Applied, Done, Work},
+    fetch::{self, Fetched, Look},
 };
 use crate::{
     client::Road,
     core::{
-        diff::{Context, Settlement},
+        diff::Verdict,
         fault::Fault,
         mapping::{Mapping, convert::Awaited},
-        plan::{self, Plan},
-        record::RecordKey,
+        plan::Plan,
+        record::{Record, RecordKey},
         retry,
-        status::{ConflictStatus, EventStatus, FailureClass, FailureStatus, Side, Sides, Situation, Stage},
+        status::{EventStatus, FailureClass, FailureStatus, Side, Sides, Situation, Stage, WriteKind},
     },
     store::{
         self, Op,
@@ -27,18 +27,11 @@ use crate::{
         event::FinishedEvent,
         failure::NewFailure,
         run::Counters,
-        scan::Candidates,
     },
 };
 
 /// How often a pair that changes while it is being written is read again at once.
 const ROUNDS_MAX: u32 = 3;
-/// Tries of a transient failure before it waits for a person.
-const ATTEMPTS_MAX: u32 = 20;
-/// The first wait after a transient failure.
-const RETRY_BASE: Duration = Duration::from_secs(2);
-/// The longest wait after a transient failure.
-const RETRY_CAP: Duration = Duration::from_hours(1);
 /// The wait while credentials are wrong.
 const AUTH_WAIT: Duration = Duration::from_mins(5);
 
@@ -51,10 +44,14 @@ pub struct Synced {
     pub plan: Option<Plan>,
     /// Ids of both records, where they are known.
     pub ids: (Option<String>, Option<String>),
+    /// When the pair was last in sync before; none where it was not linked.
+    pub synced_at: Option<DateTime<Utc>>,
     /// What it counts for in the run.
     pub counters: Counters,
     /// How it ended.
     pub ending: Ending,
+    /// A record that was made and that no answer has shown.
+    pub unread: Option<(Side, Record)>,
 }
 
 /// How the work on one record ended.
@@ -77,6 +74,8 @@ pub struct Planned {
     pub plan: Plan,
     /// Ids of both records, where they are known.
     pub ids: Sides<Option<String>>,
+    /// Which records were read, or listed, just now.
+    pub seen: Sides<bool>,
     /// When the pair was last in sync; none where it is not linked.
     pub synced_at: Option<DateTime<Utc>>,
 }
@@ -87,27 +86,93 @@ pub async fn plan(
     mapping: &Mapping,
     side: Side,
     record_id: &str,
-    known: Option<&Candidates>,
     road: Road,
 ) -> Result<Planned, Error> {
-    let key = RecordKey::new(mapping.name.as_str(), side, record_id);
-    let fetched = fetch::pair(engine, mapping, side, record_id, known, road).await?;
-    let settled = settlements(engine, mapping, &fetched).await?;
-    let context = Context {
-        mapping,
-        key: engine.key(),
-        references: &fetched.references,
-        settled: &settled,
+    let look = Look::at(RecordKey::new(mapping.name.as_str(), side, record_id));
+    let planned = plan_all(engine, mapping, &[look], road).await?;
+    planned
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| Err(vanished()))
+        .map_err(Error::Fault)
+}
+
+/// Looks at records and tells what would be done about each, in the order given. It touches nothing.
+pub async fn plan_all(
+    engine: &Engine,
+    mapping: &Mapping,
+    looks: &[Look],
+    road: Road,
+) -> Result<Vec<Result<Planned, Fault>>, store::Error> {
+    let read = read(engine, mapping, looks, road).await?;
+    let planned = |(look, one): (&Look, Result<(Fetched, Plan), Fault>)| {
+        let (fetched, plan) = one?;
+        Ok(Planned {
+            plan,
+            ids: fetched.ids(&look.key),
+            seen: Sides::of(|side| fetched.records.get(side).record().is_some()),
+            synced_at: synced_at(&fetched),
+        })
     };
-    let (left, right) = ids(&key, &fetched);
-    Ok(Planned {
-        plan: plan::build(context, fetched.input()),
-        ids: Sides { left, right },
-        synced_at: fetched
-            .link
-            .as_ref()
-            .map(|stored| stored.last_synced_at.unwrap_or(stored.created_at)),
-    })
+    Ok(looks.iter().zip(read).map(planned).collect())
+}
+
+/// Fetches and plans. A record that was listed some time ago is only linked or made from that; before one is changed or
+/// a difference is reported, both are read again.
+async fn read(
+    engine: &Engine,
+    mapping: &Mapping,
+    looks: &[Look],
+    road: Road,
+) -> Result<Vec<Result<(Fetched, Plan), Fault>>, store::Error> {
+    let planned = |fetched: Result<Fetched, Fault>| {
+        let fetched = fetched?;
+        let plan = fetched.plan(engine, mapping);
+        Ok((fetched, plan))
+    };
+    let fetched = fetch::many(engine, mapping, looks, road).await?;
+    let mut read: Vec<Result<(Fetched, Plan), Fault>> = fetched.into_iter().map(planned).collect();
+    let stale: Vec<usize> = read
+        .iter()
+        .enumerate()
+        .filter_map(|(at, one)| {
+            one.as_ref()
+                .is_ok_and(|(fetched, plan)| is_stale(fetched, plan))
+                .then_some(at)
+        })
+        .collect();
+    let again: Vec<Look> = stale.iter().filter_map(|at| looks.get(*at)).map(unlisted).collect();
+    if again.is_empty() {
+        return Ok(read);
+    }
+    let fetched = fetch::many(engine, mapping, &again, road).await?;
+    for (at, fetched) in stale.into_iter().zip(fetched) {
+        if let Some(slot) = read.get_mut(at) {
+            *slot = planned(fetched);
+        }
+    }
+    Ok(read)
+}
+
+/// Whether a plan says more than a listing may say.
+fn is_stale(fetched: &Fetched, plan: &Plan) -> bool {
+    let changes = plan.writes.iter().any(|write| write.kind != WriteKind::Create);
+    fetched.is_listed && (changes || plan.conflicts().next().is_some())
+}
+
+/// The same record, with its partners as listed, to be read anew.
+fn unlisted(look: &Look) -> Look {
+    let mut look = look.clone();
+    if let Some(listed) = &mut look.listed {
+        listed.record = None;
+        listed.partner = None;
+    }
+    look
+}
+
+fn synced_at(fetched: &Fetched) -> Option<DateTime<Utc>> {
+    let stored = fetched.link.as_ref()?;
+    Some(stored.last_synced_at.unwrap_or(stored.created_at))
 }
 
 /// Looks at one record and does what its plan says.
@@ -118,94 +183,146 @@ pub async fn sync(
     road: Road,
     run_id: Option<i64>,
 ) -> Result<Synced, store::Error> {
-    sync_with(engine, mapping, key, None, road, run_id).await
+    let synced = sync_all(engine, mapping, vec![Look::at(key.clone())], road, run_id).await?;
+    Ok(synced
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| failed(Vec::new(), None, Sides::default(), vec![vanished()])))
 }
 
-/// As [`sync`], with the partner that a complete listing has for an unlinked record.
-pub async fn sync_with(
+fn vanished() -> Fault {
+    Fault::new(
+        "SY011",
+        FailureClass::Bug,
+        Stage::Map,
+        "a record got lost between two steps",
+    )
+    .with_hint("this is a fault of Syncline: report it with the log of this time")
+}
+
+/// Looks at records and does what their plans say; what became of each, in the order given. What has to be stored about
+/// them is the caller's to commit.
+pub async fn sync_all(
     engine: &Engine,
     mapping: &Mapping,
-    key: &RecordKey,
-    known: Option<&Candidates>,
+    mut looks: Vec<Look>,
     road: Road,
     run_id: Option<i64>,
-) -> Result<Synced, store::Error> {
-    let mut ops = Vec::new();
+) -> Result<Vec<Synced>, store::Error> {
+    let mut synced: Vec<Option<Synced>> = looks.iter().map(|_| None).collect();
+    let mut earlier: Vec<Vec<Op>> = looks.iter().map(|_| Vec::new()).collect();
+    let mut open: Vec<usize> = (0..looks.len()).collect();
     for round in 1..=ROUNDS_MAX {
-        let fetched = match fetch::pair(engine, mapping, key.side, &key.record_id, known, road).await {
-            Ok(fetched) => fetched,
-            Err(Error::Store(error)) => return Err(error),
-            Err(Error::Fault(fault)) => return Ok(failed(ops, None, (None, None), vec![fault])),
-        };
-        let settled = settlements(engine, mapping, &fetched).await?;
-        let context = Context {
-            mapping,
-            key: engine.key(),
-            references: &fetched.references,
-            settled: &settled,
-        };
-        let plan = plan::build(context, fetched.input());
-        let ids = ids(key, &fetched);
-        if let Some(awaited) = plan.awaited.clone() {
-            let ending = Ending::Waiting(awaited);
-            return Ok(Synced {
-                ops,
-                plan: Some(plan),
-                ids,
-                counters: Counters::default(),
-                ending,
-            });
+        if open.is_empty() {
+            break;
         }
-        match apply::carry_out(engine, mapping, run_id, key, &fetched, &plan).await? {
-            Applied::Done(done) => return Ok(finished(mapping, run_id, ops, plan, ids, done)),
-            Applied::Again { ops: more, .. } if round < ROUNDS_MAX => ops.extend(more),
-            Applied::Again { ops: more, fault } | Applied::Failed { ops: more, fault } => {
-                ops.extend(more);
-                return Ok(failed(ops, Some(plan), ids, vec![fault]));
+        let read = read(engine, mapping, &looks, road).await?;
+        let mut round = Round {
+            engine,
+            mapping,
+            run_id,
+            is_last: round == ROUNDS_MAX,
+            synced: &mut synced,
+            earlier: &mut earlier,
+        };
+        let again = round.carry_out(&open, &looks, read, road).await?;
+        (open, looks) = again.into_iter().unzip();
+    }
+    let lost = || failed(Vec::new(), None, Sides::default(), vec![vanished()]);
+    Ok(synced.into_iter().map(|one| one.unwrap_or_else(lost)).collect())
+}
+
+/// One round of a chunk: everything planned is carried out, and what changed in between is left for the next.
+struct Round<'a> {
+    engine: &'a Engine,
+    mapping: &'a Mapping,
+    run_id: Option<i64>,
+    is_last: bool,
+    synced: &'a mut [Option<Synced>],
+    earlier: &'a mut [Vec<Op>],
+}
+
+impl Round<'_> {
+    /// Carries out what was read; the records (with their places) that have to be read again.
+    async fn carry_out(
+        &mut self,
+        places: &[usize],
+        looks: &[Look],
+        read: Vec<Result<(Fetched, Plan), Fault>>,
+        road: Road,
+    ) -> Result<Vec<(usize, Look)>, store::Error> {
+        let mut ready = Vec::with_capacity(read.len());
+        for ((place, look), one) in places.iter().zip(looks).zip(read) {
+            match one {
+                Err(fault) => self.end(*place, |ops| failed(ops, None, Sides::default(), vec![fault])),
+                Ok((fetched, plan)) => match plan.awaited.clone() {
+                    Some(awaited) => self.end(*place, |ops| waiting(ops, look, &fetched, plan, awaited)),
+                    None => ready.push((*place, look, fetched, plan)),
+                },
             }
         }
+        let works: Vec<Work<'_>> = ready
+            .iter()
+            .map(|(_, look, fetched, plan)| Work {
+                key: &look.key,
+                fetched,
+                plan,
+            })
+            .collect();
+        let applied = apply::carry_out(self.engine, self.mapping, self.run_id, &works, road).await?;
+        let mut again = Vec::new();
+        for ((place, look, fetched, plan), applied) in ready.into_iter().zip(applied) {
+            let ids = fetched.ids(&look.key);
+            match applied {
+                Applied::Done(done) => {
+                    let (mapping, run_id, at) = (self.mapping, self.run_id, synced_at(&fetched));
+                    self.end(place, |ops| finished(mapping, run_id, ops, plan, (ids, at), done));
+                }
+                Applied::Again { ops: more, .. } if !self.is_last => {
+                    self.keep(place, more);
+                    again.push((place, Look::at(look.key.clone())));
+                }
+                Applied::Again { ops: more, fault } | Applied::Failed { ops: more, fault } => {
+                    self.keep(place, more);
+                    let at = synced_at(&fetched);
+                    self.end(place, |ops| Synced {
+                        synced_at: at,
+                        ..failed(ops, Some(plan), ids, vec![fault])
+                    });
+                }
+            }
+        }
+        Ok(again)
     }
-    let fault = Fault::new(
-        "SY005",
-        FailureClass::Transient,
-        Stage::Write,
-        "the records keep changing while they are written",
-    );
-    Ok(failed(ops, None, (None, None), vec![fault]))
+
+    fn keep(&mut self, place: usize, ops: Vec<Op>) {
+        if let Some(earlier) = self.earlier.get_mut(place) {
+            earlier.extend(ops);
+        }
+    }
+
+    fn end(&mut self, place: usize, end: impl FnOnce(Vec<Op>) -> Synced) {
+        let ops = self.earlier.get_mut(place).map(std::mem::take).unwrap_or_default();
+        if let Some(slot) = self.synced.get_mut(place) {
+            *slot = Some(end(ops));
+        }
+    }
 }
 
-fn ids(key: &RecordKey, fetched: &Fetched) -> (Option<String>, Option<String>) {
-    let id = |side: Side| {
-        let read = fetched.records.get(side).record().map(|record| record.id.clone());
-        let linked = || fetched.link.as_ref().map(|stored| stored.link.id(side).to_owned());
-        read.or_else(linked)
-            .or_else(|| (key.side == side).then(|| key.record_id.clone()))
-    };
-    (id(Side::Left), id(Side::Right))
+fn waiting(ops: Vec<Op>, look: &Look, fetched: &Fetched, plan: Plan, awaited: Awaited) -> Synced {
+    let ids = fetched.ids(&look.key);
+    Synced {
+        ops,
+        plan: Some(plan),
+        ids: (ids.left, ids.right),
+        synced_at: synced_at(fetched),
+        counters: Counters::default(),
+        ending: Ending::Waiting(awaited),
+        unread: None,
+    }
 }
 
-/// What persons decided about the pair's conflicts.
-async fn settlements(
-    engine: &Engine,
-    mapping: &Mapping,
-    fetched: &Fetched,
-) -> Result<BTreeMap<String, Settlement>, store::Error> {
-    let Some(stored) = &fetched.link else {
-        return Ok(BTreeMap::new());
-    };
-    let conflicts = engine
-        .store()
-        .conflicts_of(&mapping.name, &stored.link.left_id, &stored.link.right_id)
-        .await?;
-    let settlement = |conflict: store::conflict::Conflict| match (conflict.status, conflict.winner) {
-        (ConflictStatus::Resolved, Some(side)) => Some((conflict.field, Settlement::Take(side))),
-        (ConflictStatus::Ignored, _) => Some((conflict.field, Settlement::Accept)),
-        _ => None,
-    };
-    Ok(conflicts.into_iter().filter_map(settlement).collect())
-}
-
-fn failed(ops: Vec<Op>, plan: Option<Plan>, ids: (Option<String>, Option<String>), faults: Vec<Fault>) -> Synced {
+fn failed(ops: Vec<Op>, plan: Option<Plan>, ids: Sides<Option<String>>, faults: Vec<Fault>) -> Synced {
     let counters = Counters {
         failed: 1,
         ..Counters::default()
@@ -213,9 +330,11 @@ fn failed(ops: Vec<Op>, plan: Option<Plan>, ids: (Option<String>, Option<String>
     Synced {
         ops,
         plan,
-        ids,
+        ids: (ids.left, ids.right),
+        synced_at: None,
         counters,
         ending: Ending::Failed(faults),
+        unread: None,
     }
 }
 
@@ -224,7 +343,7 @@ fn finished(
     run_id: Option<i64>,
     mut ops: Vec<Op>,
     plan: Plan,
-    ids: (Option<String>, Option<String>),
+    (ids, synced_at): (Sides<Option<String>>, Option<DateTime<Utc>>),
     done: Done,
 ) -> Synced {
     ops.extend(done.ops);
@@ -245,7 +364,9 @@ fn finished(
             &mut counters.unchanged
         }) += 1;
     }
-    if let (Some(left_id), Some(right_id)) = (&ids.0, &ids.1) {
+    if let (Some(left_id), Some(right_id)) = (&ids.left, &ids.right)
+        && synced_at.is_some()
+    {
         conflicts(mapping, run_id, &plan, left_id, right_id, &mut ops);
     }
     let ending = if plan.faults.is_empty() {
@@ -259,40 +380,48 @@ fn finished(
     Synced {
         ops,
         plan: Some(plan),
-        ids,
+        ids: (ids.left, ids.right),
+        synced_at,
         counters,
         ending,
+        unread: done.unread,
     }
 }
 
 /// Opens what a person has to decide, and closes what is settled.
 fn conflicts(mapping: &Mapping, run_id: Option<i64>, plan: &Plan, left_id: &str, right_id: &str, ops: &mut Vec<Op>) {
     let name: Arc<str> = Arc::from(mapping.name.as_str());
+    let closed = |field: Option<String>| {
+        Op::CloseConflicts(ClosedConflicts {
+            mapping: Arc::clone(&name),
+            left_id: left_id.to_owned(),
+            right_id: right_id.to_owned(),
+            field,
+        })
+    };
+    if plan.conflicts().next().is_none() {
+        ops.extend((!plan.decisions.is_empty()).then(|| closed(None)));
+        return;
+    }
     for decision in &plan.decisions {
         let Some(field) = mapping.fields.get(decision.field) else {
             continue;
         };
-        let is_open = decision.verdict == crate::core::diff::Verdict::Conflict;
-        if is_open {
-            let shown = |side: Side| decision.values.get(side).as_ref().map(crate::core::drift::shown);
-            ops.push(Op::OpenConflict(NewConflict {
-                mapping: Arc::clone(&name),
-                left_id: left_id.to_owned(),
-                right_id: right_id.to_owned(),
-                field: field.name.clone(),
-                left_value: shown(Side::Left),
-                right_value: shown(Side::Right),
-                sensitive: field.sensitive,
-                run_id,
-            }));
-        } else {
-            ops.push(Op::CloseConflicts(ClosedConflicts {
-                mapping: Arc::clone(&name),
-                left_id: left_id.to_owned(),
-                right_id: right_id.to_owned(),
-                field: Some(field.name.clone()),
-            }));
+        if decision.verdict != Verdict::Conflict {
+            ops.push(closed(Some(field.name.clone())));
+            continue;
         }
+        let shown = |side: Side| decision.values.get(side).as_ref().map(crate::core::drift::shown);
+        ops.push(Op::OpenConflict(NewConflict {
+            mapping: Arc::clone(&name),
+            left_id: left_id.to_owned(),
+            right_id: right_id.to_owned(),
+            field: field.name.clone(),
+            left_value: shown(Side::Left),
+            right_value: shown(Side::Right),
+            sensitive: field.sensitive,
+            run_id,
+        }));
     }
 }
 
@@ -305,7 +434,7 @@ pub fn timed_out(limit: Duration) -> Synced {
         Stage::Fetch,
         format!("the work on this record took longer than {} s", limit.as_secs()),
     );
-    failed(Vec::new(), None, (None, None), vec![fault])
+    failed(Vec::new(), None, Sides::default(), vec![fault])
 }
 
 /// What is stored about the ending of a claimed change, beside what the work itself left.
@@ -359,30 +488,10 @@ async fn failure(
     let Some(fault) = faults.first() else {
         return Ok(EventStatus::Failed);
     };
-    let now = engine.clock().now();
-    let wait = match fault.class {
-        FailureClass::Transient if change.attempts < ATTEMPTS_MAX => {
-            let jittered = retry::delay(change.attempts, RETRY_BASE, RETRY_CAP, rand::random());
-            Some(fault.retry_after.unwrap_or_default().max(jittered))
-        }
-        FailureClass::Auth => Some(AUTH_WAIT),
-        _ => None,
-    };
-    let next_attempt_at = wait
-        .and_then(|wait| TimeDelta::from_std(wait).ok())
-        .map(|wait| now + wait);
-    let status = match (next_attempt_at, fault.class) {
-        (Some(_), _) => FailureStatus::Retrying,
-        (None, FailureClass::Rejected | FailureClass::Transient) => {
-            let before = engine.store().open_failure(&change.key).await?;
-            let is_again = before.is_some_and(|before| before.code == fault.code);
-            if is_again || fault.class == FailureClass::Transient {
-                FailureStatus::Parked
-            } else {
-                FailureStatus::Open
-            }
-        }
-        (None, _) => FailureStatus::Open,
+    let next_attempt_at = next_attempt(engine, fault, change.attempts);
+    let before = match next_attempt_at {
+        None => engine.store().open_failure(&change.key).await?,
+        Some(_) => None,
     };
     ops.push(Op::Fail(NewFailure {
         run_id,
@@ -390,7 +499,11 @@ async fn failure(
         left_id: synced.ids.0.clone(),
         right_id: synced.ids.1.clone(),
         fault: fault.clone(),
-        status,
+        status: standing(
+            fault,
+            next_attempt_at,
+            before.as_ref().map(|before| before.code.as_str()),
+        ),
         next_attempt_at,
         event_id: change.event_id,
     }));
@@ -401,4 +514,32 @@ async fn failure(
         ops.push(Op::CompleteChange(claim));
         EventStatus::Failed
     })
+}
+
+/// When a record that failed is tried again by itself; `attempts` are the tries before.
+pub(super) fn next_attempt(engine: &Engine, fault: &Fault, attempts: u32) -> Option<DateTime<Utc>> {
+    let limits = engine.limits();
+    let wait = match fault.class {
+        FailureClass::Transient if attempts < limits.attempts_max => {
+            let jittered = retry::delay(attempts, limits.retry_first, limits.retry_longest, rand::random());
+            fault.retry_after.unwrap_or_default().max(jittered)
+        }
+        FailureClass::Auth => AUTH_WAIT,
+        _ => return None,
+    };
+    Some(engine.clock().now() + TimeDelta::from_std(wait).ok()?)
+}
+
+/// How a failure stands: the same rejection twice in a row is parked until a person reprocesses the record.
+pub(super) fn standing(
+    fault: &Fault,
+    next_attempt_at: Option<DateTime<Utc>>,
+    code_before: Option<&str>,
+) -> FailureStatus {
+    match (next_attempt_at, fault.class) {
+        (Some(_), _) => FailureStatus::Retrying,
+        (None, FailureClass::Transient) => FailureStatus::Parked,
+        (None, FailureClass::Rejected) if code_before == Some(fault.code) => FailureStatus::Parked,
+        (None, _) => FailureStatus::Open,
+    }
 }

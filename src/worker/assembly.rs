@@ -11,7 +11,7 @@ use crate::{
     core::value::Value,
     settings::{self, Settings},
     store::Store,
-    sync::Engine,
+    sync::{Engine, Limits},
 };
 
 /// Why the parts do not fit together.
@@ -54,7 +54,16 @@ pub fn engine(settings: &Settings, catalog: &Catalog, store: Store, clock: Clock
             Arc::new(system(settings, catalog, &store, &clock, name, given)?),
         );
     }
-    Ok(Engine::new(store, systems, catalog.mappings.clone(), clock))
+    let limits = &settings.limits;
+    let limits = Limits {
+        in_flight: limits.in_flight_max,
+        attempts_max: limits.attempts_max,
+        retry_first: limits.retry_first.duration(),
+        retry_longest: limits.retry_longest.duration(),
+        run_time_max: limits.run_time_max.duration(),
+        ..Limits::default()
+    };
+    Ok(Engine::new(store, systems, catalog.mappings.clone(), limits, clock))
 }
 
 fn system(

@@ -9,6 +9,7 @@ mod compile;
 pub mod convert;
 pub mod known;
 mod law;
+mod wanted;
 
 use chrono::NaiveTime;
 use chrono_tz::Tz;

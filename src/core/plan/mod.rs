@@ -26,6 +26,8 @@ pub enum Matched<'a> {
     Several(&'a [String]),
     /// The only partner belongs to another link.
     Elsewhere(&'a str),
+    /// The only partner, by its id, matches these other records of the own side as well.
+    Shared(&'a str, &'a [String]),
 }
 
 /// Everything a plan depends on.
@@ -328,6 +330,20 @@ fn alone(context: Context<'_>, side: Side, record: &Record, found: Matched<'_>) 
             Plan {
                 faults: vec![fault],
                 ..Plan::new(Situation::AlreadyLinked, reason)
+            }
+        }
+        Matched::Shared(id, rivals) => {
+            let own = &mapping.end(side).system;
+            let shown: Vec<&str> = rivals.iter().take(5).map(String::as_str).collect();
+            let reason = format!(
+                "`{id}` in {partner} matches other records in {own} as well: {}",
+                shown.join(", ")
+            );
+            let fault = Fault::new("PL001", FailureClass::Ambiguous, Stage::Match, reason.clone())
+                .with_hint("merge the duplicates in their own system");
+            Plan {
+                faults: vec![fault],
+                ..Plan::new(Situation::Ambiguous, reason)
             }
         }
         Matched::Settled => absent(context, side, record),

@@ -9,6 +9,7 @@ pub mod compare;
 pub mod fingerprint;
 pub mod json;
 pub mod kind;
+pub mod packed;
 pub mod projection;
 pub mod spelling;
 

@@ -1,0 +1,265 @@
+//! What the scratch file says about links and about records without one.
+
+use rusqlite::{CachedStatement, Connection, params};
+
+use super::{Error, Scan, column, number, record};
+use crate::core::{record::Record, status::Side};
+
+/// A linked pair that has to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspect {
+    /// The link.
+    pub link_id: i64,
+    /// Id of the left record.
+    pub left_id: String,
+    /// Id of the right record.
+    pub right_id: String,
+    /// Whether the left listing had the record.
+    pub has_left: bool,
+    /// Whether the right listing had the record.
+    pub has_right: bool,
+}
+
+/// What the other listing has for an unlinked record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Candidates {
+    /// Nothing.
+    None,
+    /// One record, which is in no link and has no other partner.
+    One(String),
+    /// Several records.
+    Several(Vec<String>),
+    /// One record, which is in another link.
+    Elsewhere(String),
+    /// One record, which matches these other records of the own side as well.
+    Shared(String, Vec<String>),
+}
+
+/// A listed record that is in no link.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unlinked {
+    /// The record's id.
+    pub id: String,
+    /// The record as it was listed.
+    pub record: Option<Record>,
+    /// What the other listing has for it.
+    pub candidates: Candidates,
+    /// The one partner as it was listed.
+    pub partner: Option<Record>,
+    /// Whether it has a value for any match rule: without one, no listing can show that it has no partner.
+    pub has_keys: bool,
+}
+
+/// The most ids that are told of several candidates.
+const TOLD_MAX: i64 = 20;
+
+impl Scan {
+    /// Linked pairs after `link_id` that are not exactly as they were when both sides last agreed.
+    pub async fn suspects(&self, after: i64, limit: u32) -> Result<Vec<Suspect>, Error> {
+        self.with(move |connection| {
+            let sql = "select p.link_id, p.left_id, p.right_id, l.id is not null, r.id is not null from pair as p \
+                left join row as l on l.side = 0 and l.id = p.left_id \
+                left join row as r on r.side = 1 and r.id = p.right_id \
+                where p.link_id > ? and (l.id is null or r.id is null or l.outside or r.outside \
+                or l.hashes is not p.left_agreed or r.hashes is not p.right_agreed \
+                or l.hashes is null or r.hashes is null) order by p.link_id limit ?";
+            let mut select = connection.prepare_cached(sql)?;
+            let rows = select.query_map(params![after, limit], |row| {
+                Ok(Suspect {
+                    link_id: row.get(0)?,
+                    left_id: row.get(1)?,
+                    right_id: row.get(2)?,
+                    has_left: row.get(3)?,
+                    has_right: row.get(4)?,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Makes what was listed searchable by match keys, once both listings are in. Costs nothing where there is nothing to
+    /// be matched.
+    pub async fn prepare_matching(&self) -> Result<(), Error> {
+        self.with(|connection| {
+            let has = |side: Side| {
+                let sql = format!(
+                    "select exists (select 1 from row where side = {} and not outside \
+                     and not exists (select 1 from pair where pair.{} = row.id))",
+                    number(side),
+                    column(side)
+                );
+                connection.query_row(&sql, [], |row| row.get::<_, bool>(0))
+            };
+            let listed = |side: Side| {
+                let sql = "select exists (select 1 from row where side = ? and not outside)";
+                connection.query_row(sql, [number(side)], |row| row.get::<_, bool>(0))
+            };
+            let is_needed = (has(Side::Left)? || has(Side::Right)?) && listed(Side::Left)? && listed(Side::Right)?;
+            if is_needed {
+                index_keys(connection)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Listed records of one side after `id` that are in no link and pass the filter, with what the other listing has for
+    /// them: the first rule with exactly one partner wins.
+    pub async fn unlinked(&self, side: Side, after: &str, limit: u32) -> Result<Vec<Unlinked>, Error> {
+        let after = after.to_owned();
+        self.with(move |connection| {
+            let sql = format!(
+                "select id, version, updated_at, data, keys is not null from row where side = ? and id > ? and not outside \
+                 and not exists (select 1 from pair where pair.{} = row.id) order by id limit ?",
+                column(side)
+            );
+            let mut select = connection.prepare_cached(&sql)?;
+            let rows = select.query_map(params![number(side), after, limit], |row| {
+                let id: String = row.get(0)?;
+                Ok(Unlinked {
+                    record: record(id.clone(), row.get(1)?, row.get(2)?, row.get(3)?),
+                    id,
+                    candidates: Candidates::None,
+                    partner: None,
+                    has_keys: row.get(4)?,
+                })
+            })?;
+            let mut found: Vec<Unlinked> = rows.collect::<Result<_, _>>()?;
+            let mut matching = Matching::new(connection)?;
+            for one in &mut found {
+                one.candidates = matching.candidates(side, &one.id)?;
+                if let Candidates::One(partner) = &one.candidates {
+                    one.partner = listed(connection, side.other(), partner)?;
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+}
+
+/// A record as it was listed, where it was kept.
+pub(super) fn listed(connection: &Connection, side: Side, id: &str) -> Result<Option<Record>, Error> {
+    let sql = "select version, updated_at, data from row where side = ? and id = ?";
+    let mut select = connection.prepare_cached(sql)?;
+    let mut rows = select.query(params![number(side), id])?;
+    Ok(match rows.next()? {
+        Some(row) => record(id.to_owned(), row.get(0)?, row.get(1)?, row.get(2)?),
+        None => None,
+    })
+}
+
+fn index_keys(connection: &mut Connection) -> Result<(), Error> {
+    let transaction = connection.transaction()?;
+    for side in [Side::Left, Side::Right] {
+        let sql = format!(
+            "select id, keys, exists (select 1 from pair where pair.{} = row.id) from row \
+             where side = ? and not outside and keys is not null",
+            column(side)
+        );
+        let mut select = transaction.prepare(&sql)?;
+        let insert = "insert or ignore into rule (side, rule, hash, id, linked) values (?, ?, ?, ?, ?)";
+        let mut insert = transaction.prepare(insert)?;
+        let mut rows = select.query([number(side)])?;
+        while let Some(row) = rows.next()? {
+            let (id, keys, is_linked): (String, Vec<u8>, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            for (rule, hash) in parts(&keys) {
+                insert.execute(params![number(side), rule, hash, id, is_linked])?;
+            }
+        }
+    }
+    Ok(transaction.commit()?)
+}
+
+/// The rules and hashes that [`super::keys`] put together.
+fn parts(keys: &[u8]) -> impl Iterator<Item = (u16, i64)> + '_ {
+    keys.as_chunks::<10>()
+        .0
+        .iter()
+        .map(|[a, b, hash @ ..]| (u16::from_le_bytes([*a, *b]), i64::from_le_bytes(*hash)))
+}
+
+/// What the rules say of one record.
+enum Verdict {
+    None,
+    /// Exactly one partner, and for it exactly this record.
+    One(String),
+    Elsewhere(String),
+    Several(Vec<String>),
+    Shared(String, Vec<String>),
+}
+
+/// Finds partners by match keys.
+struct Matching<'c> {
+    own: CachedStatement<'c>,
+    fitting: CachedStatement<'c>,
+    is_empty: bool,
+}
+
+impl<'c> Matching<'c> {
+    fn new(connection: &'c Connection) -> Result<Self, Error> {
+        let is_empty = connection.query_row("select not exists (select 1 from rule)", [], |row| row.get(0))?;
+        Ok(Self {
+            own: connection.prepare_cached("select keys from row where side = ? and id = ?")?,
+            fitting: connection.prepare_cached(
+                "select id, linked from rule where side = ? and rule = ? and hash = ? order by id limit ?",
+            )?,
+            is_empty,
+        })
+    }
+
+    fn candidates(&mut self, side: Side, id: &str) -> Result<Candidates, Error> {
+        if self.is_empty {
+            return Ok(Candidates::None);
+        }
+        let partner = match self.verdict(side, id)? {
+            Verdict::None => return Ok(Candidates::None),
+            Verdict::Elsewhere(partner) => return Ok(Candidates::Elsewhere(partner)),
+            Verdict::Several(ids) => return Ok(Candidates::Several(ids)),
+            Verdict::Shared(partner, rivals) => return Ok(Candidates::Shared(partner, rivals)),
+            Verdict::One(partner) => partner,
+        };
+        // Rules are gone through in one order from both records: what comes first for the partner may be another one.
+        Ok(match self.verdict(side.other(), &partner)? {
+            Verdict::One(own) if own != id => Candidates::Shared(partner, vec![own]),
+            _ => Candidates::One(partner),
+        })
+    }
+
+    fn verdict(&mut self, side: Side, id: &str) -> Result<Verdict, Error> {
+        let keys: Option<Vec<u8>> = self.own.query_row(params![number(side), id], |row| row.get(0))?;
+        let mut first = Verdict::None;
+        for (rule, hash) in parts(&keys.unwrap_or_default()) {
+            let partners = self.fitting(side.other(), rule, hash)?;
+            let found = match partners.as_slice() {
+                [] => continue,
+                [(partner, true)] => return Ok(Verdict::Elsewhere(partner.clone())),
+                [(partner, false)] => {
+                    let own = self.fitting(side, rule, hash)?.into_iter();
+                    let rivals: Vec<String> = own
+                        .filter_map(|(rival, is_linked)| (!is_linked && rival != id).then_some(rival))
+                        .collect();
+                    if rivals.is_empty() {
+                        return Ok(Verdict::One(partner.clone()));
+                    }
+                    Verdict::Shared(partner.clone(), rivals)
+                }
+                _ => Verdict::Several(partners.into_iter().map(|(partner, _)| partner).collect()),
+            };
+            if matches!(first, Verdict::None) {
+                first = found;
+            }
+        }
+        Ok(first)
+    }
+
+    fn fitting(&mut self, side: Side, rule: u16, hash: i64) -> Result<Vec<(String, bool)>, Error> {
+        let rows = self
+            .fitting
+            .query_map(params![number(side), rule, hash, TOLD_MAX], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}

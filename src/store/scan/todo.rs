@@ -1,0 +1,122 @@
+//! What the plans leave to be done, and what was made and not read back yet.
+
+use rusqlite::params;
+
+use super::{
+    Error, Scan,
+    find::{Candidates, Unlinked, listed},
+    number, side,
+};
+use crate::core::status::Side;
+
+/// One record that has to be worked on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Todo {
+    /// Its number.
+    pub todo_id: i64,
+    /// The record's side.
+    pub side: Side,
+    /// The record and its partner, as they were listed; neither where the record is linked.
+    pub found: Unlinked,
+}
+
+impl Scan {
+    /// Remembers that records have to be worked on, with the partner found for them.
+    pub async fn add_todos(&self, todos: Vec<(Side, String, Option<String>)>) -> Result<(), Error> {
+        if todos.is_empty() {
+            return Ok(());
+        }
+        self.with(move |connection| {
+            let transaction = connection.transaction()?;
+            {
+                let sql = "insert into todo (side, id, partner) values (?, ?, ?)";
+                let mut insert = transaction.prepare_cached(sql)?;
+                for (side, id, partner) in &todos {
+                    insert.execute(params![number(*side), id, partner])?;
+                }
+            }
+            Ok(transaction.commit()?)
+        })
+        .await
+    }
+
+    /// What has to be worked on after `todo_id`.
+    pub async fn todos(&self, after: i64, limit: u32) -> Result<Vec<Todo>, Error> {
+        self.with(move |connection| {
+            let sql = "select todo_id, todo.side, todo.id, partner, coalesce(row.keys is not null, 0) from todo \
+                left join row on row.side = todo.side and row.id = todo.id where todo_id > ? order by todo_id limit ?";
+            let mut select = connection.prepare_cached(sql)?;
+            let rows = select.query_map(params![after, limit], |row| {
+                let partner: Option<String> = row.get(3)?;
+                Ok(Todo {
+                    todo_id: row.get(0)?,
+                    side: side(row.get(1)?),
+                    found: Unlinked {
+                        id: row.get(2)?,
+                        record: None,
+                        candidates: partner.map_or(Candidates::None, Candidates::One),
+                        partner: None,
+                        has_keys: row.get(4)?,
+                    },
+                })
+            })?;
+            let mut todos: Vec<Todo> = rows.collect::<Result<_, _>>()?;
+            for todo in &mut todos {
+                todo.found.record = listed(connection, todo.side, &todo.found.id)?;
+                if let Candidates::One(partner) = &todo.found.candidates {
+                    todo.found.partner = listed(connection, todo.side.other(), partner)?;
+                }
+            }
+            Ok(todos)
+        })
+        .await
+    }
+
+    /// Remembers records that were made and whose answer did not show them: what was sent is taken for what is there until
+    /// they are read. Their hashes are as in [`super::Row::hashes`].
+    pub async fn add_made(&self, made: Vec<(Side, String, Option<Vec<u8>>)>) -> Result<(), Error> {
+        if made.is_empty() {
+            return Ok(());
+        }
+        self.with(move |connection| {
+            let transaction = connection.transaction()?;
+            {
+                let sql = "insert or replace into made (side, id, hashes) values (?, ?, ?)";
+                let mut insert = transaction.prepare_cached(sql)?;
+                for (side, id, hashes) in &made {
+                    insert.execute(params![number(*side), id, hashes])?;
+                }
+            }
+            Ok(transaction.commit()?)
+        })
+        .await
+    }
+
+    /// Ids of at most `limit` records of one side that were made and not read yet, after `id`.
+    pub async fn made(&self, side: Side, after: &str, limit: u32) -> Result<Vec<String>, Error> {
+        let after = after.to_owned();
+        self.with(move |connection| {
+            let sql = "select id from made where side = ? and id > ? order by id limit ?";
+            let mut select = connection.prepare_cached(sql)?;
+            let rows = select.query_map(params![number(side), after, limit], |row| row.get(0))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Which of these read records were made and look otherwise than they were sent: their places in the list.
+    pub async fn unlike_sent(&self, side: Side, read: Vec<(String, Option<Vec<u8>>)>) -> Result<Vec<usize>, Error> {
+        self.with(move |connection| {
+            let sql = "select 1 from made where side = ? and id = ? and hashes is not ?";
+            let mut select = connection.prepare_cached(sql)?;
+            let mut unlike = Vec::new();
+            for (place, (id, hashes)) in read.iter().enumerate() {
+                if select.exists(params![number(side), id, hashes])? {
+                    unlike.push(place);
+                }
+            }
+            Ok(unlike)
+        })
+        .await
+    }
+}

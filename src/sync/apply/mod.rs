@@ -1,0 +1,287 @@
+//! Carrying out plans: an intent before each request, the outcome after it, no decisions.
+//!
+//! Many plans are carried out together: one durable commit for all their intents, then the requests (batches where the
+//! connector has them, single writes in flight side by side where not), and what has to be stored is handed back. Nothing
+//! of our own is open during a request.
+
+mod link;
+mod permit;
+mod send;
+
+use std::sync::Arc;
+
+use super::{Engine, fetch::Fetched};
+use crate::{
+    client::{Outcome, Road, WriteFault, Written},
+    core::{
+        fault::Fault,
+        mapping::Mapping,
+        plan::{Plan, Write},
+        record::{Record, RecordKey},
+        status::{Side, Sides, WriteKind, WriteStatus},
+        value::{Map, Value},
+    },
+    store::{
+        self, Op,
+        write::{FinishedWrite, NewWrite},
+    },
+};
+
+/// What became of a plan.
+#[derive(Debug)]
+pub enum Applied {
+    /// Everything was done; `ops` make it part of our own data.
+    Done(Done),
+    /// The other side changed in between: the pair has to be read and planned again.
+    Again {
+        /// The outcomes so far.
+        ops: Vec<Op>,
+        /// Why.
+        fault: Fault,
+    },
+    /// A write failed or its outcome is unknown.
+    Failed {
+        /// The outcomes so far.
+        ops: Vec<Op>,
+        /// Why.
+        fault: Fault,
+    },
+}
+
+/// A plan that was carried out.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// What has to be stored, in one submission.
+    pub ops: Vec<Op>,
+    /// Records made.
+    pub created: u64,
+    /// Records changed.
+    pub updated: u64,
+    /// Records removed.
+    pub deleted: u64,
+    /// Pairs linked.
+    pub linked: u64,
+    /// A record that was made and that no answer has shown: what was sent is taken for what is there until it is read.
+    pub unread: Option<(Side, Record)>,
+}
+
+/// One plan to be carried out.
+#[derive(Debug, Clone, Copy)]
+pub struct Work<'a> {
+    /// The record it is about.
+    pub key: &'a RecordKey,
+    /// What it was made of.
+    pub fetched: &'a Fetched,
+    /// The plan.
+    pub plan: &'a Plan,
+}
+
+/// One plan under way.
+struct Course {
+    done: Done,
+    /// The records as they are after the writes so far.
+    after: Sides<Option<Record>>,
+    ended: Option<Applied>,
+}
+
+impl Course {
+    fn of(work: &Work<'_>) -> Self {
+        Self {
+            done: Done::default(),
+            after: Sides::of(|side| work.fetched.records.get(side).record().cloned()),
+            ended: None,
+        }
+    }
+
+    fn fail(&mut self, fault: Fault) {
+        let ops = std::mem::take(&mut self.done.ops);
+        self.ended = Some(Applied::Failed { ops, fault });
+    }
+}
+
+/// Carries out plans; what became of each, in the order given.
+pub async fn carry_out(
+    engine: &Engine,
+    mapping: &Mapping,
+    run_id: Option<i64>,
+    works: &[Work<'_>],
+    road: Road,
+) -> Result<Vec<Applied>, store::Error> {
+    let mut courses: Vec<Course> = works.iter().map(Course::of).collect();
+    let earlier = permit::earlier(engine, mapping, works).await?;
+    let stages = works
+        .iter()
+        .map(|work| work.plan.writes.len())
+        .max()
+        .unwrap_or_default();
+    for stage in 0..stages {
+        let due = due(works, &courses, stage);
+        let allowed = permit::allowed(engine, mapping, works, &due, &earlier, &mut courses).await?;
+        write(engine, mapping, run_id, works, allowed, &mut courses, road).await?;
+    }
+    let finish = |(work, mut course): (&Work<'_>, Course)| {
+        if let Some(ended) = course.ended {
+            return ended;
+        }
+        link::settle(engine, mapping, work, &course.after, &mut course.done);
+        permit::close(&earlier, work, &mut course.done);
+        Applied::Done(course.done)
+    };
+    Ok(works.iter().zip(courses).map(finish).collect())
+}
+
+/// A write of the plan at `at`.
+#[derive(Debug, Clone)]
+struct Due<'a> {
+    at: usize,
+    write: &'a Write,
+    /// The record written to, as it was read.
+    before: Option<&'a Record>,
+    /// Sent by itself, because only a single request carries what makes a repetition harmless.
+    is_single: bool,
+}
+
+fn due<'a>(works: &[Work<'a>], courses: &[Course], stage: usize) -> Vec<Due<'a>> {
+    let open = works.iter().zip(courses).enumerate();
+    open.filter(|(_, (_, course))| course.ended.is_none())
+        .filter_map(|(at, (work, _))| {
+            let write = work.plan.writes.get(stage)?;
+            Some(Due {
+                at,
+                write,
+                before: work.fetched.records.get(write.to).record(),
+                is_single: false,
+            })
+        })
+        .collect()
+}
+
+async fn write(
+    engine: &Engine,
+    mapping: &Mapping,
+    run_id: Option<i64>,
+    works: &[Work<'_>],
+    due: Vec<Due<'_>>,
+    courses: &mut [Course],
+    road: Road,
+) -> Result<(), store::Error> {
+    let intents: Vec<NewWrite> = due
+        .iter()
+        .filter_map(|due| {
+            Some(intent(
+                engine,
+                mapping,
+                run_id,
+                due.write,
+                &partner_id(works.get(due.at)?, due.write),
+            ))
+        })
+        .collect();
+    let keys: Vec<String> = intents.iter().map(|intent| intent.idempotency_key.clone()).collect();
+    let write_ids = engine.store().intend(intents).await?;
+    let sent = send::all(engine, mapping, &due, &keys, road).await;
+    for ((due, write_id), sent) in due.iter().zip(write_ids).zip(sent) {
+        if let Some(course) = courses.get_mut(due.at) {
+            note(course, due.write, write_id, sent);
+        }
+    }
+    Ok(())
+}
+
+/// Puts the outcome of one write on record.
+fn note(course: &mut Course, write: &Write, write_id: i64, sent: send::Sent) {
+    match sent.outcome {
+        Ok(written) => {
+            count(&mut course.done, write.kind);
+            let ended = outcome(write_id, WriteStatus::Succeeded, None, written.as_ref());
+            course.done.ops.push(Op::FinishWrite(ended));
+            let before = course.after.get_mut(write.to).take();
+            let after = written.map(|written| after(before, write, written));
+            if sent.is_unread && write.kind == WriteKind::Create {
+                course.done.unread = after.clone().map(|record| (write.to, record));
+            }
+            *course.after.get_mut(write.to) = after;
+        }
+        Err(WriteFault { fault, outcome: known }) => {
+            let status = match known {
+                Outcome::Unknown => WriteStatus::Unknown,
+                _ => WriteStatus::Failed,
+            };
+            course
+                .done
+                .ops
+                .push(Op::FinishWrite(outcome(write_id, status, fault.status, None)));
+            let ops = std::mem::take(&mut course.done.ops);
+            course.ended = Some(match known {
+                Outcome::Stale | Outcome::Exists | Outcome::Missing => Applied::Again { ops, fault },
+                Outcome::NotWritten | Outcome::Unknown => Applied::Failed { ops, fault },
+            });
+        }
+    }
+}
+
+/// The record as it is after the write; where nobody has shown it, what was sent is taken for what is there.
+fn after(before: Option<Record>, write: &Write, written: Written) -> Record {
+    if let Some(record) = written.record {
+        return record;
+    }
+    let mut fields = before.map(|record| record.fields).unwrap_or_default();
+    lay_over(&mut fields, &write.fields);
+    Record {
+        id: written.id,
+        fields,
+        version: written.version,
+        updated_at: None,
+    }
+}
+
+fn lay_over(fields: &mut Map, changes: &Map) {
+    for (name, change) in changes {
+        match (fields.get_mut(name), change) {
+            (Some(Value::Map(fields)), Value::Map(changes)) => lay_over(fields, changes),
+            _ => drop(fields.insert(name.clone(), change.clone())),
+        }
+    }
+}
+
+/// The id of the record that a write comes from.
+fn partner_id(work: &Work<'_>, write: &Write) -> String {
+    let from = work.fetched.records.get(write.to.other()).record();
+    from.map_or_else(|| work.key.record_id.clone(), |record| record.id.clone())
+}
+
+fn intent(engine: &Engine, mapping: &Mapping, run_id: Option<i64>, write: &Write, partner: &str) -> NewWrite {
+    let values_hash = engine.key().field("write", Some(&Value::Map(write.fields.clone())));
+    let name = format!(
+        "{}\n{}\n{}\n{partner}\n{values_hash:x}",
+        mapping.name, write.to, write.kind
+    );
+    NewWrite {
+        run_id,
+        mapping: Arc::from(mapping.name.as_str()),
+        side: write.to,
+        kind: write.kind,
+        record_id: write.id.clone(),
+        partner_id: partner.to_owned(),
+        idempotency_key: format!("syncline-{}", hex::encode(engine.key().text(&name))),
+        values_hash,
+    }
+}
+
+fn outcome(write_id: i64, status: WriteStatus, http_status: Option<u16>, written: Option<&Written>) -> FinishedWrite {
+    FinishedWrite {
+        write_id,
+        status,
+        http_status,
+        record_id: written.map(|written| written.id.clone()),
+        version: written.and_then(|written| written.version.clone()),
+    }
+}
+
+const fn count(done: &mut Done, kind: WriteKind) {
+    match kind {
+        WriteKind::Create => done.created += 1,
+        WriteKind::Update => done.updated += 1,
+        WriteKind::Delete => done.deleted += 1,
+    }
+}

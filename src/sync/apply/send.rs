@@ -1,0 +1,180 @@
+//! Sending writes: batches where the connector has them, else many single requests in flight.
+
+use std::collections::BTreeMap;
+
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
+
+use super::Due;
+use crate::{
+    client::{BatchItem, Outcome, Road, System, WriteFault, Written},
+    core::{
+        mapping::Mapping,
+        plan::Write,
+        record::Record,
+        status::{Side, WriteKind},
+    },
+    sync::Engine,
+};
+
+/// What came of one write.
+pub(super) struct Sent {
+    pub(super) outcome: Result<Option<Written>, WriteFault>,
+    /// Whether nobody has seen the record since.
+    pub(super) is_unread: bool,
+}
+
+/// One request, as places in the list of writes.
+enum Request {
+    Single(usize),
+    Batch(Vec<usize>),
+}
+
+/// Sends every write; what came of each, in the order given. `keys` are the idempotency keys.
+pub(super) async fn all(engine: &Engine, mapping: &Mapping, due: &[Due<'_>], keys: &[String], road: Road) -> Vec<Sent> {
+    let mut sent: Vec<Option<Sent>> = due.iter().map(|_| None).collect();
+    let mut work: Vec<BoxFuture<'_, Vec<(usize, Sent)>>> = Vec::new();
+    for request in requests(engine, mapping, due) {
+        work.push(carry_out(engine, mapping, due, keys, request, road).boxed());
+    }
+    let mut work = stream::iter(work).buffer_unordered(engine.limits().in_flight);
+    while let Some(some) = work.next().await {
+        for (at, one) in some {
+            if let Some(slot) = sent.get_mut(at) {
+                *slot = Some(one);
+            }
+        }
+    }
+    sent.into_iter().flatten().collect()
+}
+
+/// Cuts the writes into requests: those of one side and kind go together as far as the connector allows.
+fn requests(engine: &Engine, mapping: &Mapping, due: &[Due<'_>]) -> Vec<Request> {
+    let mut groups: BTreeMap<(Side, WriteKind), Vec<usize>> = BTreeMap::new();
+    let mut requests = Vec::new();
+    for (at, one) in due.iter().enumerate() {
+        if one.is_single {
+            requests.push(Request::Single(at));
+        } else {
+            groups.entry((one.write.to, one.write.kind)).or_default().push(at);
+        }
+    }
+    for ((side, kind), places) in groups {
+        let system = engine.end(mapping, side).ok();
+        let size = system.and_then(|system| system.batch_size(&mapping.end(side).object, kind));
+        match size.and_then(|size| usize::try_from(size).ok()) {
+            Some(size) if size > 1 && places.len() > 1 => {
+                requests.extend(places.chunks(size).map(|part| Request::Batch(part.to_vec())));
+            }
+            _ => requests.extend(places.into_iter().map(Request::Single)),
+        }
+    }
+    requests
+}
+
+async fn carry_out(
+    engine: &Engine,
+    mapping: &Mapping,
+    due: &[Due<'_>],
+    keys: &[String],
+    request: Request,
+    road: Road,
+) -> Vec<(usize, Sent)> {
+    let write = |at: usize| Some((due.get(at)?.write, keys.get(at)?.as_str()));
+    match request {
+        Request::Single(at) => match due.get(at).zip(keys.get(at)) {
+            Some((due, key)) => vec![(at, single(engine, mapping, due, key).await)],
+            None => Vec::new(),
+        },
+        Request::Batch(places) => {
+            let writes: Vec<(usize, &Write, &str)> = places
+                .into_iter()
+                .filter_map(|at| write(at).map(|(write, key)| (at, write, key)))
+                .collect();
+            batch(engine, mapping, &writes, road).await
+        }
+    }
+}
+
+async fn batch(engine: &Engine, mapping: &Mapping, writes: &[(usize, &Write, &str)], road: Road) -> Vec<(usize, Sent)> {
+    let Some((_, first, _)) = writes.first() else {
+        return Vec::new();
+    };
+    let object = &mapping.end(first.to).object;
+    let items: Vec<BatchItem<'_>> = writes
+        .iter()
+        .map(|(_, write, key)| BatchItem {
+            id: write.id.as_deref(),
+            version: write.version.as_deref(),
+            fields: &write.fields,
+            key,
+        })
+        .collect();
+    let outcomes = match engine.end(mapping, first.to) {
+        Ok(system) => system.write_batch(object, first.kind, &items, road).await,
+        Err(fault) => items.iter().map(|_| Err(not_written(fault.clone()))).collect(),
+    };
+    let sent = |((at, ..), outcome): (&(usize, &Write, &str), Result<Written, WriteFault>)| {
+        let is_unread = matches!(&outcome, Ok(written) if written.record.is_none());
+        let outcome = outcome.map(Some);
+        (*at, Sent { outcome, is_unread })
+    };
+    writes.iter().zip(outcomes).map(sent).collect()
+}
+
+async fn single(engine: &Engine, mapping: &Mapping, due: &Due<'_>, key: &str) -> Sent {
+    let write = due.write;
+    let object = &mapping.end(write.to).object;
+    let system = match engine.end(mapping, write.to) {
+        Ok(system) => system,
+        Err(fault) => {
+            return Sent {
+                outcome: Err(not_written(fault)),
+                is_unread: false,
+            };
+        }
+    };
+    let (id, version) = (write.id.as_deref().unwrap_or_default(), write.version.as_deref());
+    let outcome = match write.kind {
+        WriteKind::Create => system.create(object, &write.fields, key).await.map(Some),
+        WriteKind::Update => system.update(object, id, &write.fields, version, key).await.map(Some),
+        WriteKind::Delete => system.delete(object, id, version, key).await.map(|()| None),
+    };
+    let outcome = match outcome {
+        Ok(Some(written)) => Ok(Some(shown(system, mapping, due, written).await)),
+        other => other,
+    };
+    let is_unread = matches!(&outcome, Ok(Some(written)) if written.record.is_none());
+    Sent { outcome, is_unread }
+}
+
+/// The record as the answer says, else as a read says, since systems round, cut and spell what they are sent.
+async fn shown(system: &System, mapping: &Mapping, due: &Due<'_>, mut written: Written) -> Written {
+    let is_shown = |record: &Record| record.id == written.id && is_whole(mapping, due, record);
+    if !written.record.as_ref().is_some_and(is_shown) {
+        let object = &mapping.end(due.write.to).object;
+        written.record = system.get(object, &written.id, Road::Event).await.ok().flatten();
+    }
+    written
+}
+
+/// Whether an answer holds every mapped field that was written or was there before: many answer ids alone, or only what
+/// changed, and a field that is merely not told must not be taken for empty.
+fn is_whole(mapping: &Mapping, due: &Due<'_>, answered: &Record) -> bool {
+    let paths = mapping
+        .fields
+        .iter()
+        .filter_map(|field| field.paths.get(due.write.to).as_ref());
+    paths
+        .filter(|path| {
+            let was_there = due.before.is_some_and(|record| path.get_in(&record.fields).is_some());
+            was_there || path.get_in(&due.write.fields).is_some()
+        })
+        .all(|path| path.get_in(&answered.fields).is_some())
+}
+
+const fn not_written(fault: crate::core::fault::Fault) -> WriteFault {
+    WriteFault {
+        fault,
+        outcome: Outcome::NotWritten,
+    }
+}

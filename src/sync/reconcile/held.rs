@@ -1,0 +1,116 @@
+//! Guard rails: a reconciliation whose plans would do more than the mapping allows repairs nothing until a person says so.
+
+use crate::{
+    core::{drift::Planned, mapping::Guard},
+    store::scan::Counts,
+};
+
+/// Without a limit of the mapping's own, so many deletes are let through where 1 % would be more.
+const DELETES_MAX: u64 = 50;
+
+/// Why a reconciliation must not repair; `released` is what a person has agreed to.
+pub(super) fn reason(guard: Guard, planned: Planned, counts: Counts, released: Option<Planned>) -> Option<String> {
+    match released {
+        Some(released) => beyond(planned, released),
+        None => over(guard, planned, counts),
+    }
+}
+
+/// Plans beyond the guard rails.
+fn over(guard: Guard, planned: Planned, counts: Counts) -> Option<String> {
+    let records = counts.left.max(counts.right);
+    let deletes_max = guard
+        .delete
+        .map_or_else(|| (records / 100).clamp(1, DELETES_MAX), |share| share.of(records));
+    let checks = [
+        ("delete", planned.deletes, Some(deletes_max)),
+        // Where nothing is linked yet the first run changes what it must.
+        (
+            "change",
+            planned.updates,
+            (counts.pairs > 0).then(|| guard.change.of(records)),
+        ),
+        ("create", planned.creates, guard.create.map(|share| share.of(records))),
+    ];
+    let over = checks
+        .into_iter()
+        .find_map(|(what, count, max)| Some((what, count, max.filter(|max| count > *max)?)));
+    over.map(|(what, count, max)| {
+        format!("would {what} {count} records, but the mapping allows {max}: release or discard this run")
+    })
+}
+
+/// Plans beyond what was released.
+fn beyond(planned: Planned, released: Planned) -> Option<String> {
+    let checks = [
+        ("delete", planned.deletes, released.deletes),
+        ("change", planned.updates, released.updates),
+        ("create", planned.creates, released.creates),
+    ];
+    let over = checks.into_iter().find(|(_, count, max)| count > max);
+    over.map(|(what, count, max)| {
+        format!("would {what} {count} records by now, but {max} were released: release or discard this run again")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::period::Share;
+
+    const GUARD: Guard = Guard {
+        delete: None,
+        change: Share::Percent(25_000),
+        create: None,
+    };
+
+    const fn planned(creates: u64, updates: u64, deletes: u64) -> Planned {
+        Planned {
+            creates,
+            updates,
+            deletes,
+        }
+    }
+
+    fn counts(records: u64, pairs: u64) -> Counts {
+        Counts {
+            left: records,
+            right: records,
+            pairs,
+        }
+    }
+
+    #[test]
+    fn a_plan_beyond_a_guard_rail_is_held_and_says_what_it_would_do() {
+        let said = reason(GUARD, planned(0, 0, 11), counts(1_000, 1_000), None).unwrap();
+        assert!(
+            said.contains("delete 11 records") && said.contains("allows 10"),
+            "{said}"
+        );
+        assert!(reason(GUARD, planned(0, 0, 51), counts(1_000_000, 1), None).is_some());
+        assert!(reason(GUARD, planned(0, 251, 0), counts(1_000, 1_000), None).is_some());
+        let strict = Guard {
+            create: Some(Share::Count(5)),
+            ..GUARD
+        };
+        assert!(reason(strict, planned(6, 0, 0), counts(9, 9), None).is_some());
+    }
+
+    #[test]
+    fn a_plan_within_the_guard_rails_and_a_first_run_go_through() {
+        assert_eq!(reason(GUARD, planned(5_000, 250, 10), counts(1_000, 1_000), None), None);
+        assert_eq!(reason(GUARD, planned(0, 900, 0), counts(1_000, 0), None), None);
+    }
+
+    #[test]
+    fn a_released_run_does_at_most_what_it_announced() {
+        let released = Some(planned(0, 900, 20));
+        let counts = counts(1_000, 1_000);
+        assert_eq!(reason(GUARD, planned(0, 900, 19), counts, released), None);
+        let said = reason(GUARD, planned(1, 900, 20), counts, released).unwrap();
+        assert!(
+            said.contains("create 1 records") && said.contains("0 were released"),
+            "{said}"
+        );
+    }
+}

@@ -1,0 +1,436 @@
+//! Comparing both systems: what drifted, since when and why, and repairing it under guard rails.
+//!
+//! 1. The links and both listings go into a scratch file ([`crate::store::scan`]): linked records as hashes, others whole.
+//! 2. Every pair that is not as it was agreed is read again from both systems and planned: only what still differs then is
+//!    drift. Records without a link are planned from the listings, in chunks, with everything else looked up in bulk.
+//! 3. If the plans stay within the mapping's guard rails they are carried out, each after one more look.
+//!
+//! A listing that did not come to its end proves nothing about what is missing: then pairs with a missing record are left
+//! alone, and no record is made before the other system was searched for it.
+
+mod evidence;
+mod held;
+mod listing;
+mod planning;
+mod readback;
+mod repair;
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{Engine, Error};
+use crate::{
+    client::Meter,
+    core::{
+        drift::{Planned, Summary},
+        mapping::Mapping,
+        status::{RunKind, RunStatus, Side, Sides, Trigger},
+    },
+    store::{
+        Op,
+        audit::NewAudit,
+        failure::FailureFilter,
+        run::{Counters, NewRun},
+        scan::{self, Scan},
+    },
+};
+
+/// How long the lease of a reconciliation, or of one record in repair, lasts without being renewed.
+const LEASE: Duration = Duration::from_mins(4);
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Request {
+    /// `reconcile`, or `full` for the first time.
+    pub kind: RunKind,
+    /// Who or what asks.
+    pub trigger: Trigger,
+    /// Whether drift is repaired.
+    pub repair: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The run.
+    pub run_id: i64,
+    /// How it ended.
+    pub status: RunStatus,
+    /// Why it is held or failed.
+    pub note: Option<String>,
+    /// The numbers.
+    pub summary: Summary,
+    /// What was done.
+    pub counters: Counters,
+}
+
+impl From<scan::Error> for Error {
+    fn from(error: scan::Error) -> Self {
+        Self::Scan(error)
+    }
+}
+
+/// Compares both systems of a mapping, and repairs what the request and the guard rails allow.
+pub async fn reconcile(
+    engine: &Engine,
+    mapping: &Arc<Mapping>,
+    request: Request,
+    shutdown: &CancellationToken,
+) -> Result<Report, Error> {
+    let lease = Lease::take(engine, mapping).await?;
+    let run = NewRun {
+        kind: request.kind,
+        mapping: Some(Arc::from(mapping.name.as_str())),
+        trigger: request.trigger,
+        note: None,
+        job_key: None,
+    };
+    let run_id = engine.store().start_run(&run).await?;
+    carry_out(engine, mapping, run_id, request, None, lease, shutdown).await
+}
+
+/// Releases a held run: both systems are compared anew, and what has to be done is done if it is not more than the held run
+/// announced. If it is more by now, the run is held again.
+pub async fn release(engine: &Engine, run_id: i64, by: &str, shutdown: &CancellationToken) -> Result<Report, Error> {
+    let store = engine.store();
+    let run = store.run(run_id).await?.ok_or(Error::UnknownRun(run_id))?;
+    let name = run.mapping.unwrap_or_default();
+    let mapping = engine.mapping(&name).cloned().ok_or(Error::UnknownMapping(name))?;
+    let summary = store.drift_summary(run_id).await?;
+    let announced: Summary = summary
+        .and_then(|stored| serde_json::from_str(&stored.summary).ok())
+        .unwrap_or_default();
+    let lease = Lease::take(engine, &mapping).await?;
+    if !store.release_run(run_id, by).await? {
+        lease.give_back(engine).await?;
+        return Err(Error::NotHeld(run_id));
+    }
+    let entry = NewAudit {
+        actor: by.to_owned(),
+        action: "run.release".to_owned(),
+        subject: format!("run {run_id}"),
+        detail: None,
+    };
+    store.commit(vec![Op::Audit(entry)]).await?;
+    store.clear_drift(run_id).await?;
+    let request = Request {
+        kind: run.kind,
+        trigger: run.trigger,
+        repair: true,
+    };
+    carry_out(
+        engine,
+        &mapping,
+        run_id,
+        request,
+        Some(announced.planned),
+        lease,
+        shutdown,
+    )
+    .await
+}
+
+/// Among all nodes, one works on the reconciliation of a mapping.
+struct Lease {
+    name: String,
+    epoch: i64,
+}
+
+impl Lease {
+    async fn take(engine: &Engine, mapping: &Mapping) -> Result<Self, Error> {
+        let name = format!("reconcile/{}", mapping.name);
+        let epoch = engine.store().acquire_lease(&name, LEASE).await?;
+        let epoch = epoch.ok_or_else(|| Error::Busy(mapping.name.clone()))?;
+        Ok(Self { name, epoch })
+    }
+
+    async fn give_back(&self, engine: &Engine) -> Result<(), Error> {
+        Ok(engine.store().release_lease(&self.name, self.epoch).await?)
+    }
+}
+
+async fn carry_out(
+    engine: &Engine,
+    mapping: &Arc<Mapping>,
+    run_id: i64,
+    request: Request,
+    released: Option<Planned>,
+    lease: Lease,
+    shutdown: &CancellationToken,
+) -> Result<Report, Error> {
+    let context = Context {
+        engine: engine.clone(),
+        mapping: Arc::clone(mapping),
+        name: Arc::from(mapping.name.as_str()),
+        run_id,
+        request,
+        released,
+        scan: Scan::create(None).await?,
+        meter: Arc::default(),
+        stop: shutdown.child_token(),
+        stopped: Arc::default(),
+    };
+    let mut work = Reconciliation {
+        context: context.clone(),
+        tally: Tally::default(),
+    };
+    let result = {
+        let run = Box::pin(context.meter.measure(work.run()));
+        watched(&context, &lease, run).await
+    };
+    let report = work.close(result).await;
+    lease.give_back(engine).await?;
+    report
+}
+
+/// Lets the work go on while the lease is ours and there is time; else asks it to come to an end.
+async fn watched<T>(context: &Context, lease: &Lease, mut work: impl Future<Output = T> + Unpin) -> T {
+    let started = Instant::now();
+    let limit = context.engine.limits().run_time_max;
+    loop {
+        let left = limit.saturating_sub(started.elapsed());
+        tokio::select! {
+            biased;
+            ended = &mut work => return ended,
+            () = tokio::time::sleep((LEASE / 4).min(left.max(Duration::from_secs(1)))) => {}
+        }
+        let store = context.engine.store();
+        if started.elapsed() >= limit {
+            context.end(Stop::OutOfTime);
+        } else if let Ok(false) = store.renew_lease(&lease.name, lease.epoch, LEASE).await {
+            context.end(Stop::Lost);
+        }
+    }
+}
+
+/// Why a run ends before it is done.
+#[derive(Debug, Clone, Copy)]
+enum Stop {
+    OutOfTime,
+    Lost,
+}
+
+/// What every part of one reconciliation needs. Clones share it.
+#[derive(Clone)]
+struct Context {
+    engine: Engine,
+    mapping: Arc<Mapping>,
+    name: Arc<str>,
+    run_id: i64,
+    request: Request,
+    /// What a person has released.
+    released: Option<Planned>,
+    scan: Scan,
+    meter: Arc<Meter>,
+    stop: CancellationToken,
+    stopped: Arc<OnceLock<Stop>>,
+}
+
+impl Context {
+    fn end(&self, why: Stop) {
+        // The first reason counts.
+        let _ = self.stopped.set(why);
+        self.stop.cancel();
+    }
+
+    /// Whether the work may go on; asked before every chunk.
+    fn go_on(&self) -> Result<(), Error> {
+        if !self.stop.is_cancelled() {
+            return Ok(());
+        }
+        Err(match self.stopped.get() {
+            Some(Stop::OutOfTime) => Error::OutOfTime(self.engine.limits().run_time_max),
+            Some(Stop::Lost) => Error::Lost(self.mapping.name.clone()),
+            None => Error::Shutdown,
+        })
+    }
+
+    fn chunk(&self) -> u32 {
+        self.engine.limits().chunk.max(1)
+    }
+
+    /// A task of this run's own, counted with it.
+    fn task<F: Future<Output: Send> + Send + 'static>(
+        &self,
+        work: F,
+    ) -> impl Future<Output = F::Output> + Send + 'static {
+        let meter = Arc::clone(&self.meter);
+        async move { meter.measure(work).await }
+    }
+}
+
+/// Numbers of a run, or of a part of it.
+#[derive(Default)]
+struct Tally {
+    summary: Summary,
+    counters: Counters,
+    /// Sides whose listing left out a record that is there.
+    short: Sides<bool>,
+}
+
+impl Tally {
+    fn absorb(&mut self, part: Self) {
+        self.summary.absorb(part.summary);
+        self.counters.add(&part.counters);
+        self.short.left |= part.short.left;
+        self.short.right |= part.short.right;
+    }
+}
+
+/// Chunks at work, a bounded number at once; the first error stops the rest from being begun.
+struct Chunks {
+    running: JoinSet<Result<Tally, Error>>,
+    limit: usize,
+}
+
+impl Chunks {
+    fn new(context: &Context) -> Self {
+        Self {
+            running: JoinSet::new(),
+            limit: context.engine.limits().chunks_in_flight.max(1),
+        }
+    }
+
+    /// Begins one more chunk, after waiting for a place.
+    async fn begin(
+        &mut self,
+        context: &Context,
+        tally: &mut Tally,
+        work: impl Future<Output = Result<Tally, Error>> + Send + 'static,
+    ) -> Result<(), Error> {
+        while self.running.len() >= self.limit {
+            self.one(tally).await?;
+        }
+        self.running.spawn(context.task(work));
+        Ok(())
+    }
+
+    /// Waits for all that were begun, also where one has failed: a request under way is not to be cut off.
+    async fn end(mut self, tally: &mut Tally, so_far: Result<(), Error>) -> Result<(), Error> {
+        let mut result = so_far;
+        while !self.running.is_empty() {
+            result = result.and(self.one(tally).await);
+        }
+        result
+    }
+
+    async fn one(&mut self, tally: &mut Tally) -> Result<(), Error> {
+        match self.running.join_next().await {
+            Some(Ok(part)) => tally.absorb(part?),
+            Some(Err(broken)) => {
+                tracing::error!(%broken, "a part of a reconciliation broke off");
+                return Err(Error::Broken);
+            }
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+struct Reconciliation {
+    context: Context,
+    tally: Tally,
+}
+
+impl Reconciliation {
+    async fn run(&mut self) -> Result<(RunStatus, Option<String>), Error> {
+        let context = self.context.clone();
+        listing::links(&context).await?;
+        let (left, right) = tokio::join!(
+            listing::list(&context, Side::Left),
+            listing::list(&context, Side::Right)
+        );
+        let mut complete = Sides {
+            left: left?,
+            right: right?,
+        };
+        context.scan.prepare_matching().await?;
+        let counts = context.scan.counts().await?;
+        self.tally.counters.read = counts.left + counts.right;
+        let summary = &mut self.tally.summary;
+        (summary.left_records, summary.right_records) = (counts.left, counts.right);
+        summary.complete = complete.left && complete.right;
+        if self.is_first(counts).await? {
+            planning::unlinked(&context, &mut self.tally, complete, planning::Then::Settle).await?;
+        } else {
+            planning::pairs(&context, &mut self.tally, counts.pairs, &mut complete).await?;
+            self.tally.summary.complete = complete.left && complete.right;
+            planning::unlinked(&context, &mut self.tally, complete, planning::Then::Plan).await?;
+            if !context.request.repair {
+                return Ok((RunStatus::Succeeded, Some("reported only".to_owned())));
+            }
+            let planned = self.tally.summary.planned;
+            if let Some(reason) = held::reason(context.mapping.reconcile.guard, planned, counts, context.released) {
+                return Ok((RunStatus::Held, Some(reason)));
+            }
+            repair::todos(&context, &mut self.tally, complete).await?;
+        }
+        readback::all(&context).await?;
+        let status = if self.tally.counters.failed > 0 {
+            RunStatus::Partial
+        } else {
+            RunStatus::Succeeded
+        };
+        let note = (!self.tally.summary.complete)
+            .then(|| "a listing did not come to its end: missing records were left alone".to_owned());
+        Ok((status, note))
+    }
+
+    /// Whether no plan can run into a guard rail, so that each chunk is carried out as soon as it is planned: nothing is
+    /// linked yet, so that nothing can be deleted, and the mapping sets no limit to new records.
+    async fn is_first(&self, counts: scan::Counts) -> Result<bool, Error> {
+        let context = &self.context;
+        let is_free = context.request.repair
+            && counts.pairs == 0
+            && context.released.is_none()
+            && context.mapping.reconcile.guard.create.is_none();
+        if !is_free {
+            return Ok(false);
+        }
+        // Failed records are looked at with what the failures say.
+        let filter = FailureFilter {
+            mapping: Some(context.mapping.name.clone()),
+            ..FailureFilter::default()
+        };
+        Ok(context.engine.store().failure_count(&filter).await? == 0)
+    }
+
+    async fn close(mut self, result: Result<(RunStatus, Option<String>), Error>) -> Result<Report, Error> {
+        let store = self.context.engine.store();
+        let run_id = self.context.run_id;
+        let (status, note) = match &result {
+            Ok((status, note)) => (*status, note.clone()),
+            Err(Error::Shutdown) => (RunStatus::Cancelled, Some(Error::Shutdown.to_string())),
+            Err(error) => (RunStatus::Failed, Some(error.to_string())),
+        };
+        if result.is_ok() {
+            let summary = serde_json::to_string(&self.tally.summary).unwrap_or_default();
+            store
+                .save_drift_summary(run_id, &self.context.mapping.name, &summary)
+                .await?;
+        }
+        let (requests, bytes) = self.context.meter.take();
+        self.tally.counters.requests = requests;
+        self.tally.counters.bytes = bytes;
+        let counters = self.tally.counters;
+        store.commit(vec![Op::AddCounters { run_id, counters }]).await?;
+        store.finish_run(run_id, status, note.as_deref()).await?;
+        result?;
+        Ok(Report {
+            run_id,
+            status,
+            note,
+            summary: self.tally.summary,
+            counters,
+        })
+    }
+}
+
+fn bytes(hashes: &[u64]) -> Vec<u8> {
+    hashes.iter().flat_map(|hash| hash.to_be_bytes()).collect()
+}

@@ -1,0 +1,219 @@
+//! What would have to be done: every pair that is not as it was agreed, and every record without a link.
+
+use std::collections::HashMap;
+
+use super::{
+    Chunks, Context, Tally,
+    evidence::{self, Case},
+    repair,
+};
+use crate::{
+    client::Road,
+    core::{
+        fault::Fault,
+        plan::LinkStep,
+        record::RecordKey,
+        status::{DriftOutcome, FailureStatus, Side, Sides},
+    },
+    store::scan::{Candidates, Suspect, Unlinked},
+    sync::{
+        Error,
+        fetch::{Listed, Look},
+        record::{self, Planned},
+    },
+};
+
+/// What is done with a chunk of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// It is planned, and what has to be done is remembered.
+    Plan,
+    /// It is planned and carried out at once.
+    Settle,
+}
+
+/// Plans every pair that is not as it was agreed. A pair that a listing did not show and that is there all the same means
+/// that the listing was short.
+pub(super) async fn pairs(
+    context: &Context,
+    tally: &mut Tally,
+    count: u64,
+    complete: &mut Sides<bool>,
+) -> Result<(), Error> {
+    let mut chunks = Chunks::new(context);
+    let suspects = begin_pairs(context, tally, complete, &mut chunks).await;
+    let (suspects, result) = match suspects {
+        Ok(suspects) => (suspects, Ok(())),
+        Err(error) => (0, Err(error)),
+    };
+    chunks.end(tally, result).await?;
+    let unchanged = count.saturating_sub(suspects);
+    let fields = context.mapping.fields.len() as u64;
+    tally.summary.add_unchanged(unchanged, fields);
+    tally.counters.unchanged += unchanged;
+    complete.left &= !tally.short.left;
+    complete.right &= !tally.short.right;
+    Ok(())
+}
+
+async fn begin_pairs(
+    context: &Context,
+    tally: &mut Tally,
+    complete: &Sides<bool>,
+    chunks: &mut Chunks,
+) -> Result<u64, Error> {
+    let (mut after, mut count) = (0, 0);
+    loop {
+        context.go_on()?;
+        let suspects = context.scan.suspects(after, context.chunk()).await?;
+        let Some(last) = suspects.last() else { return Ok(count) };
+        after = last.link_id;
+        count += suspects.len() as u64;
+        let is_believed = |one: &Suspect| (one.has_left || complete.left) && (one.has_right || complete.right);
+        let believed: Vec<Suspect> = suspects.into_iter().filter(is_believed).collect();
+        let own = context.clone();
+        chunks
+            .begin(context, tally, async move { plan_pairs(&own, believed).await })
+            .await?;
+    }
+}
+
+async fn plan_pairs(context: &Context, suspects: Vec<Suspect>) -> Result<Tally, Error> {
+    let look = |one: &Suspect| Look::at(RecordKey::new(context.name.clone(), Side::Left, one.left_id.clone()));
+    let looks: Vec<Look> = suspects.iter().map(look).collect();
+    let planned = record::plan_all(&context.engine, &context.mapping, &looks, Road::Reconcile).await?;
+    let mut short = Sides {
+        left: false,
+        right: false,
+    };
+    for (suspect, planned) in suspects.iter().zip(&planned) {
+        let Ok(planned) = planned else { continue };
+        short.left |= !suspect.has_left && planned.seen.left;
+        short.right |= !suspect.has_right && planned.seen.right;
+    }
+    let mut tally = note_all(context, &looks, planned).await?;
+    tally.short = short;
+    Ok(tally)
+}
+
+/// Plans every record that is in no link, and does what is wanted then.
+pub(super) async fn unlinked(
+    context: &Context,
+    tally: &mut Tally,
+    complete: Sides<bool>,
+    then: Then,
+) -> Result<(), Error> {
+    for side in [Side::Left, Side::Right] {
+        let mut chunks = Chunks::new(context);
+        let result = begin_unlinked(context, tally, side, complete, then, &mut chunks).await;
+        chunks.end(tally, result).await?;
+    }
+    Ok(())
+}
+
+async fn begin_unlinked(
+    context: &Context,
+    tally: &mut Tally,
+    side: Side,
+    complete: Sides<bool>,
+    then: Then,
+    chunks: &mut Chunks,
+) -> Result<(), Error> {
+    let mut after = String::new();
+    loop {
+        context.go_on()?;
+        let found = context.scan.unlinked(side, &after, context.chunk()).await?;
+        let Some(last) = found.last() else { return Ok(()) };
+        after.clone_from(&last.id);
+        // A pair is planned from its left record.
+        let is_due = |one: &Unlinked| side == Side::Left || !matches!(one.candidates, Candidates::One(_));
+        let looks: Vec<Look> = found
+            .into_iter()
+            .filter(is_due)
+            .map(|one| look(context, side, one, complete))
+            .collect();
+        let own = context.clone();
+        chunks
+            .begin(context, tally, async move {
+                match then {
+                    Then::Plan => plan_unlinked(&own, looks).await,
+                    Then::Settle => repair::settle(&own, looks, repair::Drift::New).await,
+                }
+            })
+            .await?;
+    }
+}
+
+/// A record without a link, with what the listings have for it. Where the other listing was short, that it shows no
+/// partner means nothing: the other system is searched.
+pub(super) fn look(context: &Context, side: Side, found: Unlinked, complete: Sides<bool>) -> Look {
+    let is_complete = *complete.get(side.other());
+    let key = RecordKey::new(context.name.clone(), side, found.id);
+    let is_known = is_complete || found.candidates != Candidates::None;
+    Look {
+        key,
+        listed: is_known.then_some(Listed {
+            candidates: found.candidates,
+            record: found.record,
+            partner: found.partner,
+            is_proof: is_complete && found.has_keys,
+        }),
+    }
+}
+
+async fn plan_unlinked(context: &Context, looks: Vec<Look>) -> Result<Tally, Error> {
+    let planned = record::plan_all(&context.engine, &context.mapping, &looks, Road::Reconcile).await?;
+    note_all(context, &looks, planned).await
+}
+
+/// Puts plans into the numbers and the report, and remembers what has to be done.
+async fn note_all(context: &Context, looks: &[Look], planned: Vec<Result<Planned, Fault>>) -> Result<Tally, Error> {
+    let mut tally = Tally::default();
+    let mut ops = Vec::new();
+    let mut good: Vec<(&Look, Planned)> = Vec::with_capacity(planned.len());
+    for (look, planned) in looks.iter().zip(planned) {
+        match planned {
+            Ok(planned) => good.push((look, planned)),
+            Err(fault) => {
+                tally.counters.failed += 1;
+                let before = HashMap::new();
+                repair::fail(context, &look.key, (None, None), fault, &before, &mut ops);
+            }
+        }
+    }
+    let cases: Vec<Case<'_>> = good
+        .iter()
+        .map(|(look, planned)| Case::of(&look.key, planned))
+        .collect();
+    let known = evidence::gather(context, &cases).await?;
+    let items = known.items(context, &cases).await?;
+    let mut todos = Vec::new();
+    for ((look, planned), (items, is_parked)) in good.iter().zip(items) {
+        tally.summary.add(&planned.plan, &items.found);
+        let outcome = if is_parked {
+            DriftOutcome::Failed
+        } else {
+            DriftOutcome::Reported
+        };
+        ops.extend(items.into_ops(context, outcome));
+        if planned.plan.link == LinkStep::Keep && planned.plan.is_quiet() {
+            tally.counters.unchanged += 1;
+        } else if is_parked {
+            tally.counters.skipped += 1;
+        } else {
+            let partner = match look.listed.as_ref().map(|listed| &listed.candidates) {
+                Some(Candidates::One(partner)) => Some(partner.clone()),
+                _ => None,
+            };
+            todos.push((look.key.side, look.key.record_id.clone(), partner));
+        }
+    }
+    context.scan.add_todos(todos).await?;
+    context.engine.store().commit(ops).await?;
+    Ok(tally)
+}
+
+/// Whether a record waits for a person: it was refused twice in a row.
+pub(super) fn is_parked(status: Option<FailureStatus>) -> bool {
+    status == Some(FailureStatus::Parked)
+}

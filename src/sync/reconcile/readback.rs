@@ -1,0 +1,121 @@
+//! Reading what was made and not shown by any answer, as batches mostly do not: systems round, cut, spell and fill in what
+//! they are sent, and the base must say what is there. A few records are read one by one, many by one more listing.
+
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
+
+use super::{Context, listing};
+use crate::{
+    client::{Listing, Road},
+    core::{
+        diff,
+        fault::Fault,
+        record::{Base, BaseField, Record},
+        status::Side,
+    },
+    store::{
+        Op,
+        link::{Agreement, StoredLink, SyncedLink},
+    },
+    sync::Error,
+};
+
+/// Up to so many records are read one by one.
+const SINGLES_MAX: u32 = 100;
+
+/// Reads what was made on both sides.
+pub(super) async fn all(context: &Context) -> Result<(), Error> {
+    for side in [Side::Left, Side::Right] {
+        let made = context.scan.made(side, "", SINGLES_MAX + 1).await?;
+        if made.is_empty() {
+            continue;
+        }
+        if made.len() > SINGLES_MAX as usize {
+            list(context, side).await?;
+        } else {
+            singles(context, side, made).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn singles(context: &Context, side: Side, ids: Vec<String>) -> Result<(), Error> {
+    let system = context.engine.end(&context.mapping, side)?;
+    let object = &context.mapping.end(side).object;
+    let mut reads: Vec<BoxFuture<'_, Result<Option<Record>, Fault>>> = Vec::with_capacity(ids.len());
+    for id in &ids {
+        reads.push(system.get(object, id, Road::Reconcile).boxed());
+    }
+    let read: Vec<_> = stream::iter(reads)
+        .buffer_unordered(context.engine.limits().in_flight)
+        .collect()
+        .await;
+    // What cannot be read now is looked at by the next reconciliation.
+    let records = read.into_iter().filter_map(|read| read.ok().flatten());
+    compare(context, side, records.collect()).await
+}
+
+async fn list(context: &Context, side: Side) -> Result<(), Error> {
+    let system = context.engine.end(&context.mapping, side)?;
+    let object = &context.mapping.end(side).object;
+    let listing = Listing {
+        projection: Some(context.mapping.wanted(side)),
+        ..Listing::default()
+    };
+    let mut lister = system.list(object, listing, Road::Reconcile);
+    while let Some(page) = lister.next().await? {
+        context.go_on()?;
+        compare(context, side, page.records).await?;
+    }
+    Ok(())
+}
+
+/// Corrects the bases of pairs whose made record looks otherwise than it was sent.
+async fn compare(context: &Context, side: Side, records: Vec<Record>) -> Result<(), Error> {
+    let key = context.engine.key();
+    let read = records.iter().map(|record| {
+        let hashes = listing::hashes(key, &context.mapping, side, record);
+        (record.id.clone(), hashes)
+    });
+    let unlike = context.scan.unlike_sent(side, read.collect()).await?;
+    let unlike: Vec<&Record> = unlike.into_iter().filter_map(|place| records.get(place)).collect();
+    let ids: Vec<&str> = unlike.iter().map(|record| record.id.as_str()).collect();
+    let links = context.engine.store().links_by(&context.name, side, &ids).await?;
+    let corrected = links.iter().filter_map(|stored| {
+        let record = unlike.iter().find(|record| record.id == stored.link.id(side))?;
+        Some(Op::SyncLink(SyncedLink {
+            link_id: stored.link.link_id,
+            agreement: corrected(context, side, stored, record),
+        }))
+    });
+    Ok(context.engine.store().commit(corrected.collect()).await?)
+}
+
+fn corrected(context: &Context, side: Side, stored: &StoredLink, record: &Record) -> Agreement {
+    let hashes: Vec<Option<u64>> = diff::hashes(context.engine.key(), &context.mapping, side, record).collect();
+    let fields = context.mapping.fields.iter().zip(hashes).filter_map(|(field, hash)| {
+        let known = stored.link.base.field(field.definition)?;
+        let hash = hash?;
+        Some(match side {
+            Side::Left => BaseField { left: hash, ..known },
+            Side::Right => BaseField { right: hash, ..known },
+        })
+    });
+    let mut agreement = Agreement {
+        base: Base::new(fields.collect()),
+        left_version: stored.left_version.clone(),
+        right_version: stored.right_version.clone(),
+        left_updated_at: stored.left_updated_at,
+        right_updated_at: stored.right_updated_at,
+    };
+    match side {
+        Side::Left => {
+            agreement.left_version.clone_from(&record.version);
+            agreement.left_updated_at = record.updated_at;
+        }
+        Side::Right => {
+            agreement.right_version.clone_from(&record.version);
+            agreement.right_updated_at = record.updated_at;
+        }
+    }
+    agreement
+}

@@ -1,0 +1,311 @@
+//! Carrying out what was planned, chunk by chunk: each record is leased and looked at once more, the writes of a chunk go
+//! out together, and what came of them is stored in one durable commit.
+
+use std::collections::HashMap;
+
+use super::{
+    Chunks, Context, LEASE, Tally,
+    evidence::{self, Case, Known},
+    listing, planning,
+};
+use crate::{
+    client::Road,
+    core::{
+        fault::Fault,
+        record::RecordKey,
+        status::{ChangeOrigin, DriftOutcome, EventKind, FailureClass, RunKind, Side, Sides, Stage},
+    },
+    store::{
+        self, Op,
+        change::NewChange,
+        drift::SettledDrift,
+        failure::{Failure, NewFailure},
+        lock::Guard,
+        scan::Candidates,
+    },
+    sync::{
+        Error,
+        fetch::Look,
+        record::{self, Ending, Synced},
+    },
+};
+
+/// Changes that a reconciliation leaves to be looked at stand behind live events.
+const PRIORITY: i64 = 10;
+
+/// Whether the report has the differences already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Drift {
+    /// They are added now, with what became of them.
+    New,
+    /// They are in it; what became of them is added.
+    Known,
+}
+
+/// Carries out what was planned.
+pub(super) async fn todos(context: &Context, tally: &mut Tally, complete: Sides<bool>) -> Result<(), Error> {
+    let mut chunks = Chunks::new(context);
+    let result = begin(context, tally, complete, &mut chunks).await;
+    chunks.end(tally, result).await
+}
+
+async fn begin(context: &Context, tally: &mut Tally, complete: Sides<bool>, chunks: &mut Chunks) -> Result<(), Error> {
+    let mut after = 0;
+    loop {
+        context.go_on()?;
+        let todos = context.scan.todos(after, context.chunk()).await?;
+        let Some(last) = todos.last() else { return Ok(()) };
+        after = last.todo_id;
+        let looks = todos
+            .into_iter()
+            .map(|todo| planning::look(context, todo.side, todo.found, complete))
+            .collect();
+        let own = context.clone();
+        chunks
+            .begin(context, tally, async move { settle(&own, looks, Drift::Known).await })
+            .await?;
+    }
+}
+
+/// Looks at records under a lease and does what their plans say.
+pub(super) async fn settle(context: &Context, looks: Vec<Look>, drift: Drift) -> Result<Tally, Error> {
+    let mut tally = Tally::default();
+    let (looks, guards, busy) = lock(context, looks).await?;
+    // Somebody works on them this moment, with the same planner.
+    tally.counters.skipped += busy;
+    let keys: Vec<RecordKey> = looks.iter().map(|look| look.key.clone()).collect();
+    let (engine, mapping, run_id) = (&context.engine, &context.mapping, context.run_id);
+    let synced = match record::sync_all(engine, mapping, looks, Road::Reconcile, Some(run_id)).await {
+        Ok(synced) => synced,
+        Err(error) => {
+            engine.store().unlock(&guards).await?;
+            return Err(error.into());
+        }
+    };
+    let cases: Vec<Case<'_>> = keys
+        .iter()
+        .zip(&synced)
+        .map(|(key, one)| Case::settled(key, one))
+        .collect();
+    let known = evidence::gather(context, &cases).await?;
+    let mut items = match drift {
+        Drift::New => known
+            .items(context, &cases)
+            .await?
+            .into_iter()
+            .map(|(items, _)| Some(items))
+            .collect(),
+        Drift::Known => Vec::new(),
+    };
+    items.resize_with(keys.len(), || None);
+    let mut units = Vec::with_capacity(keys.len());
+    for (((key, one), items), guard) in keys.iter().zip(&synced).zip(items).zip(guards) {
+        let mut unit = Unit {
+            key: key.clone(),
+            guard,
+            ops: one.ops.clone(),
+        };
+        let outcome = conclude(context, key, one, &known, &mut unit.ops);
+        if let (Some(items), Some(plan)) = (items, &one.plan) {
+            tally.summary.add(plan, &items.found);
+            // A first sync is no report of differences: only what it could not settle stands in it one by one.
+            if context.request.kind != RunKind::Full || outcome != DriftOutcome::Repaired {
+                unit.ops.extend(items.into_ops(context, outcome));
+            }
+        }
+        if drift == Drift::Known {
+            unit.ops.extend(settled_drift(context, one, outcome));
+        }
+        let mut counters = one.counters;
+        counters.read = 0;
+        tally.counters.add(&counters);
+        units.push(unit);
+    }
+    remember_unread(context, &synced).await?;
+    tally.counters.failed += commit(context, units).await?;
+    Ok(tally)
+}
+
+/// Leases the records, with their partners; those that were had, in one order with their leases, and how many were not.
+async fn lock(context: &Context, looks: Vec<Look>) -> Result<(Vec<Look>, Vec<Guard>, u64), store::Error> {
+    let partners = partners(context, &looks).await?;
+    let mut sets = Vec::with_capacity(looks.len());
+    for look in &looks {
+        let mut set = vec![look.key.clone()];
+        set.extend(partners.get(&look.key).cloned());
+        set.sort();
+        sets.push(set);
+    }
+    let guards = context.engine.store().lock_sets(&sets, LEASE).await?;
+    let mut guards: HashMap<Vec<RecordKey>, Guard> = guards
+        .into_iter()
+        .map(|guard| (guard.records().to_vec(), guard))
+        .collect();
+    let count = looks.len();
+    let (mut had, mut held) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    for (look, set) in looks.into_iter().zip(sets) {
+        if let Some(guard) = guards.remove(&set) {
+            had.push(look);
+            held.push(guard);
+        }
+    }
+    let busy = (count - had.len()) as u64;
+    Ok((had, held, busy))
+}
+
+/// The partners of records: those they are linked to, else those that were found for them.
+async fn partners(context: &Context, looks: &[Look]) -> Result<HashMap<RecordKey, RecordKey>, store::Error> {
+    let mut partners = HashMap::new();
+    for look in looks {
+        if let Some(Candidates::One(id)) = look.listed.as_ref().map(|listed| &listed.candidates) {
+            let partner = RecordKey::new(context.name.clone(), look.key.side.other(), id.clone());
+            partners.insert(look.key.clone(), partner);
+        }
+    }
+    for side in [Side::Left, Side::Right] {
+        let of_side = looks.iter().filter(|look| look.key.side == side);
+        let ids: Vec<&str> = of_side.map(|look| look.key.record_id.as_str()).collect();
+        for stored in context.engine.store().links_by(&context.name, side, &ids).await? {
+            let key = |side: Side| RecordKey::new(context.name.clone(), side, stored.link.id(side));
+            partners.insert(key(side), key(side.other()));
+        }
+    }
+    Ok(partners)
+}
+
+/// What is stored about one record, with its lease.
+struct Unit {
+    key: RecordKey,
+    guard: Guard,
+    ops: Vec<Op>,
+}
+
+/// Adds what follows from how the work on a record ended.
+fn conclude(context: &Context, key: &RecordKey, synced: &Synced, known: &Known, ops: &mut Vec<Op>) -> DriftOutcome {
+    match &synced.ending {
+        Ending::Settled => {
+            let case = Case::settled(key, synced);
+            let failures = known.failures_of(&case);
+            ops.extend(failures.map(|failure| Op::Resolve(failure.key.clone())));
+            DriftOutcome::Repaired
+        }
+        Ending::Waiting(awaited) => {
+            let change = NewChange {
+                priority: PRIORITY,
+                run_id: Some(context.run_id),
+                ..NewChange::new(key.clone(), ChangeOrigin::Reconcile, EventKind::Updated)
+            };
+            let parent = RecordKey::new(awaited.mapping.as_str(), awaited.side, awaited.id.clone());
+            ops.push(Op::EnqueueWaiting { change, parent });
+            DriftOutcome::Reported
+        }
+        Ending::Failed(faults) => {
+            if let Some(fault) = faults.first() {
+                fail(context, key, synced.ids.clone(), fault.clone(), &known.failures, ops);
+            }
+            DriftOutcome::Failed
+        }
+    }
+}
+
+fn settled_drift(context: &Context, synced: &Synced, outcome: DriftOutcome) -> Option<Op> {
+    let wrote = synced.plan.as_ref().is_some_and(|plan| !plan.writes.is_empty());
+    let (left_id, right_id) = synced.ids.clone();
+    // What was made has no right id in the report, and what is linked now had none either.
+    let is_absent = synced.synced_at.is_none();
+    let ids = match synced
+        .plan
+        .as_ref()
+        .map(|plan| plan.writes.first().map(|write| write.to))
+    {
+        Some(Some(Side::Left)) if is_absent => (None, right_id),
+        Some(Some(Side::Right)) if is_absent => (left_id, None),
+        _ => (left_id, right_id),
+    };
+    let is_told = wrote || synced.counters.linked > 0 || outcome == DriftOutcome::Failed;
+    is_told.then_some(Op::SettleDrift(SettledDrift {
+        run_id: context.run_id,
+        left_id: ids.0,
+        right_id: ids.1,
+        outcome,
+        note: None,
+    }))
+}
+
+/// Puts a failure on record. What may pass by itself is tried again by the work on changes.
+pub(super) fn fail(
+    context: &Context,
+    key: &RecordKey,
+    (left_id, right_id): (Option<String>, Option<String>),
+    fault: Fault,
+    before: &HashMap<RecordKey, Failure>,
+    ops: &mut Vec<Op>,
+) {
+    let before = before.get(key);
+    let attempts = before.map_or(0, |before| u32::try_from(before.attempts).unwrap_or(u32::MAX));
+    let next_attempt_at = record::next_attempt(&context.engine, &fault, attempts);
+    let status = record::standing(&fault, next_attempt_at, before.map(|before| before.code.as_str()));
+    ops.extend(next_attempt_at.map(|at| {
+        Op::Enqueue(NewChange {
+            priority: PRIORITY,
+            not_before: Some(at),
+            run_id: Some(context.run_id),
+            ..NewChange::new(key.clone(), ChangeOrigin::Reconcile, EventKind::Updated)
+        })
+    }));
+    ops.push(Op::Fail(NewFailure {
+        run_id: Some(context.run_id),
+        key: key.clone(),
+        left_id,
+        right_id,
+        fault,
+        status,
+        next_attempt_at,
+        event_id: None,
+    }));
+}
+
+/// Remembers what was made and not shown, to be read before the run ends.
+async fn remember_unread(context: &Context, synced: &[Synced]) -> Result<(), Error> {
+    let unread = synced.iter().filter_map(|one| one.unread.as_ref());
+    let key = context.engine.key();
+    let made = unread.map(|(side, record)| {
+        let hashes = listing::hashes(key, &context.mapping, *side, record);
+        (*side, record.id.clone(), hashes)
+    });
+    Ok(context.scan.add_made(made.collect()).await?)
+}
+
+/// Stores a chunk in one durable commit. Where one record's part is refused (somebody linked it meanwhile, or took its
+/// lease over), the others are stored all the same, and of that one the outcomes of its writes. Returns how many were refused.
+async fn commit(context: &Context, units: Vec<Unit>) -> Result<u64, Error> {
+    let store = context.engine.store();
+    let all = units
+        .iter()
+        .flat_map(|unit| unit.ops.iter().cloned().chain([Op::Unlock(unit.guard.clone())]));
+    match store.commit(all.collect()).await {
+        Ok(()) => return Ok(0),
+        Err(store::Error::Conflict { .. } | store::Error::LeaseLost) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut refused = 0;
+    for unit in units {
+        let mut ops = unit.ops.clone();
+        ops.push(Op::Unlock(unit.guard.clone()));
+        match store.commit(ops).await {
+            Ok(()) => {}
+            Err(error @ (store::Error::Conflict { .. } | store::Error::LeaseLost)) => {
+                refused += 1;
+                let mut ops: Vec<Op> = unit.ops;
+                ops.retain(|op| matches!(op, Op::FinishWrite(_)));
+                let fault = Fault::new("SY012", FailureClass::Transient, Stage::Link, error.to_string())
+                    .with_hint("somebody else worked on the same records; they are looked at again");
+                fail(context, &unit.key, (None, None), fault, &HashMap::new(), &mut ops);
+                store.commit(ops).await?;
+                store.unlock(&[unit.guard]).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(refused)
+}
