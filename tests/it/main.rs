@@ -18,4 +18,5 @@ mod real;
 mod recorded;
 mod since;
 mod store;
+mod sync;
 mod webhook;

@@ -1,0 +1,189 @@
+//! Reconciliation of what is linked.
+
+use syncline::{
+    core::status::{Cause, FailureStatus, LinkStatus, RunStatus},
+    sandbox::fault::{Fault, Order},
+    store::{Page, conflict::ConflictFilter, drift::DriftFilter},
+    sync::reprocess,
+};
+
+use super::World;
+
+async fn causes(world: &World, run_id: i64) -> Vec<Cause> {
+    let items = world
+        .store()
+        .drift(run_id, &DriftFilter::default(), Page::first(100))
+        .await;
+    items.unwrap().into_iter().map(|item| item.cause).collect()
+}
+
+#[tokio::test]
+async fn an_edit_that_nobody_told_of_is_found_and_repaired() {
+    let world = World::empty().await;
+    let customers = world.customers(0, 10);
+    world.full().await;
+    world.edit_customer(&customers[3], r#"{"name":"Renamed"}"#);
+    let report = world.reconcile().await;
+    assert_eq!(report.counters.updated, 1);
+    assert_eq!(causes(&world, report.run_id).await, [Cause::EventMissed]);
+    let link = world.link_of(&customers[3]).await.unwrap();
+    assert_eq!(world.account_now(&link.link.right_id)["Name"], "Renamed");
+    world.systems.crm.history().clear();
+    assert_eq!(world.reconcile().await.counters.updated, 0);
+    assert!(world.our_writes().iter().all(|one| one.object != "account"));
+}
+
+#[tokio::test]
+async fn an_edit_on_the_wrong_side_is_written_back() {
+    let world = World::empty().await;
+    let customers = world.customers(0, 10);
+    world.edit_customer(&customers[0], r#"{"credit_limit":100.50}"#);
+    world.full().await;
+    let link = world.link_of(&customers[0]).await.unwrap();
+    world.edit_account(&link.link.right_id, r#"{"CreditLimit":"999.00"}"#);
+    let report = world.reconcile().await;
+    assert_eq!(causes(&world, report.run_id).await, [Cause::EditedOnWrongSide]);
+    assert_eq!(world.account_now(&link.link.right_id)["CreditLimit"], "100.50");
+}
+
+#[tokio::test]
+async fn a_conflict_for_a_person_leaves_both_sides_until_it_is_decided() {
+    let world = World::empty().await;
+    let customers = world.customers(0, 10);
+    world.full().await;
+    let link = world.link_of(&customers[0]).await.unwrap().link;
+    world.edit_customer(&link.left_id, r#"{"note":"pays late"}"#);
+    world.edit_account(&link.right_id, r#"{"Description":"pays early"}"#);
+    let report = world.reconcile().await;
+    assert_eq!(report.counters.updated, 0);
+    let conflicts = world
+        .store()
+        .conflicts(&ConflictFilter::default(), Page::first(10))
+        .await
+        .unwrap();
+    assert_eq!(conflicts.len(), 1);
+    let side = syncline::core::status::Side::Left;
+    assert!(
+        world
+            .store()
+            .resolve_conflict(conflicts[0].conflict_id, side, "ana")
+            .await
+            .unwrap()
+    );
+    world.reconcile().await;
+    assert_eq!(world.account_now(&link.right_id)["Description"], "pays late");
+    assert!(
+        world.failures().await.is_empty(),
+        "a later success resolves the failure"
+    );
+}
+
+#[tokio::test]
+async fn a_delete_is_reported_and_no_record_is_touched() {
+    let world = World::empty().await;
+    let customers = world.customers(0, 10);
+    world.full().await;
+    let link = world.link_of(&customers[0]).await.unwrap().link;
+    world
+        .systems
+        .crm
+        .delete("account", &link.right_id, &super::quietly())
+        .unwrap();
+    let report = world.reconcile().await;
+    assert_eq!(causes(&world, report.run_id).await, [Cause::Deleted]);
+    assert_eq!(report.counters.deleted, 0);
+    assert_eq!(
+        world.link_of(&customers[0]).await.unwrap().link.status,
+        LinkStatus::PendingDelete
+    );
+    assert_eq!(world.account_count(), 9, "it is not made again");
+}
+
+#[tokio::test]
+async fn a_listing_that_lies_short_deletes_nothing_and_makes_nothing() {
+    let world = World::empty().await;
+    world.customers(0, 10);
+    world.full().await;
+    let extra = world.customers(50, 1);
+    world.account(r#"{"Name":"Company 50","VatNumber":"BR10000050000195","Status":"Active"}"#);
+    let empty = Order::next(1, Fault::EmptyListing).on("GET", "/api/v2/accounts");
+    world.systems.crm.faults().order(empty).unwrap();
+    let report = world.reconcile().await;
+    assert_eq!((report.counters.created, report.counters.deleted), (0, 0));
+    assert_eq!(world.account_count(), 11);
+    assert!(
+        world
+            .links()
+            .await
+            .iter()
+            .all(|one| one.link.status == LinkStatus::Linked)
+    );
+    assert!(
+        world.link_of(&extra[0]).await.is_some(),
+        "its partner was found by a search"
+    );
+}
+
+#[tokio::test]
+async fn a_changed_definition_without_a_base_is_reported_as_such_and_never_overwrites_beyond_the_guard_rails() {
+    let mut world = World::empty().await;
+    let customers = world.customers(0, 10);
+    world.full().await;
+    for link in world.links().await {
+        world.edit_account(&link.link.right_id, r#"{"Name":"Theirs"}"#);
+    }
+    world.remap(&[(
+        "{ erp: name, crm: Name }",
+        "{ erp: name, crm: Name, compare: caseless }",
+    )]);
+    let report = world.reconcile().await;
+    assert_eq!(report.status, RunStatus::Held, "{:?}", report.note);
+    assert!(
+        causes(&world, report.run_id)
+            .await
+            .iter()
+            .all(|cause| *cause == Cause::MappingChanged)
+    );
+    let link = world.link_of(&customers[0]).await.unwrap().link;
+    assert_eq!(world.account_now(&link.right_id)["Name"], "Theirs");
+}
+
+#[tokio::test]
+async fn a_record_refused_twice_is_parked_and_a_reprocess_after_its_correction_resolves_it() {
+    let world = World::empty().await;
+    let customers = world.customers(0, 10);
+    world.full().await;
+    world.edit_customer(&customers[0], r#"{"tax_id":"12"}"#);
+    world.reconcile().await;
+    assert_eq!(world.failures().await[0].status, FailureStatus::Open);
+    world.reconcile().await;
+    assert_eq!(world.failures().await[0].status, FailureStatus::Parked);
+    world.systems.crm.history().clear();
+    world.reconcile().await;
+    assert!(
+        world
+            .systems
+            .crm
+            .history()
+            .requests()
+            .iter()
+            .all(|one| one.method != "PATCH")
+    );
+    world.edit_customer(&customers[0], r#"{"tax_id":"BR 99.888.777/0001-66"}"#);
+    let all = syncline::store::failure::FailureFilter::default();
+    assert_eq!(reprocess::reprocess(&world.engine, &all, "ana").await.unwrap(), 1);
+    world.drain().await;
+    assert!(world.failures().await.is_empty());
+}
+
+#[tokio::test]
+async fn reporting_only_changes_neither_system_nor_links() {
+    let world = World::empty().await;
+    world.customers(0, 5);
+    let report = world
+        .run(super::CUSTOMERS, syncline::core::status::RunKind::Reconcile, false)
+        .await;
+    assert_eq!(report.summary.planned.creates, 5);
+    assert!(world.links().await.is_empty());
+    assert_eq!(world.account_count(), 0);
+}

@@ -1,0 +1,104 @@
+//! Writes whose answer was lost.
+
+use std::time::Duration;
+
+use syncline::{
+    core::status::RunStatus,
+    sandbox::fault::{Fault, Order},
+};
+
+use super::World;
+
+#[tokio::test]
+async fn a_batch_whose_answer_was_lost_is_read_back_and_nothing_is_made_twice() {
+    let world = World::empty().await;
+    world.customers(0, 20);
+    let lose = Order::next(1, Fault::DropAnswer).on("POST", "/api/v2/accounts/batch");
+    world.systems.crm.faults().order(lose).unwrap();
+    let report = world.full().await;
+    assert_eq!(report.status, RunStatus::Partial);
+    assert_eq!(world.account_count(), 20);
+    world.advance(Duration::from_mins(2));
+    let second = world.reconcile().await;
+    assert_eq!(second.counters.created, 0);
+    assert_eq!(world.account_count(), 20);
+    assert_eq!(world.links().await.len(), 20);
+    let open = world.store().write_unknowns(world.store().node()).await.unwrap();
+    assert!(open.is_empty(), "every write has its outcome: {open:?}");
+    assert!(
+        world.failures().await.is_empty(),
+        "a later success resolves the failures"
+    );
+}
+
+#[tokio::test]
+async fn a_batch_that_never_arrived_is_made_once_it_is_certain_that_it_did_not() {
+    let world = World::empty().await;
+    world.customers(0, 20);
+    let lose = Order::next(1, Fault::DropBeforeCommit).on("POST", "/api/v2/accounts/batch");
+    world.systems.crm.faults().order(lose).unwrap();
+    world.full().await;
+    assert_eq!(world.account_count(), 0);
+    world.advance(Duration::from_mins(2));
+    world.reconcile().await;
+    assert_eq!(world.account_count(), 20);
+    assert_eq!(world.links().await.len(), 20);
+}
+
+#[tokio::test]
+async fn a_single_create_whose_answer_was_lost_is_not_made_twice() {
+    let world = World::empty().await;
+    let customer = world.customers(0, 1);
+    let lose = Order::next(1, Fault::DropAnswer).on("POST", "/api/v2/accounts");
+    world.systems.crm.faults().order(lose).unwrap();
+    world.full().await;
+    world.advance(Duration::from_mins(2));
+    world.reconcile().await;
+    assert_eq!(world.account_count(), 1);
+    assert!(world.link_of(&customer[0]).await.is_some());
+}
+
+#[tokio::test]
+async fn a_crash_after_the_request_leaves_an_intent_that_is_read_back() {
+    let world = World::empty().await;
+    let customer = world.customers(0, 1);
+    world.full().await;
+    // As after a crash between the answer and our commit: the intent without an outcome, no link.
+    world
+        .database
+        .raw("update write set status = 'intended', ended_at = null, record_id = null")
+        .await;
+    world.database.raw("update link set status = 'ended'").await;
+    world.reconcile().await;
+    assert_eq!(world.account_count(), 1);
+    assert!(world.link_of(&customer[0]).await.is_some());
+    let open = world.store().write_unknowns(world.store().node()).await.unwrap();
+    assert!(open.is_empty(), "{open:?}");
+}
+
+#[tokio::test]
+async fn too_many_requests_and_a_sick_system_cost_time_and_no_record() {
+    let world = World::empty().await;
+    world.customers(0, 20);
+    let faults = world.systems.crm.faults();
+    let busy = Fault::Status {
+        status: 429,
+        retry_after_s: Some(0),
+        code: None,
+    };
+    faults
+        .order(Order::next(1, busy).on("POST", "/api/v2/accounts/batch"))
+        .unwrap();
+    let report = world.full().await;
+    assert_eq!(report.counters.created, 20);
+    world.customers(30, 5);
+    faults
+        .order(Order::next(1, Fault::status(503)).on("POST", "/api/v2/accounts/batch"))
+        .unwrap();
+    world.reconcile().await;
+    world.advance(Duration::from_mins(5));
+    world.drain().await;
+    assert_eq!(world.account_count(), 25);
+    assert_eq!(world.links().await.len(), 25);
+    assert!(world.failures().await.is_empty(), "{:?}", world.failures().await);
+}
