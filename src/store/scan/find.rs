@@ -191,14 +191,14 @@ enum Verdict {
 }
 
 /// Finds partners by match keys.
-struct Matching<'c> {
+pub(super) struct Matching<'c> {
     own: CachedStatement<'c>,
     fitting: CachedStatement<'c>,
     is_empty: bool,
 }
 
 impl<'c> Matching<'c> {
-    fn new(connection: &'c Connection) -> Result<Self, Error> {
+    pub(super) fn new(connection: &'c Connection) -> Result<Self, Error> {
         let is_empty = connection.query_row("select not exists (select 1 from rule)", [], |row| row.get(0))?;
         Ok(Self {
             own: connection.prepare_cached("select keys from row where side = ? and id = ?")?,
@@ -209,7 +209,8 @@ impl<'c> Matching<'c> {
         })
     }
 
-    fn candidates(&mut self, side: Side, id: &str) -> Result<Candidates, Error> {
+    /// What the other listing has for a listed record.
+    pub(super) fn candidates(&mut self, side: Side, id: &str) -> Result<Candidates, Error> {
         if self.is_empty {
             return Ok(Candidates::None);
         }

@@ -119,7 +119,7 @@ const TABLES: &str = "
         left_agreed blob, right_agreed blob);
     create index pair_left on pair (left_id);
     create index pair_right on pair (right_id);
-    create table todo (todo_id integer primary key, side integer not null, id text not null, partner text);
+    create table todo (todo_id integer primary key, side integer not null, id text not null);
     create table made (side integer not null, id text not null, hashes blob, primary key (side, id)) without rowid;
 ";
 

@@ -154,7 +154,7 @@ async fn a_record_that_a_listing_repeats_counts_once() {
 #[tokio::test]
 async fn unlinked_records_are_kept_whole_and_linked_ones_are_not() {
     let scan = keyed(&[("1", &[]), ("2", &[])], &[("A", &[])], vec![pair(1, "1", "A", b"")]).await;
-    let todos = vec![(Side::Left, "1".to_owned(), None), (Side::Left, "2".to_owned(), None)];
+    let todos = vec![(Side::Left, "1".to_owned()), (Side::Left, "2".to_owned())];
     scan.add_todos(todos).await.unwrap();
     let todos = scan.todos(0, 10).await.unwrap();
     let kept: Vec<Option<Record>> = todos.into_iter().map(|todo| todo.found.record).collect();
@@ -170,4 +170,16 @@ async fn only_made_records_that_look_otherwise_than_sent_are_told() {
     let listed = vec![read("A", b"sent"), read("B", b"cut"), read("C", b"other")];
     assert_eq!(scan.unlike_sent(Side::Right, listed).await.unwrap(), [1]);
     assert_eq!(scan.made(Side::Right, "A", 5).await.unwrap(), ["B"]);
+}
+
+#[tokio::test]
+async fn what_has_to_be_done_keeps_what_was_found_for_it() {
+    let left: &[(&str, &[Option<u64>])] = &[("1", &[Some(1)]), ("2", &[Some(2)]), ("9", &[])];
+    let right: &[(&str, &[Option<u64>])] = &[("A", &[Some(1)]), ("B", &[Some(2)])];
+    let scan = keyed(left, right, vec![pair(1, "9", "B", b"")]).await;
+    let todos = vec![(Side::Left, "1".to_owned()), (Side::Left, "2".to_owned())];
+    scan.add_todos(todos).await.unwrap();
+    let todos = scan.todos(0, 10).await.unwrap();
+    let found: Vec<Candidates> = todos.into_iter().map(|todo| todo.found.candidates).collect();
+    assert_eq!(found, [one("A"), Candidates::Elsewhere("B".into())]);
 }

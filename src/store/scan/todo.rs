@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::{
     Error, Scan,
-    find::{Candidates, Unlinked, listed},
+    find::{Candidates, Matching, Unlinked, listed},
     number, side,
 };
 use crate::core::status::Side;
@@ -21,18 +21,18 @@ pub struct Todo {
 }
 
 impl Scan {
-    /// Remembers that records have to be worked on, with the partner found for them.
-    pub async fn add_todos(&self, todos: Vec<(Side, String, Option<String>)>) -> Result<(), Error> {
+    /// Remembers that records have to be worked on.
+    pub async fn add_todos(&self, todos: Vec<(Side, String)>) -> Result<(), Error> {
         if todos.is_empty() {
             return Ok(());
         }
         self.with(move |connection| {
             let transaction = connection.transaction()?;
             {
-                let sql = "insert into todo (side, id, partner) values (?, ?, ?)";
+                let sql = "insert into todo (side, id) values (?, ?)";
                 let mut insert = transaction.prepare_cached(sql)?;
-                for (side, id, partner) in &todos {
-                    insert.execute(params![number(*side), id, partner])?;
+                for (side, id) in &todos {
+                    insert.execute(params![number(*side), id])?;
                 }
             }
             Ok(transaction.commit()?)
@@ -40,31 +40,36 @@ impl Scan {
         .await
     }
 
-    /// What has to be worked on after `todo_id`.
+    /// What has to be worked on after `todo_id`, with what the listings have for it.
     pub async fn todos(&self, after: i64, limit: u32) -> Result<Vec<Todo>, Error> {
         self.with(move |connection| {
-            let sql = "select todo_id, todo.side, todo.id, partner, coalesce(row.keys is not null, 0) from todo \
+            let sql = "select todo_id, todo.side, todo.id, coalesce(row.keys is not null, 0) from todo \
                 left join row on row.side = todo.side and row.id = todo.id where todo_id > ? order by todo_id limit ?";
             let mut select = connection.prepare_cached(sql)?;
             let rows = select.query_map(params![after, limit], |row| {
-                let partner: Option<String> = row.get(3)?;
                 Ok(Todo {
                     todo_id: row.get(0)?,
                     side: side(row.get(1)?),
                     found: Unlinked {
                         id: row.get(2)?,
                         record: None,
-                        candidates: partner.map_or(Candidates::None, Candidates::One),
+                        candidates: Candidates::None,
                         partner: None,
-                        has_keys: row.get(4)?,
+                        has_keys: row.get(3)?,
                     },
                 })
             })?;
             let mut todos: Vec<Todo> = rows.collect::<Result<_, _>>()?;
+            let mut matching = Matching::new(connection)?;
             for todo in &mut todos {
-                todo.found.record = listed(connection, todo.side, &todo.found.id)?;
-                if let Candidates::One(partner) = &todo.found.candidates {
-                    todo.found.partner = listed(connection, todo.side.other(), partner)?;
+                let found = &mut todo.found;
+                found.record = listed(connection, todo.side, &found.id)?;
+                if found.record.is_none() {
+                    continue;
+                }
+                found.candidates = matching.candidates(todo.side, &found.id)?;
+                if let Candidates::One(partner) = &found.candidates {
+                    found.partner = listed(connection, todo.side.other(), partner)?;
                 }
             }
             Ok(todos)

@@ -149,7 +149,8 @@ async fn begin_unlinked(
 pub(super) fn look(context: &Context, side: Side, found: Unlinked, complete: Sides<bool>) -> Look {
     let is_complete = *complete.get(side.other());
     let key = RecordKey::new(context.name.clone(), side, found.id);
-    let is_known = is_complete || found.candidates != Candidates::None;
+    // A record that was not kept was in a link when it was listed: what was found for it says nothing.
+    let is_known = found.record.is_some() && (is_complete || found.candidates != Candidates::None);
     Look {
         key,
         listed: is_known.then_some(Listed {
@@ -201,11 +202,7 @@ async fn note_all(context: &Context, looks: &[Look], planned: Vec<Result<Planned
         } else if is_parked {
             tally.counters.skipped += 1;
         } else {
-            let partner = match look.listed.as_ref().map(|listed| &listed.candidates) {
-                Some(Candidates::One(partner)) => Some(partner.clone()),
-                _ => None,
-            };
-            todos.push((look.key.side, look.key.record_id.clone(), partner));
+            todos.push((look.key.side, look.key.record_id.clone()));
         }
     }
     context.scan.add_todos(todos).await?;
