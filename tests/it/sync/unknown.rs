@@ -3,11 +3,19 @@
 use std::time::Duration;
 
 use syncline::{
-    core::status::RunStatus,
+    core::status::{RunStatus, Side},
     sandbox::fault::{Fault, Order},
+    store::write::Write,
 };
 
-use super::World;
+use super::{CUSTOMERS, World};
+
+/// Writes of linked customers that have no outcome.
+async fn open_writes(world: &World) -> Vec<Write> {
+    let links = world.links().await;
+    let ids: Vec<&str> = links.iter().map(|stored| stored.link.left_id.as_str()).collect();
+    world.store().open_writes(CUSTOMERS, Side::Left, &ids).await.unwrap()
+}
 
 #[tokio::test]
 async fn a_batch_whose_answer_was_lost_is_read_back_and_nothing_is_made_twice() {
@@ -23,7 +31,7 @@ async fn a_batch_whose_answer_was_lost_is_read_back_and_nothing_is_made_twice() 
     assert_eq!(second.counters.created, 0);
     assert_eq!(world.account_count(), 20);
     assert_eq!(world.links().await.len(), 20);
-    let open = world.store().write_unknowns(world.store().node()).await.unwrap();
+    let open = open_writes(&world).await;
     assert!(open.is_empty(), "every write has its outcome: {open:?}");
     assert!(
         world.failures().await.is_empty(),
@@ -72,7 +80,7 @@ async fn a_crash_after_the_request_leaves_an_intent_that_is_read_back() {
     world.reconcile().await;
     assert_eq!(world.account_count(), 1);
     assert!(world.link_of(&customer[0]).await.is_some());
-    let open = world.store().write_unknowns(world.store().node()).await.unwrap();
+    let open = open_writes(&world).await;
     assert!(open.is_empty(), "{open:?}");
 }
 
