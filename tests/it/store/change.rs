@@ -27,6 +27,7 @@ on_both!(
     a_retried_change_waits_for_its_time,
     a_change_waits_for_its_parent_and_wakes_when_it_links,
     a_wait_for_a_parent_that_has_linked_meanwhile_ends_at_once,
+    a_record_that_comes_up_waiting_is_due_once_its_parent_links,
     urgent_changes_come_first_and_paused_mappings_not_at_all,
     the_next_change_is_the_earliest_that_nobody_works_on,
     a_merge_is_not_forgotten_when_changes_coalesce,
@@ -211,6 +212,32 @@ async fn a_change_waits_for_its_parent_and_wakes_when_it_links(database: Databas
     store.commit(vec![Op::WakeWaiting(parent)]).await.unwrap();
     let woken = claim(&store, 1).await.remove(0);
     assert_eq!(woken.origin, ChangeOrigin::Parent);
+}
+
+async fn a_record_that_comes_up_waiting_is_due_once_its_parent_links(database: Database) {
+    let store = database.open().await;
+    let parent = RecordKey::new("user", Side::Left, "9");
+    let waiting = |id: i64| Op::EnqueueWaiting {
+        change: new_change(left(id)),
+        parent: parent.clone(),
+    };
+    store.commit(vec![waiting(1)]).await.unwrap();
+    assert_eq!(claim(&store, 5).await, []);
+    assert_eq!(store.queue_stats().await.unwrap().waiting, 1);
+    let link = NewLink {
+        mapping: "user".into(),
+        left_id: "9".into(),
+        right_id: "U".into(),
+        agreement: Agreement::default(),
+    };
+    store
+        .commit(vec![Op::PutLink(link), Op::WakeWaiting(parent.clone())])
+        .await
+        .unwrap();
+    assert_eq!(claim(&store, 5).await.len(), 1);
+    // A parent that has linked meanwhile is not waited for.
+    store.commit(vec![waiting(2)]).await.unwrap();
+    assert_eq!(claim(&store, 5).await.len(), 1);
 }
 
 async fn a_wait_for_a_parent_that_has_linked_meanwhile_ends_at_once(database: Database) {

@@ -356,6 +356,8 @@ async fn events_are_paged_and_filtered(database: Database) {
     assert_eq!(names(&second), ["1", "0"]);
     let since = database.clock().now();
     assert_eq!(store.event_count("crm", "account", "A-1", since).await.unwrap(), 5);
+    let last = store.last_events("crm", "account", &["A-1", "A-2"]).await.unwrap();
+    assert_eq!(last.into_iter().collect::<Vec<_>>(), [("A-1".to_owned(), since)]);
 }
 
 async fn a_nul_in_a_text_is_replaced_on_both_databases(database: Database) {

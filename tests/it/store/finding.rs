@@ -75,6 +75,11 @@ async fn a_record_has_one_open_failure_that_counts_its_tries(database: Database)
     assert_eq!((open.http_status, open.field.as_deref()), (Some(422), Some("Name")));
     assert_eq!(open.hint.as_deref(), Some("correct the name"));
     assert_eq!(open.first_at + MINUTE, open.last_at);
+    let many = store
+        .open_failures("customer-account", Side::Left, &["1", "2"])
+        .await
+        .unwrap();
+    assert_eq!(many, [open]);
 }
 
 async fn a_success_resolves_the_open_failure_and_a_new_one_opens_anew(database: Database) {
@@ -252,6 +257,8 @@ async fn what_became_of_a_difference_is_stored(database: Database) {
         ..DriftFilter::default()
     };
     assert_eq!(store.drift_count(run_id, &repaired).await.unwrap(), 1);
+    store.clear_drift(run_id).await.unwrap();
+    assert_eq!(store.drift_count(run_id, &DriftFilter::default()).await.unwrap(), 0);
 }
 
 async fn the_trend_is_the_last_summaries_of_a_mapping(database: Database) {
@@ -299,6 +306,8 @@ async fn a_conflict_is_open_once_and_settled_by_a_person(database: Database) {
     store.commit(ops.to_vec()).await.unwrap();
     let found = store.conflicts_of("customer-account", "1", "A").await.unwrap();
     assert_eq!(found.len(), 2);
+    let many = store.conflicts_of_all("customer-account", &["1", "2"]).await.unwrap();
+    assert_eq!(many, found);
     assert_eq!(found[0].left_value.as_deref(), Some("Ana Ltda"));
     assert_eq!(found[1].left_value.as_deref(), Some("+55"));
     let clear = database

@@ -128,5 +128,10 @@ async fn recent_writes_tell_echoes_and_loops(database: Database) {
     assert_eq!(recent.len(), 2);
     assert_eq!(recent[0].result_version.as_deref(), Some("etag-1"));
     assert_eq!(recent[0].http_status, Some(201));
+    let counts = store
+        .write_counts("customer-account", Side::Right, &["A", "B"], since + MINUTE)
+        .await
+        .unwrap();
+    assert_eq!(counts.into_iter().collect::<Vec<_>>(), [("A".to_owned(), 2)]);
     assert!(recent[0].started_at > recent[1].started_at);
 }
