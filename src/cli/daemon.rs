@@ -63,6 +63,7 @@ impl Daemon {
         let limits = &settings.limits;
         let signs = Signs {
             pauses: Pauses::new(limits.retry_first.duration(), limits.retry_longest.duration()),
+            metrics: engine.metrics().clone(),
             ..Signs::default()
         };
         remember_drift(&engine, &signs.metrics).await?;

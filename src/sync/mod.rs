@@ -28,6 +28,7 @@ use crate::{
         status::{FailureClass, Side, Stage},
         value::fingerprint::Key,
     },
+    metrics::Metrics,
     store::{self, Store},
 };
 
@@ -79,6 +80,7 @@ struct Inner {
     limits: Limits,
     key: Key,
     clock: Clock,
+    metrics: Metrics,
 }
 
 impl Engine {
@@ -105,6 +107,7 @@ impl Engine {
                 limits,
                 key,
                 clock,
+                metrics: Metrics::new(),
             }),
         }
     }
@@ -119,6 +122,12 @@ impl Engine {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
     }
 
     /// The key of all fingerprints.

@@ -182,18 +182,30 @@ async fn write(
     let sent = send::all(engine, mapping, &due, &keys, road).await;
     for ((due, write_id), sent) in due.iter().zip(write_ids).zip(sent) {
         if let Some(course) = courses.get_mut(due.at) {
+            let system = &mapping.end(due.write.to).system;
+            engine.metrics().write(system, due.write.kind, status(&sent));
             note(course, due.write, write_id, sent);
         }
     }
     Ok(())
 }
 
+/// How a write ended.
+fn status(sent: &send::Sent) -> WriteStatus {
+    match &sent.outcome {
+        Ok(_) => WriteStatus::Succeeded,
+        Err(failed) if failed.outcome == Outcome::Unknown => WriteStatus::Unknown,
+        Err(_) => WriteStatus::Failed,
+    }
+}
+
 /// Puts the outcome of one write on record.
 fn note(course: &mut Course, write: &Write, write_id: i64, sent: send::Sent) {
+    let status = status(&sent);
     match sent.outcome {
         Ok(written) => {
             count(&mut course.done, write.kind);
-            let ended = outcome(write_id, WriteStatus::Succeeded, None, written.as_ref());
+            let ended = outcome(write_id, status, None, written.as_ref());
             course.done.ops.push(Op::FinishWrite(ended));
             let before = course.after.get_mut(write.to).take();
             let after = written.map(|written| after(before, write, written));
@@ -203,10 +215,6 @@ fn note(course: &mut Course, write: &Write, write_id: i64, sent: send::Sent) {
             *course.after.get_mut(write.to) = after;
         }
         Err(WriteFault { fault, outcome: known }) => {
-            let status = match known {
-                Outcome::Unknown => WriteStatus::Unknown,
-                _ => WriteStatus::Failed,
-            };
             course
                 .done
                 .ops

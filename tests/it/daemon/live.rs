@@ -14,6 +14,14 @@ async fn a_change_in_one_system_reaches_the_other_through_its_webhook() {
         .create("customer", &customer(1), &Edit::by("user:ana"))
         .unwrap();
     site.accounts_made(1).await;
+    until("the write is counted", async || {
+        let metrics = crate::support::http::send(&daemon.address, "GET", "/metrics", &[], b"")
+            .await
+            .text();
+        let line = "syncline_writes_total{system=\"crm\",kind=\"create\",result=\"succeeded\"} 1";
+        metrics.contains(line).then_some(())
+    })
+    .await;
     until("the event is done", async || {
         let events = site.json(&["events"]);
         events

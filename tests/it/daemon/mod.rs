@@ -2,6 +2,7 @@
 
 mod crash;
 mod live;
+mod settings;
 mod site;
 mod start;
 mod stop;

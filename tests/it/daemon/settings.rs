@@ -6,7 +6,9 @@ use std::{fs, path::Path};
 fn sources(folder: &Path, text: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        let is_left_out = ["settings", "sandbox", "tests", "tests.rs"].iter().any(|name| path.ends_with(name));
+        let is_left_out = ["settings", "sandbox", "tests", "tests.rs"]
+            .iter()
+            .any(|name| path.ends_with(name));
         if path.is_dir() && !is_left_out {
             sources(&path, text);
         } else if path.extension().is_some_and(|extension| extension == "rs") && !is_left_out {
