@@ -13,7 +13,7 @@ use sha2::Sha256;
 use sqlx::Connection as _;
 use syncline::{
     server::{self, listen},
-    worker::change,
+    worker::{Signs, change},
 };
 use tokio::{
     net::TcpListener,
@@ -178,7 +178,12 @@ pub async fn syncline(task: &Task, is_working: bool) -> Result<Outcome> {
             in_flight: 32,
             ..change::Limits::default()
         };
-        tokio::spawn(change::work(product.engine.clone(), limits, shutdown.clone()))
+        tokio::spawn(change::work(
+            product.engine.clone(),
+            limits,
+            Signs::default(),
+            shutdown.clone(),
+        ))
     });
     let watch = Watch::start()?;
     listen_until_told(address).await?;
