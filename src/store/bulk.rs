@@ -1,16 +1,18 @@
 //! Many rows in one statement: what makes a batch cheap on both databases.
 
-use std::{collections::HashSet, fmt::Write as _, hash::Hash};
+use std::{borrow::Cow, collections::HashSet, fmt::Write as _, hash::Hash};
+
+use sqlx::{Arguments as _, SqlStr, postgres::PgArguments};
 
 use super::{
-    engine::{Arg, Args, FromRow, Tx},
+    engine::{Arg, Args, FromRow, Tx, postgres_execute, postgres_returned, read_all, text, unbound, without_nul},
     error::Error,
 };
 
-/// Row counts that statements are built for; few, so that prepared statements are found again.
-const SIZES: [usize; 4] = [64, 16, 4, 1];
-
-/// A statement with a `values` list: `head values ($1, $2), ($3, $4) tail`.
+/// A statement with a list of rows: `head (rows) tail`.
+///
+/// SQLite runs it row by row, which costs nothing there and needs no text of its own for every number of rows.
+/// PostgreSQL gets all rows in one statement, as one array a column.
 pub(super) struct Bulk {
     /// What stands before the list.
     pub head: &'static str,
@@ -19,55 +21,125 @@ pub(super) struct Bulk {
 }
 
 impl Bulk {
-    /// The statement for `rows` rows of `columns` values.
-    fn sql(&self, rows: usize, columns: usize) -> String {
-        let mut sql = String::with_capacity(self.head.len() + self.tail.len() + rows * columns * 6);
-        sql.push_str(self.head);
-        sql.push_str(" values ");
-        for row in 0..rows {
-            sql.push_str(if row == 0 { "(" } else { ", (" });
-            for column in 0..columns {
-                let comma = if column == 0 { "" } else { ", " };
-                // Writing to a String cannot fail.
-                let _ = write!(sql, "{comma}${}", row * columns + column + 1);
-            }
-            sql.push(')');
+    /// The statement for one row of `columns` values.
+    fn of_row(&self, columns: usize) -> String {
+        let marks = (1..=columns).map(|number| format!("${number}")).collect::<Vec<_>>();
+        format!("{} values ({}) {}", self.head, marks.join(", "), self.tail)
+    }
+
+    /// The statement for columns of these types.
+    fn of_arrays(&self, columns: &[Array<'_>]) -> String {
+        let (mut arrays, mut names) = (String::new(), String::new());
+        for (number, column) in (1..).zip(columns) {
+            let comma = if number == 1 { "" } else { ", " };
+            // Writing to a String cannot fail.
+            let _ = write!(arrays, "{comma}${number}::{}[]", column.kind());
+            let _ = write!(names, "{comma}column{number}");
         }
-        sql.push(' ');
-        sql.push_str(self.tail);
-        sql
+        format!(
+            "{} select * from unnest({arrays}) as u({names}) {}",
+            self.head, self.tail
+        )
+    }
+
+    fn bound(&self, rows: Vec<Args<'_>>) -> Result<(SqlStr, PgArguments), Error> {
+        let columns = columns(rows);
+        let sql = text(self.of_arrays(&columns).into());
+        let mut bound = PgArguments::default();
+        for column in columns {
+            column.bind(&mut bound).map_err(|_| unbound(sql.as_str()))?;
+        }
+        Ok((sql, bound))
     }
 
     /// Runs it for all rows; the number of rows changed.
     pub async fn execute(&self, tx: &mut Tx, rows: Vec<Args<'_>>) -> Result<u64, Error> {
-        let mut changed = 0;
-        for (count, args) in portions(rows) {
-            changed += tx.execute(self.sql(count, args.len() / count), args).await?;
+        let Some(first) = rows.first() else { return Ok(0) };
+        match tx {
+            Tx::Sqlite(tx) => tx.execute_each(&self.of_row(first.len()), rows),
+            Tx::Postgres(tx) => {
+                let (sql, bound) = self.bound(rows)?;
+                postgres_execute(tx, &sql, bound).await
+            }
         }
-        Ok(changed)
     }
 
     /// Runs it for all rows; what it returns, in no particular order.
     pub async fn rows<T: FromRow>(&self, tx: &mut Tx, rows: Vec<Args<'_>>) -> Result<Vec<T>, Error> {
-        let mut found = Vec::new();
-        for (count, args) in portions(rows) {
-            found.extend(tx.rows(self.sql(count, args.len() / count), args).await?);
+        let Some(first) = rows.first() else {
+            return Ok(Vec::new());
+        };
+        match tx {
+            Tx::Sqlite(tx) => read_all(&tx.rows_each(&self.of_row(first.len()), rows)?),
+            Tx::Postgres(tx) => {
+                let (sql, bound) = self.bound(rows)?;
+                postgres_returned(tx, &sql, bound).await
+            }
         }
-        Ok(found)
     }
 }
 
-/// Cuts rows into portions of the sizes above: (rows in the portion, their values).
-fn portions(rows: Vec<Args<'_>>) -> Vec<(usize, Args<'_>)> {
-    let mut left = rows.len();
-    let mut rows = rows.into_iter();
-    let mut out = Vec::new();
-    while left > 0 {
-        let size = SIZES.into_iter().find(|size| *size <= left).unwrap_or(1);
-        out.push((size, rows.by_ref().take(size).flatten().collect()));
-        left -= size;
+/// The values of one column.
+enum Array<'q> {
+    Int(Vec<Option<i64>>),
+    Bool(Vec<bool>),
+    Text(Vec<Option<Cow<'q, str>>>),
+    Bytes(Vec<Option<Cow<'q, [u8]>>>),
+}
+
+impl<'q> Array<'q> {
+    /// An empty one for values like this.
+    const fn like(arg: &Arg<'q>) -> Self {
+        match arg {
+            Arg::Int(_) => Self::Int(Vec::new()),
+            Arg::Bool(_) => Self::Bool(Vec::new()),
+            Arg::Text(_) => Self::Text(Vec::new()),
+            Arg::Bytes(_) => Self::Bytes(Vec::new()),
+        }
     }
-    out
+
+    /// Adds a value. All values of a column come from one Rust type, so that another kind is none of ours.
+    fn push(&mut self, arg: Arg<'q>) {
+        match (self, arg) {
+            (Self::Int(values), Arg::Int(value)) => values.push(value),
+            (Self::Bool(values), Arg::Bool(value)) => values.push(value),
+            (Self::Text(values), Arg::Text(value)) => values.push(value.map(without_nul)),
+            (Self::Bytes(values), Arg::Bytes(value)) => values.push(value),
+            _ => debug_assert!(false, "a column of two kinds"),
+        }
+    }
+
+    /// Its type in PostgreSQL.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Int(_) => "bigint",
+            Self::Bool(_) => "boolean",
+            Self::Text(_) => "text",
+            Self::Bytes(_) => "bytea",
+        }
+    }
+
+    fn bind(&self, bound: &mut PgArguments) -> Result<(), sqlx::error::BoxDynError> {
+        match self {
+            Self::Int(values) => bound.add(values),
+            Self::Bool(values) => bound.add(values),
+            Self::Text(values) => bound.add(values.iter().map(Option::as_deref).collect::<Vec<_>>()),
+            Self::Bytes(values) => bound.add(values.iter().map(Option::as_deref).collect::<Vec<_>>()),
+        }
+    }
+}
+
+/// Turns rows into columns.
+fn columns(rows: Vec<Args<'_>>) -> Vec<Array<'_>> {
+    let mut columns: Vec<Array<'_>> = rows
+        .first()
+        .map_or_else(Vec::new, |first| first.iter().map(Array::like).collect());
+    for row in rows {
+        for (column, arg) in columns.iter_mut().zip(row) {
+            column.push(arg);
+        }
+    }
+    columns
 }
 
 /// Cuts `items` where a key comes a second time, because one statement must not touch a row twice.
@@ -188,31 +260,38 @@ mod tests {
     use super::*;
     use crate::store::engine::args;
 
+    const BULK: Bulk = Bulk {
+        head: "insert into t (a, b)",
+        tail: "on conflict do nothing",
+    };
+
     #[test]
-    fn a_statement_numbers_its_placeholders_row_by_row() {
-        let bulk = Bulk {
-            head: "insert into t (a, b)",
-            tail: "on conflict do nothing",
-        };
+    fn sqlite_gets_a_row_and_postgres_an_array_a_column() {
         assert_eq!(
-            bulk.sql(2, 2),
-            "insert into t (a, b) values ($1, $2), ($3, $4) on conflict do nothing"
+            BULK.of_row(2),
+            "insert into t (a, b) values ($1, $2) on conflict do nothing"
+        );
+        assert_eq!(
+            BULK.of_arrays(&columns(vec![args![1_i64, "x"]])),
+            "insert into t (a, b) select * from unnest($1::bigint[], $2::text[]) as u(column1, column2) \
+             on conflict do nothing"
         );
     }
 
     #[test]
-    fn portions_keep_every_row_in_order() {
-        let rows = (0..75_i64).map(|n| args![n]).collect();
-        let cut = portions(rows);
-        assert_eq!(
-            cut.iter().map(|(count, _)| *count).collect::<Vec<_>>(),
-            [64, 4, 4, 1, 1, 1]
+    fn columns_keep_every_row_in_order() {
+        let rows = (0..75_i64).map(|n| args![n, n.to_string()]).collect();
+        let cut = columns(rows);
+        let [Array::Int(numbers), Array::Text(texts)] = cut.as_slice() else {
+            panic!("{} columns", cut.len());
+        };
+        assert!(numbers.iter().copied().eq((0..75).map(Some)));
+        assert!(
+            texts
+                .iter()
+                .flatten()
+                .eq((0..75).map(|n| n.to_string()).collect::<Vec<_>>().iter())
         );
-        let numbers = cut.into_iter().flat_map(|(_, args)| args).map(|arg| match arg {
-            Arg::Int(Some(number)) => number,
-            other => panic!("{other:?}"),
-        });
-        assert!(numbers.eq(0..75));
     }
 
     #[test]

@@ -22,6 +22,7 @@ use super::{
     key::Keys,
     migrate,
     seal::{Place, Sealer},
+    sqlite::{Opening, Writer},
     writer,
 };
 use crate::clock::Clock;
@@ -109,10 +110,10 @@ impl Store {
         }
         let sealer = Sealer::new(&options.keys);
         check_key(&engine, &sealer, options.access).await?;
-        Ok(Self::new(options, engine, sealer, lock))
+        Self::new(options, engine, sealer, lock)
     }
 
-    fn new(options: &Options, engine: Engine, sealer: Sealer, lock: Option<fs::File>) -> Self {
+    fn new(options: &Options, engine: Engine, sealer: Sealer, lock: Option<fs::File>) -> Result<Self, Error> {
         let holder = format!(
             "{}{:016x}",
             holders(&options.node, options.access),
@@ -127,7 +128,7 @@ impl Store {
             holder: holder.clone(),
             enqueued: Arc::clone(&enqueued),
         };
-        Self {
+        Ok(Self {
             inner: Arc::new(Inner {
                 engine,
                 sealer,
@@ -136,11 +137,11 @@ impl Store {
                 node: options.node.clone(),
                 holder,
                 epochs: AtomicI64::new(1),
-                writer: writer::start(worker, options.queue_max),
+                writer: writer::start(worker, options.queue_max)?,
                 enqueued,
                 _lock: lock,
             }),
-        }
+        })
     }
 }
 
@@ -233,28 +234,33 @@ fn open_sqlite(path: &Path, options: &Options) -> SqliteEngine {
         Access::Shared => common,
         Access::Read => common.read_only(true),
     };
-    if let Some(bytes) = options.sqlite_bytes_max {
-        common = common.pragma("max_page_count", (bytes / SQLITE_PAGE_BYTES).max(1).to_string());
+    let pages_max = options.sqlite_bytes_max.map(|bytes| (bytes / SQLITE_PAGE_BYTES).max(1));
+    if let Some(pages) = pages_max {
+        common = common.pragma("max_page_count", pages.to_string());
     }
-    let pool = |connections: u32, synchronous| {
-        SqlitePoolOptions::new()
-            .max_connections(connections.max(1))
+    let broken = Broken::default();
+    SqliteEngine {
+        read: SqlitePoolOptions::new()
+            .max_connections(options.sqlite_read_connections.max(1))
             .acquire_timeout(WAIT_MAX)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
-            .connect_lazy_with(common.clone().synchronous(synchronous))
-    };
-    let durable = match options.sqlite_synchronous {
-        Synchronous::Full => SqliteSynchronous::Full,
-        Synchronous::Normal => SqliteSynchronous::Normal,
-    };
-    SqliteEngine {
-        read: pool(options.sqlite_read_connections, durable),
-        durable: pool(1, durable),
-        relaxed: pool(1, SqliteSynchronous::Normal),
-        gate: Arc::new(Mutex::new(())),
-        broken: Broken::default(),
+            .connect_lazy_with(common.synchronous(match options.sqlite_synchronous {
+                Synchronous::Full => SqliteSynchronous::Full,
+                Synchronous::Normal => SqliteSynchronous::Normal,
+            })),
+        writer: Arc::new(Mutex::new(Writer::new(
+            Opening {
+                path: path.to_path_buf(),
+                is_daemon: options.access == Access::Daemon,
+                is_reading: options.access == Access::Read,
+                pages_max,
+                synchronous: options.sqlite_synchronous,
+            },
+            broken.clone(),
+        ))),
+        broken,
     }
 }
 

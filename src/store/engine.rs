@@ -6,21 +6,24 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
+use rusqlite::types::Value;
 use sqlx::{
     Arguments as _, AssertSqlSafe, Decode, PgPool, Postgres, Row as _, SqlSafeStr as _, SqlStr, Sqlite, SqlitePool,
     Type,
-    pool::PoolConnection,
     postgres::{PgArguments, PgRow},
     sqlite::{SqliteArguments, SqliteRow},
 };
-use tokio::sync::{Mutex, OwnedMutexGuard, watch};
+use tokio::sync::{Mutex, watch};
 
-use super::error::Error;
+use super::{
+    error::Error,
+    sqlite::{LocalRow, SqliteTx, Writer, aside},
+};
 use crate::core::{
     record::{Base, RecordKey},
     status::{
         Cause, ChangeOrigin, ConflictStatus, DriftOutcome, EventKind, EventStatus, FailureClass, FailureStatus,
-        LinkStatus, Role, RunKind, RunStatus, Side, Situation, Stage, Trigger, WriteKind, WriteStatus,
+        LinkStatus, Role, RunKind, RunStatus, Side, Situation, Stage, Trigger, UnknownName, WriteKind, WriteStatus,
     },
 };
 
@@ -41,13 +44,8 @@ pub(super) enum Engine {
 #[derive(Debug, Clone)]
 pub(super) struct SqliteEngine {
     pub read: SqlitePool,
-    /// One connection with `synchronous = full`.
-    pub durable: SqlitePool,
-    /// One connection with `synchronous = normal`, for what a power loss may undo (leases). The next durable commit
-    /// syncs what it wrote, since both write one log.
-    pub relaxed: SqlitePool,
-    /// Only one of the two writes at a time, so that neither polls for the other's lock.
-    pub gate: Arc<Mutex<()>>,
+    /// Whoever holds it writes alone, so that nobody polls for another's lock.
+    pub writer: Arc<Mutex<Writer>>,
     /// Whether the file has failed.
     pub broken: Broken,
 }
@@ -67,12 +65,12 @@ impl Default for Broken {
 
 impl Broken {
     /// Refuses when there was such a failure.
-    fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<(), Error> {
         self.0.borrow().clone().map_or(Ok(()), Err)
     }
 
     /// Passes a result on, and remembers such a failure.
-    fn note<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+    pub fn note<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
         if let Err(error) = &result
             && error.is_fatal()
         {
@@ -137,28 +135,23 @@ impl Engine {
 
     /// Begins a writing transaction.
     pub async fn begin(&self, durability: Durability) -> Result<Tx, Error> {
+        self.begin_on(durability, false).await
+    }
+
+    /// Begins a writing transaction on a thread that may wait for the disk.
+    pub async fn begin_here(&self, durability: Durability) -> Result<Tx, Error> {
+        self.begin_on(durability, true).await
+    }
+
+    async fn begin_on(&self, durability: Durability, may_wait: bool) -> Result<Tx, Error> {
         match self {
             Self::Sqlite(sqlite) => {
-                let gate = tokio::time::timeout(TRANSACTION_MAX, Arc::clone(&sqlite.gate).lock_owned())
+                let writer = tokio::time::timeout(TRANSACTION_MAX, Arc::clone(&sqlite.writer).lock_owned())
                     .await
                     .map_err(|_| Error::Busy {
                         what: "another transaction is at work".into(),
                     })?;
-                let pool = match durability {
-                    Durability::Durable => &sqlite.durable,
-                    Durability::Relaxed => &sqlite.relaxed,
-                };
-                sqlite.broken.check()?;
-                let begin = "begin immediate";
-                let acquired = pool.acquire().await.map_err(|error| Error::of(begin, &error));
-                let mut tx = SqliteTx {
-                    connection: sqlite.broken.note(acquired)?,
-                    is_open: true,
-                    broken: sqlite.broken.clone(),
-                    _gate: gate,
-                };
-                tx.run(begin).await?;
-                Ok(Tx::Sqlite(tx))
+                Ok(Tx::Sqlite(SqliteTx::begin(writer, durability, may_wait).await?))
             }
             Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await.map_err(|error| gone(pool, &error))?)),
         }
@@ -187,13 +180,8 @@ impl Engine {
     /// to another place and synced there, it stays.
     pub async fn settle(&self) -> Result<(), Error> {
         let Self::Sqlite(sqlite) = self else { return Ok(()) };
-        let sql = "pragma wal_checkpoint(truncate)";
-        let mut connection = sqlite.durable.acquire().await.map_err(|error| Error::of(sql, &error))?;
-        sqlx::query(sql)
-            .fetch_all(&mut *connection)
-            .await
-            .map(drop)
-            .map_err(|error| Error::of(sql, &error))
+        let mut writer = Arc::clone(&sqlite.writer).lock_owned().await;
+        aside(move || writer.settle()).await
     }
 
     /// Waits for a failure after which the database is not used any more; PostgreSQL ends by itself then.
@@ -209,8 +197,9 @@ impl Engine {
         match self {
             Self::Sqlite(sqlite) => {
                 sqlite.read.close().await;
-                sqlite.relaxed.close().await;
-                sqlite.durable.close().await;
+                let mut writer = Arc::clone(&sqlite.writer).lock_owned().await;
+                // An error means that the process ends, and the connection with it.
+                let _ = tokio::task::spawn_blocking(move || writer.close()).await;
             }
             Self::Postgres(pool) => pool.close().await,
         }
@@ -233,69 +222,35 @@ pub(super) enum Tx {
     Postgres(sqlx::Transaction<'static, Postgres>),
 }
 
-/// A transaction on SQLite, begun and ended by hand: when the disk is full SQLite may end it by itself, and a
-/// connection that does not know where it stands is closed rather than used again.
-pub(super) struct SqliteTx {
-    connection: PoolConnection<Sqlite>,
-    is_open: bool,
-    broken: Broken,
-    _gate: OwnedMutexGuard<()>,
-}
-
-impl SqliteTx {
-    async fn run(&mut self, sql: &'static str) -> Result<(), Error> {
-        let done = sqlx::query(sql).execute(&mut *self.connection).await;
-        self.broken.note(done.map(drop).map_err(|error| Error::of(sql, &error)))
-    }
-}
-
-impl Drop for SqliteTx {
-    fn drop(&mut self) {
-        if self.is_open {
-            self.connection.close_on_drop();
-        }
-    }
-}
-
 impl Tx {
     pub async fn rows<T: FromRow>(
         &mut self,
         sql: impl Into<Cow<'static, str>>,
         args: Args<'_>,
     ) -> Result<Vec<T>, Error> {
-        let sql = text(sql.into());
+        let sql = sql.into();
         let rows = match self {
-            Self::Sqlite(tx) => tx.broken.note(sqlite_rows(&mut *tx.connection, &sql, args).await)?,
-            Self::Postgres(tx) => postgres_rows(&mut **tx, &sql, args).await?,
+            Self::Sqlite(tx) => tx.rows(&sql, args)?,
+            Self::Postgres(tx) => postgres_rows(&mut **tx, &text(sql), args).await?,
         };
         read_all(&rows)
     }
 
     pub async fn execute(&mut self, sql: impl Into<Cow<'static, str>>, args: Args<'_>) -> Result<u64, Error> {
-        let sql = text(sql.into());
-        let failed = |error: sqlx::Error| Error::of(sql.as_str(), &error);
+        let sql = sql.into();
         match self {
-            Self::Sqlite(tx) => {
-                let bound = sqlite_args(sql.as_str(), args)?;
-                let query = sqlx::query_with(sql.clone(), bound).execute(&mut *tx.connection);
-                let done = query.await.map(|done| done.rows_affected());
-                tx.broken.note(done.map_err(failed))
-            }
+            Self::Sqlite(tx) => tx.execute(&sql, args),
             Self::Postgres(tx) => {
+                let sql = text(sql);
                 let bound = postgres_args(sql.as_str(), args)?;
-                let query = sqlx::query_with(sql.clone(), bound).execute(&mut **tx);
-                query.await.map(|done| done.rows_affected()).map_err(failed)
+                postgres_execute(tx, &sql, bound).await
             }
         }
     }
 
     pub async fn commit(self) -> Result<(), Error> {
         match self {
-            Self::Sqlite(mut tx) => {
-                tx.run("commit").await?;
-                tx.is_open = false;
-                Ok(())
-            }
+            Self::Sqlite(tx) => tx.commit().await,
             Self::Postgres(tx) => tx.commit().await.map_err(|error| Error::of("commit", &error)),
         }
     }
@@ -303,13 +258,35 @@ impl Tx {
     /// Undoes everything; a failure to do so closes the connection, which undoes it too.
     pub async fn rollback(self) {
         match self {
-            Self::Sqlite(mut tx) => tx.is_open = tx.run("rollback").await.is_err(),
+            Self::Sqlite(tx) => drop(tx.rollback().await),
             Self::Postgres(tx) => drop(tx.rollback().await),
         }
     }
 }
 
-fn text(sql: Cow<'static, str>) -> SqlStr {
+/// Runs a statement on PostgreSQL; how many rows it changed.
+pub(super) async fn postgres_execute(
+    tx: &mut sqlx::Transaction<'static, Postgres>,
+    sql: &SqlStr,
+    bound: PgArguments,
+) -> Result<u64, Error> {
+    let done = sqlx::query_with(sql.clone(), bound).execute(&mut **tx).await;
+    done.map(|done| done.rows_affected())
+        .map_err(|error| Error::of(sql.as_str(), &error))
+}
+
+/// Runs a statement on PostgreSQL; what it returns.
+pub(super) async fn postgres_returned<T: FromRow>(
+    tx: &mut sqlx::Transaction<'static, Postgres>,
+    sql: &SqlStr,
+    bound: PgArguments,
+) -> Result<Vec<T>, Error> {
+    let rows = sqlx::query_with(sql.clone(), bound).fetch_all(&mut **tx).await;
+    let rows = rows.map_err(|error| Error::of(sql.as_str(), &error))?;
+    read_all(&rows.into_iter().map(Row::Postgres).collect::<Vec<_>>())
+}
+
+pub(super) fn text(sql: Cow<'static, str>) -> SqlStr {
     match sql {
         Cow::Borrowed(sql) => sql.into_sql_str(),
         // Built from fixed parts and placeholders; values are always bound.
@@ -386,7 +363,7 @@ fn postgres_args(sql: &str, args: Args<'_>) -> Result<PgArguments, Error> {
 }
 
 /// PostgreSQL's text has no NUL. Both databases keep the replacement character instead, rather than lose the row.
-fn without_nul(value: Cow<'_, str>) -> Cow<'_, str> {
+pub(super) fn without_nul(value: Cow<'_, str>) -> Cow<'_, str> {
     if value.contains('\0') {
         Cow::Owned(value.replace('\0', "\u{fffd}"))
     } else {
@@ -394,7 +371,7 @@ fn without_nul(value: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-fn unbound(sql: &str) -> Error {
+pub(super) fn unbound(sql: &str) -> Error {
     Error::of(sql, &sqlx::Error::Protocol("a value cannot be bound".into()))
 }
 
@@ -502,6 +479,15 @@ macro_rules! statuses {
                 Self::Text(value.map(|value| Cow::Borrowed(value.as_str())))
             }
         }
+
+        impl Column for $name {
+            fn read(value: &Value) -> Result<Self, String> {
+                match value {
+                    Value::Text(text) => text.parse().map_err(|error: UnknownName| error.to_string()),
+                    other => unlike(other, "text"),
+                }
+            }
+        }
     )+ };
 }
 
@@ -529,6 +515,7 @@ statuses!(
 /// A row of either database.
 pub(super) enum Row {
     Sqlite(SqliteRow),
+    Local(LocalRow),
     Postgres(PgRow),
 }
 
@@ -536,9 +523,58 @@ pub(super) enum Row {
 pub(super) trait Column:
     for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
 {
+    /// Reads what the connection that writes to SQLite gave.
+    fn read(value: &Value) -> Result<Self, String>;
 }
 
-impl<T> Column for T where T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres> {}
+fn unlike<T>(value: &Value, wanted: &str) -> Result<T, String> {
+    Err(format!("it is {} and not {wanted}", value.data_type()))
+}
+
+impl Column for i64 {
+    fn read(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Integer(int) => Ok(*int),
+            other => unlike(other, "an integer"),
+        }
+    }
+}
+
+impl Column for bool {
+    fn read(value: &Value) -> Result<Self, String> {
+        i64::read(value).map(|int| int != 0)
+    }
+}
+
+impl Column for String {
+    fn read(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Text(text) => Ok(text.clone()),
+            other => unlike(other, "text"),
+        }
+    }
+}
+
+impl Column for Vec<u8> {
+    fn read(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Blob(bytes) => Ok(bytes.clone()),
+            other => unlike(other, "bytes"),
+        }
+    }
+}
+
+impl<T: Column> Column for Option<T>
+where
+    Self: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>,
+{
+    fn read(value: &Value) -> Result<Self, String> {
+        if matches!(value, Value::Null) {
+            return Ok(None);
+        }
+        T::read(value).map(Some)
+    }
+}
 
 /// A column that does not hold what its table promises.
 #[derive(Debug)]
@@ -569,6 +605,12 @@ pub(super) trait FromRow: Sized {
 impl Row {
     pub fn get<T: Column>(&self, column: &str) -> Result<T, Unread> {
         match self {
+            Self::Local(row) => {
+                let value = row
+                    .value(column)
+                    .ok_or_else(|| Unread::new(column, "there is no such column"))?;
+                return T::read(value).map_err(|why| Unread::new(column, why));
+            }
             Self::Sqlite(row) => row.try_get(column),
             Self::Postgres(row) => row.try_get(column),
         }
@@ -619,7 +661,7 @@ impl Row {
     }
 }
 
-fn read_all<T: FromRow>(rows: &[Row]) -> Result<Vec<T>, Error> {
+pub(super) fn read_all<T: FromRow>(rows: &[Row]) -> Result<Vec<T>, Error> {
     rows.iter()
         .map(|row| {
             T::from_row(row).map_err(|unread| Error::Value {

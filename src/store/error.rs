@@ -197,7 +197,23 @@ impl Error {
                 _ => Self::sql(sql, code, what()),
             };
         }
-        let extended = code.parse::<i32>().unwrap_or_default();
+        Self::of_sqlite_code(sql, code.parse().unwrap_or_default(), error.message())
+    }
+
+    /// Classifies an error of SQLite itself.
+    pub(super) fn of_sqlite(sql: &str, error: &rusqlite::Error) -> Self {
+        match error {
+            rusqlite::Error::SqliteFailure(failure, message) => {
+                let message = message.clone().unwrap_or_else(|| failure.to_string());
+                Self::of_sqlite_code(sql, failure.extended_code, &message)
+            }
+            // Others may quote values.
+            _ => Self::sql(sql, "driver".into(), "the driver failed".into()),
+        }
+    }
+
+    fn of_sqlite_code(sql: &str, extended: i32, message: &str) -> Self {
+        let what = || message.chars().take(200).collect::<String>();
         match extended & 0xff {
             5 | 6 => Self::Busy { what: what() },
             13 => Self::Full,
@@ -211,7 +227,7 @@ impl Error {
             19 if matches!(extended, 2067 | 1555) => Self::Conflict {
                 what: what().rsplit(": ").next().unwrap_or("row").to_owned(),
             },
-            _ => Self::sql(sql, code, what()),
+            _ => Self::sql(sql, extended.to_string(), what()),
         }
     }
 

@@ -58,7 +58,7 @@ pub(super) async fn run(engine: &Engine) -> Result<(), Error> {
             .collect(),
     );
     match engine {
-        Engine::Sqlite(sqlite) => migrator.run(&sqlite.durable).await,
+        Engine::Sqlite(sqlite) => migrator.run(&sqlite.read).await,
         Engine::Postgres(pool) => migrator.run(pool).await,
     }
     .map_err(|error| explain(&error))

@@ -55,6 +55,7 @@ pub mod op;
 mod bulk;
 mod engine;
 mod seal;
+mod sqlite;
 mod writer;
 
 pub use connect::{Access, Options, Synchronous};

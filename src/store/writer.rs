@@ -57,10 +57,25 @@ pub(super) struct Worker {
 }
 
 /// Starts the writer; it ends when the handle is dropped or closed.
-pub(super) fn start(worker: Worker, queue_max: usize) -> Handle {
+///
+/// On SQLite it has a thread of its own, which may wait for the disk.
+pub(super) fn start(worker: Worker, queue_max: usize) -> Result<Handle, Error> {
     let (sender, receiver) = mpsc::channel(queue_max.max(1));
-    tokio::spawn(worker.run(receiver));
-    Handle { sender }
+    match &worker.engine {
+        Engine::Postgres(_) => drop(tokio::spawn(worker.run(receiver))),
+        Engine::Sqlite(_) => {
+            let no_thread = |error: std::io::Error| Error::Gone {
+                what: format!("no thread for its writer: {}", error.kind()),
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            let runtime = runtime.map_err(no_thread)?;
+            std::thread::Builder::new()
+                .name("store-writer".to_owned())
+                .spawn(move || runtime.block_on(worker.run(receiver)))
+                .map_err(no_thread)?;
+        }
+    }
+    Ok(Handle { sender })
 }
 
 impl Handle {
@@ -232,7 +247,7 @@ impl Worker {
     }
 
     async fn transact(&self, batch: &[Submission]) -> Result<Vec<Answer>, Error> {
-        let mut tx = self.engine.begin(Durability::Durable).await?;
+        let mut tx = self.engine.begin_here(Durability::Durable).await?;
         let answers = match self.carry_out(&mut tx, batch).await {
             Ok(answers) => answers,
             Err(error) => {

@@ -176,6 +176,10 @@ impl Worker {
 
     /// Claims what there is room for, and starts on it.
     async fn claim(&mut self) -> usize {
+        // Outcomes are stored in groups, so that changes end together: one claim fills the room of them all.
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            self.ended(ended).await;
+        }
         let room = self.limits.in_flight.saturating_sub(self.tasks.len());
         if room == 0 {
             return 0;

@@ -139,5 +139,13 @@ fn every_function_of_the_store_is_in_the_suite() {
 
 /// Functions of the engine that have the form of the store's.
 const INTERNAL: &[&str] = &[
-    "row", "rows", "begin", "write", "execute", "rollback", "count", "settle",
+    "row",
+    "rows",
+    "begin",
+    "begin_here",
+    "write",
+    "execute",
+    "rollback",
+    "count",
+    "settle",
 ];
