@@ -23,7 +23,7 @@ fn plan() -> Plan {
 
 async fn matches_before_it_creates(database: Database) {
     let world = World::on(database, plan(), &[]).await;
-    let overlap = world.systems.overlap.clone();
+    let overlap = world.systems.overlap;
     let report = world.full().await;
     assert_eq!(report.status, RunStatus::Succeeded, "{:?}", report.note);
     let missing = u64::from(overlap.customers - overlap.shared);

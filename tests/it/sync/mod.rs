@@ -40,7 +40,6 @@ struct World {
     systems: pair::Handle,
     database: Database,
     engine: Engine,
-    _folder: tempfile::TempDir,
 }
 
 impl World {
@@ -68,7 +67,6 @@ impl World {
             systems,
             database,
             engine,
-            _folder: folder,
         }
     }
 
@@ -77,7 +75,6 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let store = self.engine.store().clone();
         self.engine = engine(folder.path(), &self.systems, store, &self.database, edits);
-        self._folder = folder;
     }
 
     fn store(&self) -> &Store {

@@ -137,13 +137,15 @@ fn phone(text: &str) -> String {
         .find(char::is_alphabetic)
         .and_then(|end| text.get(..end))
         .unwrap_or(text);
-    let is_international = number.starts_with('+') || number.starts_with("00");
+    let digits = |number: &str| number.chars().filter(char::is_ascii_digit).collect::<String>();
+    // By the digits alone, so that the normal form of a number is the normal form of its normal form.
+    let is_international = number.starts_with('+') || digits(number).starts_with("00");
     let number = if is_international {
         number.replace("(0)", "")
     } else {
         number.to_owned()
     };
-    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+    let digits = digits(&number);
     if is_international {
         format!("+{}", digits.trim_start_matches('0'))
     } else {

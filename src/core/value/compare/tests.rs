@@ -110,6 +110,14 @@ fn an_id_that_is_a_number_here_and_a_text_there_is_one_in_every_loose_comparison
 }
 
 #[test]
+fn the_normal_form_of_a_phone_number_is_its_own_normal_form() {
+    for number in ["0+0", "0-0 44 20", "0(0)30", "+49 (0) 30", "(0)0 1"] {
+        let normal = Compare::Phone.text(number).into_owned();
+        assert_eq!(Compare::Phone.text(&normal), normal, "{number}");
+    }
+}
+
+#[test]
 fn null_and_empty_text_are_different() {
     for compare in Compare::ALL {
         assert!(!equal(&Value::Null, &Value::from(""), Kind::Text, compare));
