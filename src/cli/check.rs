@@ -28,6 +28,7 @@ pub struct Args {
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result {
+    context.in_project()?;
     let mut survey = survey(context);
     let reports = survey.catalog.run_cases(None);
     let cases: usize = reports.iter().map(|report| report.outcomes.len()).sum();

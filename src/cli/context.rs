@@ -1,19 +1,14 @@
 //! What every command starts from: the settings of the environment, and where its output goes.
 
-use std::io::{self, IsTerminal};
-
 use secrecy::ExposeSecret;
 
 use super::{
     Global,
     error::{Error, Result},
-    output::{Output, complain},
+    output::{self, Output, complain},
 };
 use crate::{
-    catalog::{
-        diagnostic::{self, Style},
-        load::Catalog,
-    },
+    catalog::{diagnostic, load::Catalog},
     clock::Clock,
     settings::{self, Problem, Reference, Settings, Source, Variables},
     store::{Access, Keys, Options, Store, key},
@@ -43,8 +38,22 @@ impl Context {
         }
     }
 
+    /// Ends a command that was called outside of a project: without any setting it would only find things missing.
+    pub fn in_project(&self) -> Result<()> {
+        let folder = &self.source.folder;
+        let is_set = |entry: &settings::Entry| entry.origin != settings::Origin::Default;
+        if folder.exists() || settings::entries(&self.source).0.iter().any(is_set) {
+            return Ok(());
+        }
+        let error = Error::failed(format!("there is no folder `{}` with settings here", folder.display()));
+        Err(error.with_hint(
+            "call it in the folder of the project, name the folder with --config-dir, or lay out a first project with `syncline init FOLDER`",
+        ))
+    }
+
     /// The settings; warnings are told, errors end the command.
     pub fn settings(&self) -> Result<Settings> {
+        self.in_project()?;
         match settings::load(&self.source, self.clock.now()) {
             Ok((settings, warnings)) => {
                 for warning in warnings {
@@ -64,11 +73,7 @@ impl Context {
         for problem in &missing {
             complain(problem.to_string());
         }
-        let style = if io::stderr().is_terminal() {
-            Style::Coloured
-        } else {
-            Style::Plain
-        };
+        let style = output::style(&std::io::stderr());
         if loaded.is_ok() && missing.is_empty() {
             if !loaded.diagnostics.is_empty() {
                 self.output.talk(diagnostic::render(&loaded.diagnostics, style));
@@ -84,19 +89,24 @@ impl Context {
             "{errors} {what} in the secrets, connectors and mappings of `{}`",
             self.source.environment
         );
-        Err(Error::found(message))
+        Err(Error::found(message).with_hint("`syncline check` shows everything that is wrong"))
     }
 
     /// Opens our own data.
     pub async fn store(&self, settings: &Settings, access: Access) -> Result<Store> {
         let url = settings.store.url.read(&settings.variables)?;
+        // A daemon of this node that starts or stops must not take a command's runs and leases for its own.
+        let node = match access {
+            Access::Daemon => settings.node_name(),
+            Access::Shared | Access::Read => format!("{}-cli", settings.node_name()),
+        };
         let options = Options {
-            node: settings.node_name(),
+            node,
             access,
             sqlite_read_connections: settings.store.connections_max,
             postgres_connections: settings.store.connections_max,
             clock: self.clock.clone(),
-            ..Options::new(url.expose_secret(), keys(settings)?)
+            ..Options::new(url.expose_secret(), keys(settings, access)?)
         };
         Ok(Store::open(&options).await?)
     }
@@ -138,8 +148,12 @@ pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 
 /// The keys of the store. Only in the environment `dev` a key file that is missing is made: elsewhere a wrong path would
 /// quietly give every node a key of its own.
-fn keys(settings: &Settings) -> Result<Keys> {
+fn keys(settings: &Settings, access: Access) -> Result<Keys> {
     match &settings.keys.data {
+        // Who only looks leaves no key behind: the database, if there is one, says that this is not its own.
+        Reference::File(path) if settings.is_dev() && access != Access::Daemon && !path.exists() => {
+            Ok(Keys::derive(&rand::random()))
+        }
         Reference::File(path) if settings.is_dev() || path.exists() => Ok(key::load_or_create(path)?),
         reference => {
             let text = reference.read(&settings.variables).map_err(|error| {

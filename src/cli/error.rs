@@ -75,6 +75,12 @@ impl Error {
         self.hint.as_deref()
     }
 
+    /// The cause of this type, where there is one.
+    #[must_use]
+    pub fn cause<E: std::error::Error + Send + Sync + 'static>(&self) -> Option<&E> {
+        self.cause.chain().find_map(|cause| cause.downcast_ref())
+    }
+
     /// How the process is to end.
     #[must_use]
     pub const fn exit(&self) -> Exit {

@@ -67,6 +67,17 @@ pub(super) struct Filter {
 }
 
 impl Filter {
+    /// Whether it lets everything through.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.run.is_none()
+            && self.mapping.is_none()
+            && self.record.is_none()
+            && self.class.is_none()
+            && self.stage.is_none()
+            && self.code.is_none()
+            && self.status.is_none()
+    }
+
     pub(super) fn selection(&self) -> Selection {
         Selection {
             run_id: self.run,

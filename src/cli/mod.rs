@@ -12,19 +12,28 @@ mod completions;
 mod config;
 mod conflicts;
 mod daemon;
+mod decided;
 mod deletes;
 mod demo;
+mod doctor;
 mod drift;
 mod events;
 mod failures;
+mod init;
 mod links;
 mod migrate;
+mod plan;
+mod progress;
+mod reconcile;
+mod reprocess;
 mod run;
 mod runs;
 mod sandbox;
 mod schema;
+mod sync;
 mod test;
 mod token;
+mod work;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -48,8 +57,9 @@ pub struct Cli {
 const EXAMPLE: &str = "\
 Examples:
   syncline demo                       see it work, in a minute, without any set-up
-  syncline --env prod run             the daemon, as a service runs it
+  syncline init my-sync               the files of a first project
   syncline check                      everything that is wrong in settings, connectors and mappings
+  syncline --env prod run             the daemon, as a service runs it
   syncline runs                       what was executed, and what came of it
   syncline drift                      what the last reconciliations found, and why
 
@@ -86,12 +96,20 @@ enum Command {
     Check(check::Args),
     /// The cases beside the mappings, through the planner that the daemon uses
     Test(test::Args),
+    /// The dry run: what would be done, and why
+    Plan(plan::Args),
+    /// One record now, or everything that changed since the last look
+    Sync(sync::Args),
+    /// Compare both systems of a mapping now, say what drifted and why, and repair it
+    Reconcile(reconcile::Args),
     /// Drift reports: what reconciliations found, why, and what became of it
     Drift(drift::Args),
     /// Runs: what was executed, and what came of it
     Runs(runs::Args),
     /// Failures: records that could not be synchronized, why, and what to do next
     Failures(failures::Args),
+    /// Look at failed records again
+    Reprocess(reprocess::Args),
     /// Links: which records are known to be the same thing
     Links(links::Args),
     /// Pending deletes: links whose one record is gone
@@ -104,6 +122,10 @@ enum Command {
     Migrate(migrate::Args),
     /// The JSON Schemas of settings, connectors and mappings
     Schema(schema::Args),
+    /// Try everything that Syncline needs, and say what to do about what is found
+    Doctor(doctor::Args),
+    /// The files of a first project, for the two sandbox systems
+    Init(init::Args),
     /// Two invented business systems to try mappings on
     Sandbox(sandbox::Args),
     /// See it work: two systems, live sync, lost webhooks, and a reconciliation that finds and repairs the drift
@@ -123,7 +145,7 @@ impl Cli {
         let context = Context::new(&self.global);
         let Some(command) = self.command else {
             // Whoever asks for nothing wants to know what can be asked for.
-            let help = Self::command().render_long_help();
+            let help = Self::command().render_help();
             let _ = output::print(help.to_string().trim_end());
             return ExitCode::SUCCESS;
         };
@@ -153,6 +175,12 @@ impl Command {
             Self::Run(args) => run::run(context, &args),
             Self::Check(args) => check::run(context, &args),
             Self::Test(args) => test::run(context, &args),
+            Self::Plan(args) => plan::run(context, &args),
+            Self::Sync(args) => sync::run(context, &args),
+            Self::Reconcile(args) => reconcile::run(context, &args),
+            Self::Reprocess(args) => reprocess::run(context, &args),
+            Self::Doctor(args) => doctor::run(context, &args),
+            Self::Init(args) => init::run(context, &args),
             Self::Sandbox(args) => sandbox::run(context, &args),
             Self::Demo(args) => context::block_on(demo::run(context, &args)),
             Self::Drift(args) => drift::run(context, &args),

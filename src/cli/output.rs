@@ -112,6 +112,12 @@ impl Output {
         Ok(())
     }
 
+    /// Whether there is talk at all, and a person to talk to may be there.
+    #[must_use]
+    pub const fn talks(self) -> bool {
+        !self.is_quiet
+    }
+
     /// A word to the person at the terminal.
     pub fn talk(self, text: impl AsRef<str>) {
         if !self.is_quiet {

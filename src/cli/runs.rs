@@ -1,26 +1,35 @@
 //! `syncline runs`: what was executed, and what came of it.
 
+use clap::Subcommand;
+
 use super::{
     Exit,
     context::{Context, block_on},
     error::Result,
-    list::{Rows, found, look, maybe, maybe_time, time},
+    list::{Rows, decide, found, look, maybe, maybe_time, time, told},
 };
 use crate::{
     core::status::{RunKind, RunStatus},
-    server::api::run::View,
+    server::{api::run::View, decision},
     store::run::RunFilter,
 };
 
 /// Runs: what was executed, and what came of it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_precedence_over_arg = true,
+    after_help = "\
 Examples:
   syncline runs                                  the last ones
   syncline runs --status held                    those that wait for a person
+  syncline runs discard 17                       a held run: leave everything as it is
   syncline runs 17                               one, with all its counters
-  syncline runs --kind reconcile --json | jq .   for programs")]
+  syncline runs --kind reconcile --json | jq .   for programs"
+)]
 pub struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// One run
     id: Option<i64>,
     /// Of this mapping
@@ -36,13 +45,38 @@ pub struct Args {
     rows: Rows,
 }
 
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Give up a held run: nothing of what it planned is done
+    Discard {
+        /// Its id
+        id: i64,
+    },
+}
+
 pub(super) fn run(context: &Context, args: &Args) -> Result {
     block_on(async {
-        match args.id {
-            Some(id) => show(context, id).await,
-            None => list(context, args).await,
+        match (&args.action, args.id) {
+            (Some(Action::Discard { id }), _) => discard(context, *id).await,
+            (None, Some(id)) => show(context, id).await,
+            (None, None) => list(context, args).await,
         }
     })
+}
+
+async fn discard(context: &Context, id: i64) -> Result {
+    let (store, _) = decide(context).await?;
+    let outcome = decision::discard_run(&store, id, &context.actor()).await?;
+    if outcome == decision::Outcome::Settled {
+        return Err(super::Error::failed(format!("run {id} is not held"))
+            .with_hint("`syncline runs --status held` lists those that wait for a person"));
+    }
+    told(
+        context,
+        outcome,
+        &format!("run {id}"),
+        "discarded, everything stays as it is",
+    )
 }
 
 async fn list(context: &Context, args: &Args) -> Result {

@@ -76,13 +76,22 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
 }
 
 fn write(context: &Context, folder: &Path) -> Result {
-    std::fs::create_dir_all(folder)?;
-    for kind in Kind::value_variants() {
-        let path = folder.join(kind.file());
-        std::fs::write(&path, kind.text()?)?;
+    for path in write_all(folder)? {
         context.output.talk(format!("wrote {}", path.display()));
     }
     Ok(Exit::Done)
+}
+
+/// Writes every schema into `folder`.
+pub(super) fn write_all(folder: &Path) -> Result<Vec<PathBuf>> {
+    std::fs::create_dir_all(folder)?;
+    let mut written = Vec::new();
+    for kind in Kind::value_variants() {
+        let path = folder.join(kind.file());
+        std::fs::write(&path, kind.text()?)?;
+        written.push(path);
+    }
+    Ok(written)
 }
 
 fn compare(context: &Context, folder: &Path) -> Result {

@@ -41,6 +41,7 @@ struct View<'a> {
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result {
+    context.in_project()?;
     let survey = survey(context);
     let names = chosen(&survey, &args.mappings)?;
     let mut tally = Tally::default();

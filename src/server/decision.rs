@@ -5,10 +5,13 @@ use std::sync::Arc;
 use crate::{
     core::{
         record::RecordKey,
-        status::{ChangeOrigin, ConflictStatus, EventKind, LinkStatus, Side},
+        status::{ChangeOrigin, ConflictStatus, EventKind, FailureStatus, LinkStatus, Side},
     },
     store::{Error, Op, Store, audit::NewAudit, change::NewChange},
 };
+
+/// Behind live events, before reconciliations.
+const PRIORITY: i64 = 5;
 
 /// What became of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +43,37 @@ pub async fn ignore_failure(store: &Store, failure_id: i64, actor: &str) -> Resu
         return Ok(Outcome::Settled);
     }
     let entry = entry(actor, "failure.ignore", format!("failure/{failure_id}"), None);
+    store.commit(vec![Op::Audit(entry)]).await?;
+    Ok(Outcome::Made)
+}
+
+/// Has the record of a failure looked at again.
+pub async fn reprocess_failure(store: &Store, failure_id: i64, actor: &str) -> Result<Outcome, Error> {
+    let Some(failure) = store.failure(failure_id).await? else {
+        return Ok(Outcome::Unknown);
+    };
+    if matches!(failure.status, FailureStatus::Resolved | FailureStatus::Ignored) {
+        return Ok(Outcome::Settled);
+    }
+    let entry = entry(actor, "failure.reprocess", format!("failure/{failure_id}"), None);
+    let change = NewChange {
+        priority: PRIORITY,
+        event_id: failure.event_id,
+        ..NewChange::new(failure.key, ChangeOrigin::Reprocess, EventKind::Updated)
+    };
+    store.commit(vec![Op::Enqueue(change), Op::Audit(entry)]).await?;
+    Ok(Outcome::Made)
+}
+
+/// Gives a held run up: nothing of what it would have done is done.
+pub async fn discard_run(store: &Store, run_id: i64, actor: &str) -> Result<Outcome, Error> {
+    if store.run(run_id).await?.is_none() {
+        return Ok(Outcome::Unknown);
+    }
+    if !store.discard_run(run_id, actor).await? {
+        return Ok(Outcome::Settled);
+    }
+    let entry = entry(actor, "run.discard", format!("run/{run_id}"), None);
     store.commit(vec![Op::Audit(entry)]).await?;
     Ok(Outcome::Made)
 }

@@ -213,6 +213,17 @@ fn lock(database: &Path, node: &str) -> Result<fs::File, Error> {
     Ok(file)
 }
 
+/// Whether a daemon holds the lock file beside the database.
+pub(super) fn is_locked(database: &Path) -> bool {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-lock");
+    let Ok(file) = fs::File::open(PathBuf::from(name)) else {
+        return false;
+    };
+    // Given back at once, when the file is closed.
+    matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock))
+}
+
 fn file_error(path: &Path, error: &std::io::Error) -> Error {
     if error.kind() == std::io::ErrorKind::StorageFull {
         return Error::Full;

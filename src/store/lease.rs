@@ -33,6 +33,16 @@ impl Store {
         Ok(self.engine().execute(sql, args).await? > 0)
     }
 
+    /// Whether a daemon works on this database, which lies at `url`: on SQLite it holds the lock file, on PostgreSQL the
+    /// scheduler of one of the nodes holds its lease.
+    pub async fn has_daemon(&self, url: &str) -> Result<bool, Error> {
+        if let Some(path) = super::connect::sqlite_path(url) {
+            return Ok(super::connect::is_locked(&path));
+        }
+        let sql = "select count(*) as number from lease where name = 'schedule' and until > $1";
+        Ok(self.engine().count(sql, args![self.now()]).await? > 0)
+    }
+
     /// Gives a lease back; one that was lost already is no error.
     pub async fn release_lease(&self, name: &str, epoch: i64) -> Result<(), Error> {
         let sql = "update lease set until = 0 where name = $1 and holder = $2 and epoch = $3";

@@ -7,6 +7,7 @@
 pub mod apply;
 
 pub mod fetch;
+pub mod manual;
 pub mod poll;
 pub mod reconcile;
 

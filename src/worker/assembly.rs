@@ -66,7 +66,8 @@ pub fn engine(settings: &Settings, catalog: &Catalog, store: Store, clock: Clock
     Ok(Engine::new(store, systems, catalog.mappings.clone(), limits, clock))
 }
 
-fn system(
+/// One system of `settings`; nothing is sent yet.
+pub fn system(
     settings: &Settings,
     catalog: &Catalog,
     store: &Store,

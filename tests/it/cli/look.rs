@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::{Place, stderr, stdout};
 
 /// Every command that `--help` lists.
-fn commands(place: &Place) -> Vec<String> {
+pub fn commands(place: &Place) -> Vec<String> {
     let help = stdout(&place.run(&["--help"]).code(0));
     let list = help
         .split("Commands:")

@@ -1,8 +1,11 @@
 //! The command line, by running the real binary: help, exit codes, JSON, and what is never printed.
 
 mod check;
+mod first_day;
+mod help;
 mod look;
 mod sandbox;
+mod work;
 
 use std::{fs, path::Path};
 

@@ -11,7 +11,7 @@ use super::Place;
 use crate::support::http;
 
 /// A running `syncline sandbox`, ended with the test.
-struct Sandbox(Child);
+pub struct Sandbox(Child);
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
@@ -20,7 +20,7 @@ impl Drop for Sandbox {
     }
 }
 
-fn start(place: &Place, args: &[&str], lines: usize) -> (Sandbox, Vec<Json>) {
+pub fn start(place: &Place, args: &[&str], lines: usize) -> (Sandbox, Vec<Json>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_syncline"))
         .current_dir(place.path())
         .args(["sandbox", "--json", "--port", "0"])

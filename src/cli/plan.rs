@@ -1,0 +1,201 @@
+//! `syncline plan`: the dry run, through the planner that the daemon uses.
+
+use serde::Serialize;
+
+use super::{
+    Exit,
+    context::{Context, block_on},
+    decided,
+    error::{Error, Result},
+    list::maybe,
+    progress,
+    reconcile::{Numbers, next_steps},
+    work::{RecordArg, Work},
+};
+use crate::{
+    client::Road,
+    core::{
+        mapping::Mapping,
+        status::{Role, RunKind, Situation, Trigger},
+    },
+    server::api::drift::View,
+    store::{Page, drift::DriftFilter},
+    sync::{
+        reconcile::{Report, Request},
+        record,
+    },
+};
+
+/// The dry run: what would be done, and why. Nothing is written to a system, no link and no cursor moves.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  syncline plan customer-account --record erp:7    one record, field by field, with the reason of every decision
+  syncline plan customer-account                   everything: both systems are compared, nothing is repaired
+  syncline plan customer-account --json | jq .planned
+
+The comparison of everything is kept as a report-only run with its drift report; `syncline drift ID` shows all of it.")]
+pub struct Args {
+    /// The mapping
+    mapping: String,
+    /// One record, on either side
+    #[arg(long, value_name = "SYSTEM:ID")]
+    record: Option<RecordArg>,
+    /// The most differences shown
+    #[arg(long, value_name = "COUNT", default_value_t = 20, conflicts_with = "record", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+}
+
+/// What would be done about everything.
+#[derive(Serialize)]
+struct Whole {
+    #[serde(flatten)]
+    numbers: Numbers,
+    situations: Vec<Line>,
+    items: Vec<View>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    situation: Situation,
+    records: u64,
+    /// What the mapping says to do about them.
+    action: &'static str,
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> Result {
+    block_on(async {
+        let work = Work::open(context).await?;
+        let done = match &args.record {
+            Some(record) => one(context, &work, args, record).await,
+            None => everything(context, &work, args).await,
+        };
+        work.close().await;
+        done
+    })
+}
+
+async fn one(context: &Context, work: &Work, args: &Args, wanted: &RecordArg) -> Result {
+    let mapping = work.mapping(&args.mapping)?;
+    let (side, id) = wanted.of(&mapping)?;
+    let planned = record::plan(&work.engine, &mapping, side, id, None, Road::Manual)
+        .await
+        .map_err(super::sync::told)?;
+    if planned.plan.situation == Situation::Gone && planned.synced_at.is_none() {
+        let end = mapping.end(side);
+        return Err(
+            Error::failed(format!("there is no {} `{id}` in {}", end.object, end.system))
+                .with_hint("an id is written as the system itself writes it, `CRM-000123` rather than `123`"),
+        );
+    }
+    let (left, right) = (planned.ids.left.as_deref(), planned.ids.right.as_deref());
+    decided::View::of(&mapping, &planned.plan, left, right).show(context, true)?;
+    context.output.talk("nothing was written: this was a dry run");
+    Ok(Exit::Done)
+}
+
+async fn everything(context: &Context, work: &Work, args: &Args) -> Result {
+    let mapping = work.mapping(&args.mapping)?;
+    let request = Request {
+        kind: RunKind::Reconcile,
+        trigger: Trigger::Person,
+        repair: false,
+    };
+    let report = progress::reconcile(context, &work.engine, &mapping, request).await?;
+    let store = work.engine.store();
+    let found = store
+        .drift(report.run_id, &DriftFilter::default(), Page::first(args.limit))
+        .await?;
+    // Whoever may read the settings and the key of the store may see what is in it.
+    let items = found.into_iter().map(|item| View::of(item, Role::Admin)).collect();
+    let whole = Whole {
+        numbers: Numbers::of(&mapping, &report),
+        situations: situations(&mapping, &report),
+        items,
+    };
+    show(context, &mapping, &report, &whole)?;
+    Ok(Exit::Done)
+}
+
+fn situations(mapping: &Mapping, report: &Report) -> Vec<Line> {
+    let lines = report.summary.situations.iter().map(|(situation, records)| Line {
+        situation: *situation,
+        records: *records,
+        action: action(mapping, *situation),
+    });
+    lines.collect()
+}
+
+/// What the mapping says to do in a situation.
+fn action(mapping: &Mapping, situation: Situation) -> &'static str {
+    use crate::core::mapping::{Choice, Filtered, Missing};
+    let actions = &mapping.actions;
+    match situation {
+        Situation::InSync => "nothing",
+        Situation::Differs if actions.differs == Choice::Act => "sync",
+        Situation::UnlinkedMatch if actions.unlinked_match == Choice::Act => "link, then sync",
+        Situation::Absent if actions.absent == Choice::Act => "create, where the mapping allows it",
+        Situation::Missing => match actions.missing {
+            Missing::Report => "report as a pending delete",
+            Missing::Recreate => "make the partner again",
+            Missing::Delete => "delete the record that is left",
+            Missing::Unlink => "end the link",
+        },
+        Situation::Filtered => match actions.filtered {
+            Filtered::Report => "leave alone",
+            Filtered::Unlink => "end the link",
+            Filtered::Sync => "sync all the same",
+        },
+        Situation::Gone => "remove the link",
+        Situation::Waiting => "wait for the parent",
+        _ => "report",
+    }
+}
+
+fn show(context: &Context, mapping: &Mapping, report: &Report, whole: &Whole) -> Result<()> {
+    let out = context.output;
+    out.json(whole)?;
+    if out.is_json() {
+        return Ok(());
+    }
+    whole.numbers.show(context)?;
+    out.rows(
+        &["situation", "records", "what would be done"],
+        &whole.situations,
+        |line| {
+            vec![
+                line.situation.to_string(),
+                line.records.to_string(),
+                line.action.to_owned(),
+            ]
+        },
+    )?;
+    if !whole.items.is_empty() {
+        let head = [
+            "situation",
+            "cause",
+            "field",
+            mapping.ends.left.system.as_str(),
+            mapping.ends.right.system.as_str(),
+            "left value",
+            "right value",
+            "why",
+        ];
+        out.line("")?;
+        out.rows(&head, &whole.items, |item| {
+            vec![
+                item.situation.to_string(),
+                item.cause.to_string(),
+                maybe(item.field.as_ref()),
+                maybe(item.left_id.as_ref()),
+                maybe(item.right_id.as_ref()),
+                maybe(item.left_value.as_ref()),
+                maybe(item.right_value.as_ref()),
+                maybe(item.note.as_ref()),
+            ]
+        })?;
+    }
+    next_steps(context, report);
+    out.talk("nothing was written: this was a dry run");
+    Ok(())
+}

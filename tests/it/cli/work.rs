@@ -1,0 +1,192 @@
+//! Commands that work on records, against the sandbox over real HTTP.
+
+use serde_json::Value as Json;
+
+use super::{
+    Place,
+    sandbox::{self, Sandbox},
+    stderr, stdout,
+};
+use crate::support::http;
+
+/// A project, and the two systems it is about.
+struct Site {
+    place: Place,
+    erp: String,
+    _sandbox: Sandbox,
+}
+
+impl Site {
+    fn start() -> Self {
+        let place = Place::project();
+        let (running, views) = sandbox::start(&place, &["--companies", "20", "--no-webhooks"], 2);
+        let url = |at: usize| views[at]["base_url"].as_str().unwrap().to_owned();
+        place.edit("config/dev.toml", "http://127.0.0.1:8321", &url(0));
+        place.edit("config/dev.toml", "http://127.0.0.1:8322", &url(1));
+        Self {
+            erp: url(0).strip_prefix("http://").unwrap().to_owned(),
+            place,
+            _sandbox: running,
+        }
+    }
+
+    /// What a person changes in the ERP, without a webhook.
+    async fn edit(&self, id: &str, fields: &str) {
+        let body = format!(r#"{{"op":"patch","object":"customer","id":"{id}","fields":{fields},"event":false}}"#);
+        let answer = http::send(&self.erp, "POST", "/_sandbox/edit", &[], body.as_bytes()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    async fn order(&self, fault: &str) {
+        let answer = http::send(&self.erp, "POST", "/_sandbox/faults", &[], fault.as_bytes()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    /// The one JSON line of a command.
+    fn one(&self, code: i32, args: &[&str]) -> Json {
+        let mut lines = self.place.json_of(code, args);
+        assert_eq!(lines.len(), 1, "{args:?}: {lines:?}");
+        lines.remove(0)
+    }
+}
+
+#[tokio::test]
+async fn a_plan_of_everything_writes_nothing_and_tells_what_would_be_done() {
+    let site = Site::start();
+    let plan = site.one(0, &["plan", "customer-account", "--limit", "3"]);
+    assert!(plan["summary"]["left_records"].as_u64().unwrap() > 0);
+    assert_eq!(plan["items"].as_array().unwrap().len(), 3);
+    let lines = plan["situations"].as_array().unwrap();
+    assert!(
+        lines
+            .iter()
+            .any(|line| line["situation"] == "absent" && line["action"] != ""),
+        "{lines:?}"
+    );
+    assert!(site.place.json(&["links"]).is_empty());
+    let again = site.one(0, &["plan", "customer-account", "--limit", "3"]);
+    assert_eq!(again["drifted"], plan["drifted"]);
+}
+
+#[tokio::test]
+async fn a_reconciliation_brings_both_sides_in_agreement_and_one_record_is_planned_and_synced_with_reasons() {
+    let site = Site::start();
+    let first = site.place.json(&["reconcile", "--all"]);
+    assert_eq!(first.len(), 2, "{first:?}");
+    assert_eq!(first[0]["mapping"], "customer-account", "parents first");
+    let second = site.one(0, &["reconcile", "customer-account", "--report-only"]);
+    assert_eq!(second["note"], "reported only");
+    site.edit("3", r#"{"name":"A new name"}"#).await;
+    let args = ["customer-account", "--record", "erp:3"];
+    let plan = site.one(0, &[&["plan"][..], &args].concat());
+    assert_eq!(plan["writes"][0]["fields"]["Name"], "A new name", "{plan}");
+    let name = plan["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|field| field["field"] == "name")
+        .unwrap();
+    assert_eq!(name["reason"], "only erp changed");
+    let done = site.place.run(&[&["sync"][..], &args].concat()).code(0);
+    assert!(stdout(&done).contains("updated in crm"), "{}", stdout(&done));
+    assert_eq!(site.one(0, &[&["plan"][..], &args].concat())["situation"], "in_sync");
+    let unknown = site
+        .place
+        .run(&["plan", "customer-account", "--record", "erp:99999"])
+        .code(3);
+    assert!(
+        stderr(&unknown).contains("there is no customer `99999` in erp"),
+        "{}",
+        stderr(&unknown)
+    );
+}
+
+#[tokio::test]
+async fn what_failed_is_reprocessed_after_it_was_corrected() {
+    let site = Site::start();
+    site.place.json(&["reconcile", "--all"]);
+    site.edit("3", r#"{"tax_id":"12"}"#).await;
+    let sync = site.place.run(&["sync", "customer-account"]).code(1);
+    assert!(stdout(&sync).contains("1 failure open"), "{}", stdout(&sync));
+    let failure = site.one(0, &["failures"]);
+    let asked = site.place.run(&["reprocess", "--all"]).code(2);
+    assert!(stderr(&asked).contains("1 failure would be looked at again") && stderr(&asked).contains("--yes"));
+    let run = failure["failure_id"].to_string();
+    assert_eq!(site.one(1, &["reprocess", &run])["status"], "parked");
+    site.edit("3", r#"{"tax_id":"BR 99.888.777/0001-66"}"#).await;
+    assert_eq!(site.one(0, &["reprocess", "--all", "--yes"])["status"], "resolved");
+    let nothing = site.place.run(&["reprocess"]).code(2);
+    assert!(stderr(&nothing).contains("which failures are meant?"));
+}
+
+#[tokio::test]
+async fn drift_above_the_threshold_ends_with_1() {
+    let site = Site::start();
+    let args = ["reconcile", "customer-account", "--report-only", "--fail-above", "1"];
+    let done = site.place.run(&args).code(1);
+    assert!(
+        stderr(&done).contains("records drifted, more than 1"),
+        "{}",
+        stderr(&done)
+    );
+    let args = ["reconcile", "customer-account", "--report-only", "--fail-above", "100%"];
+    site.place.run(&args).code(0);
+}
+
+#[tokio::test]
+async fn only_a_held_run_can_be_discarded() {
+    let site = Site::start();
+    let run = site.one(0, &["reconcile", "customer-account", "--report-only"])["run_id"].to_string();
+    let done = site.place.run(&["runs", "discard", &run]).code(3);
+    assert!(stderr(&done).contains("is not held"), "{}", stderr(&done));
+    site.place.run(&["runs", "discard", "999"]).code(3);
+}
+
+#[tokio::test]
+async fn the_doctor_names_the_system_and_the_next_step() {
+    let site = Site::start();
+    let well = site.place.json(&["doctor"]);
+    assert!(well.iter().all(|finding| finding["state"] != "wrong"), "{well:?}");
+    let is_of = |finding: &Json, part: &str| {
+        finding["part"] == part && finding["finding"].as_str().unwrap().contains("reached, signed in")
+    };
+    assert!(
+        well.iter().any(|finding| is_of(finding, "system erp"))
+            && well.iter().any(|finding| is_of(finding, "system crm"))
+    );
+    assert!(
+        !site.place.path().join("data").exists(),
+        "the doctor leaves nothing behind"
+    );
+    let wrong = |findings: Vec<Json>| {
+        findings
+            .into_iter()
+            .find(|finding| finding["state"] == "wrong")
+            .unwrap()
+    };
+    site.order(r#"{"fault":{"kind":"html"},"times":1}"#).await;
+    let html = wrong(site.place.json_of(1, &["doctor", "erp"]));
+    assert!(
+        html["finding"].as_str().unwrap().contains("HTML instead of JSON") && html["next"].is_string(),
+        "{html}"
+    );
+    site.place.edit("config/dev.toml", "sandbox-erp-key", "wrong-key");
+    let key = wrong(site.place.json_of(1, &["doctor", "erp"]));
+    assert!(
+        key["finding"].as_str().unwrap().contains("system `erp`")
+            && key["next"].as_str().unwrap().contains("credentials"),
+        "{key}"
+    );
+    assert!(!key.to_string().contains("wrong-key"));
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    site.place.edit("config/dev.toml", &site.erp, &closed.to_string());
+    let dead = wrong(site.place.json_of(1, &["doctor", "erp"]));
+    assert!(
+        dead["finding"].as_str().unwrap().contains("system `erp`")
+            && dead["next"].as_str().unwrap().contains("address"),
+        "{dead}"
+    );
+}
