@@ -21,6 +21,14 @@ test *arguments:
 ci:
     .ci/run
 
+# Runs the rigs for longer, with a fresh seed: `just nightly 600` for ten minutes.
+nightly *seconds:
+    tests/nightly {{ seconds }}
+
+# Feeds rubbish to one of the targets in fuzz/: `just fuzz json 3600` for an hour. Needs `cargo install cargo-fuzz`.
+fuzz target seconds="60":
+    cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none {{ target }} -- -max_total_time={{ seconds }}
+
 # Measures the hot paths against floors of the same work: `just bench --quick`, `just bench --help`.
 bench *arguments:
     cargo bench --bench speed -- {{ arguments }}

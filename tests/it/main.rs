@@ -13,6 +13,7 @@ mod api;
 mod cli;
 mod daemon;
 mod durable;
+mod law;
 mod layering;
 mod real;
 mod recorded;

@@ -163,6 +163,8 @@ pub struct Pager {
     pages: u32,
     read: u64,
     total: Option<u64>,
+    /// Records went away while they were counted, so that others moved to places that had been read already.
+    is_shifted: bool,
     /// The records of the fullest page so far: what the system really puts in one.
     fullest: u64,
     previous_print: Option<u64>,
@@ -186,6 +188,7 @@ impl Pager {
             pages: 0,
             read: 0,
             total: None,
+            is_shifted: false,
             fullest: 0,
             previous_print: None,
             visited: HashSet::new(),
@@ -303,7 +306,10 @@ impl Pager {
             .as_ref()
             .and_then(|at| at.get(page.rest, page.headers))
         {
-            self.total = total.to_text().and_then(|text| text.parse().ok()).or(self.total);
+            let total = total.to_text().and_then(|text| text.parse().ok()).or(self.total);
+            let is_counted = matches!(self.paging.style, Style::Offset(_) | Style::Number(_));
+            self.is_shifted |= is_counted && total < self.total;
+            self.total = total;
         }
         let is_repeated = page.count > 0 && self.previous_print == Some(page.print);
         if is_repeated && !matches!(self.paging.style, Style::Single) {
@@ -330,10 +336,11 @@ impl Pager {
         Ok(Turn::More)
     }
 
-    /// Whether every record was seen, as far as the system tells: the listing ended, and not short of its total.
+    /// Whether every record was seen, as far as the system tells: the listing ended, not short of its total, and no records
+    /// went away while they were counted.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.is_ended && self.total.is_none_or(|total| self.read >= total)
+        self.is_ended && !self.is_shifted && self.total.is_none_or(|total| self.read >= total)
     }
 
     /// Pages read so far.

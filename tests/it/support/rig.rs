@@ -19,6 +19,16 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
+    /// True in `share` of 100 cases.
+    pub fn percent(&mut self, share: u64) -> bool {
+        self.below(100) < share
+    }
+
+    /// One of these.
+    pub fn pick<'a, T>(&mut self, among: &'a [T]) -> &'a T {
+        &among[usize::try_from(self.below(among.len() as u64)).unwrap()]
+    }
+
     /// A number below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end.max(1)

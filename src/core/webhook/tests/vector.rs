@@ -163,6 +163,112 @@ fn a_signature_that_is_cut_or_extended_is_rejected() {
     }
 }
 
+/// The position of the header with the signatures, and what parts one from the next.
+fn list_of(vector: &Vector, request: &Request) -> Option<(usize, &'static str)> {
+    let parted = match vector.scheme.as_str() {
+        "standard-webhooks-v1" | "standard-webhooks-v1a" | "svix-v1" => " ",
+        "stripe-v1" => ",",
+        _ => return None,
+    };
+    let is_signature = |name: &str| name.to_lowercase().ends_with("signature");
+    let index = request.headers.iter().position(|(name, _)| is_signature(name))?;
+    Some((index, parted))
+}
+
+#[test]
+fn a_good_signature_counts_wherever_it_stands_among_bad_ones() {
+    let mut tried = 0;
+    for vector in vectors().into_iter().filter(|vector| vector.expect == "valid") {
+        let original = vector.request();
+        let Some((index, parted)) = list_of(&vector, &original) else {
+            continue;
+        };
+        let text = String::from_utf8(original.headers[index].1.clone()).unwrap();
+        let good = text.split(parted).map(str::to_owned).collect::<Vec<_>>();
+        // What is not laid out as told at all is refused, and so not among these.
+        let bad = match parted {
+            "," => ["v1=00", "v1=", "v0=zz", "v9=x"],
+            _ => ["v1,AAAA", "v1,", "v9,xx", "v1a,===="],
+        };
+        let bad = bad.map(str::to_owned);
+        for (place, junk) in (0..=good.len()).flat_map(|place| bad.iter().map(move |junk| (place, junk))) {
+            let mut entries = good.clone();
+            entries.insert(place, junk.clone());
+            for entries in [entries.clone(), entries.into_iter().rev().collect()] {
+                let mut request = original.clone();
+                request.headers[index].1 = entries.join(parted).into_bytes();
+                let verdict = request.verify(vector.recipe(), &vector.secrets(), vector.now());
+                assert!(verdict.is_ok(), "{}: {}", vector.id, entries.join(parted));
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 100, "{tried}");
+}
+
+#[test]
+fn a_signature_under_another_tag_does_not_count() {
+    for vector in vectors().into_iter().filter(|vector| vector.expect == "valid") {
+        let original = vector.request();
+        let Some((index, parted)) = list_of(&vector, &original) else {
+            continue;
+        };
+        let text = String::from_utf8(original.headers[index].1.clone()).unwrap();
+        for (from, to) in [
+            ("v1,", "v2,"),
+            ("v1,", "v,"),
+            ("v1a,", "v1,"),
+            ("v1=", "v0="),
+            ("v1=", "V1="),
+        ] {
+            let swapped = text
+                .split(parted)
+                .map(|entry| {
+                    if entry.starts_with(from) {
+                        entry.replacen(from, to, 1)
+                    } else {
+                        entry.to_owned()
+                    }
+                })
+                .collect::<Vec<_>>()
+                .join(parted);
+            if swapped == text {
+                continue;
+            }
+            let mut request = original.clone();
+            request.headers[index].1 = swapped.clone().into_bytes();
+            let verdict = request.verify(vector.recipe(), &vector.secrets(), vector.now());
+            assert!(verdict.is_err(), "{}: {swapped}", vector.id);
+        }
+    }
+}
+
+#[test]
+fn base64_whose_unused_bits_are_set_is_no_signature() {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut tried = 0;
+    for vector in vectors().into_iter().filter(|vector| vector.expect == "valid") {
+        let original = vector.request();
+        for (index, (_, value)) in original.headers.iter().enumerate() {
+            // The last digit before the padding holds two or four bits that say nothing.
+            let padding = value.iter().rev().take_while(|byte| **byte == b'=').count();
+            if padding == 0 || value.contains(&b' ') {
+                continue;
+            }
+            let at = value.len() - padding - 1;
+            let digit = ALPHABET.iter().position(|letter| *letter == value[at]).unwrap();
+            for bits in 1..1 << (2 * padding) {
+                let mut request = original.clone();
+                request.headers[index].1[at] = ALPHABET[digit ^ bits];
+                let verdict = request.verify(vector.recipe(), &vector.secrets(), vector.now());
+                assert!(verdict.is_err(), "{}", vector.id);
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 0);
+}
+
 #[test]
 fn a_secret_read_for_another_recipe_never_matches() {
     let (hmac, ed25519) = (&PAGE["standard-webhooks-v1"], &PAGE["standard-webhooks-v1a"]);
