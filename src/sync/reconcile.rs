@@ -86,8 +86,24 @@ pub async fn reconcile(
     request: Request,
     shutdown: &CancellationToken,
 ) -> Result<Report, Error> {
+    let begun = begin(engine, mapping, request).await?;
+    proceed(engine, mapping, begun, shutdown).await
+}
+
+/// A reconciliation that has its lease and its run, and has read nothing yet: whoever asks for one learns its run before it is
+/// done.
+#[derive(Debug)]
+pub struct Begun {
+    /// The run.
+    pub run_id: i64,
+    request: Request,
+    lease: (String, i64),
+}
+
+/// Takes the lease of a mapping's reconciliation, and puts its run on record.
+pub async fn begin(engine: &Engine, mapping: &Mapping, request: Request) -> Result<Begun, Error> {
     let lease = format!("reconcile/{}", mapping.name);
-    let Some(epoch) = engine.store().acquire_lease(&lease, LEASE).await? else {
+    let Some(epoch) = engine.store().acquire_free_lease(&lease, LEASE).await? else {
         return Err(Error::Busy(mapping.name.clone()));
     };
     let run = NewRun {
@@ -97,18 +113,44 @@ pub async fn reconcile(
         note: None,
         job_key: None,
     };
-    let run_id = engine.store().start_run(&run).await?;
+    Ok(Begun {
+        run_id: engine.store().start_run(&run).await?,
+        request,
+        lease: (lease, epoch),
+    })
+}
+
+/// Gives up what was begun, before anything was read.
+pub async fn abandon(engine: &Engine, begun: Begun) -> Result<(), store::Error> {
+    let store = engine.store();
+    store
+        .finish_run(
+            begun.run_id,
+            RunStatus::Cancelled,
+            Some("given up before it read anything"),
+        )
+        .await?;
+    store.release_lease(&begun.lease.0, begun.lease.1).await
+}
+
+/// Does what was begun.
+pub async fn proceed(
+    engine: &Engine,
+    mapping: &Arc<Mapping>,
+    begun: Begun,
+    shutdown: &CancellationToken,
+) -> Result<Report, Error> {
     let mut work = Reconciliation {
         engine,
         mapping,
-        run_id,
+        run_id: begun.run_id,
         name: Arc::from(mapping.name.as_str()),
-        request,
+        request: begun.request,
         scan: Scan::create(None).await?,
         summary: Summary::default(),
         counters: Counters::default(),
         intent: Intent::default(),
-        lease: (lease, epoch),
+        lease: begun.lease,
         shutdown,
     };
     let result = work.run().await;
