@@ -5,10 +5,14 @@ use std::sync::Arc;
 use crate::{
     core::{
         record::RecordKey,
-        status::{ChangeOrigin, ConflictStatus, EventKind, LinkStatus, Side},
+        status::{ChangeOrigin, ConflictStatus, EventKind, EventStatus, FailureStatus, LinkStatus, Side},
     },
     store::{Error, Op, Store, audit::NewAudit, change::NewChange},
+    sync::Engine,
 };
+
+/// What a person wants worked on again stands behind live events.
+const PRIORITY: i64 = 5;
 
 /// What became of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +44,90 @@ pub async fn ignore_failure(store: &Store, failure_id: i64, actor: &str) -> Resu
         return Ok(Outcome::Settled);
     }
     let entry = entry(actor, "failure.ignore", format!("failure/{failure_id}"), None);
+    store.commit(vec![Op::Audit(entry)]).await?;
+    Ok(Outcome::Made)
+}
+
+/// Has the record of a failure looked at again.
+pub async fn reprocess_failure(store: &Store, failure_id: i64, actor: &str) -> Result<Outcome, Error> {
+    let Some(failure) = store.failure(failure_id).await? else {
+        return Ok(Outcome::Unknown);
+    };
+    if matches!(failure.status, FailureStatus::Resolved | FailureStatus::Ignored) {
+        return Ok(Outcome::Settled);
+    }
+    let entry = entry(actor, "failure.reprocess", format!("failure/{failure_id}"), None);
+    let change = NewChange {
+        priority: PRIORITY,
+        event_id: failure.event_id,
+        ..NewChange::new(failure.key, ChangeOrigin::Reprocess, EventKind::Updated)
+    };
+    store.commit(vec![Op::Enqueue(change), Op::Audit(entry)]).await?;
+    Ok(Outcome::Made)
+}
+
+/// What became of the wish to have an event worked on again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reprocessed {
+    /// It is in the queue.
+    Begun,
+    /// There is no such event.
+    Unknown,
+    /// It has no error: it stands so.
+    NoError(EventStatus),
+    /// It names no record, or an object that no mapping has.
+    Nowhere,
+}
+
+/// Has an event with an error worked on again.
+pub async fn reprocess_event(engine: &Engine, event_id: i64, actor: &str) -> Result<Reprocessed, Error> {
+    let store = engine.store();
+    let Some(event) = store.event(event_id).await? else {
+        return Ok(Reprocessed::Unknown);
+    };
+    if !matches!(event.status, EventStatus::Failed | EventStatus::Received) {
+        return Ok(Reprocessed::NoError(event.status));
+    }
+    let mut ops = Vec::new();
+    for mapping in engine.mappings() {
+        for side in [Side::Left, Side::Right] {
+            let end = mapping.end(side);
+            let Some(record_id) = &event.record_id else { continue };
+            if *end.system != *event.system || end.object != event.object {
+                continue;
+            }
+            let key = RecordKey::new(mapping.name.as_str(), side, record_id.clone());
+            ops.push(Op::Enqueue(NewChange {
+                priority: PRIORITY,
+                event_id: Some(event_id),
+                merged_into: event.merged_into.clone(),
+                ..NewChange::new(key, ChangeOrigin::Reprocess, event.kind)
+            }));
+        }
+    }
+    if ops.is_empty() {
+        return Ok(Reprocessed::Nowhere);
+    }
+    ops.push(Op::RequeueEvent { event_id });
+    ops.push(Op::Audit(entry(
+        actor,
+        "event.reprocess",
+        format!("event/{event_id}"),
+        None,
+    )));
+    store.commit(ops).await?;
+    Ok(Reprocessed::Begun)
+}
+
+/// Gives a held run up: nothing of what it would have done is done.
+pub async fn discard_run(store: &Store, run_id: i64, actor: &str) -> Result<Outcome, Error> {
+    if store.run(run_id).await?.is_none() {
+        return Ok(Outcome::Unknown);
+    }
+    if !store.discard_run(run_id, actor).await? {
+        return Ok(Outcome::Settled);
+    }
+    let entry = entry(actor, "run.discard", format!("run/{run_id}"), None);
     store.commit(vec![Op::Audit(entry)]).await?;
     Ok(Outcome::Made)
 }
