@@ -16,6 +16,9 @@ use crate::support::{
     http::{self, Answer},
 };
 
+mod hostile;
+mod vector;
+
 fn sign(secret: &str, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body);
