@@ -185,13 +185,14 @@ mod tests {
     fn a_crowd_is_forgotten_and_whoever_came_last_is_not() {
         let rates = rates();
         rates.take(-1, 3, 0);
-        for stranger in 0..(REMEMBERED as i64 * 5) {
+        let last = i64::try_from(REMEMBERED).unwrap() * 5;
+        for stranger in 0..=last {
             rates.take(stranger, 3, 0);
         }
         let recent = rates.rested_at.lock().unwrap();
         assert!(recent.young.len() + recent.old.len() <= 2 * REMEMBERED);
         assert_eq!(recent.get(&-1), None);
         drop(recent);
-        assert!(rates.look(&(REMEMBERED as i64 * 5 - 1), 1, 0).retry_after.is_some());
+        assert!(rates.look(&last, 1, 0).retry_after.is_some());
     }
 }
