@@ -247,6 +247,7 @@ fn schedule_options(settings: &Settings) -> schedule::Options {
             runs,
             settled: runs,
             audits: kept.audit.duration(),
+            ..Retention::default()
         },
     }
 }

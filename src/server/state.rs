@@ -99,10 +99,18 @@ impl App {
         unready.values().cloned().collect()
     }
 
-    /// Waits for the work that requests have started; it was told to end by the shutdown of [`Parts`].
+    /// Waits for the work that requests have started, for as long as the grace period lasts; it was told to end by the
+    /// shutdown of [`Parts`].
     pub async fn finish(&self) {
-        self.inner.tasks.close();
-        self.inner.tasks.wait().await;
+        let tasks = &self.inner.tasks;
+        tasks.close();
+        let grace = self.settings().limits.shutdown_grace.duration();
+        if tokio::time::timeout(grace, tasks.wait()).await.is_err() {
+            tracing::warn!(
+                tasks = tasks.len(),
+                "work that the API has started is cut off; later runs go on with it"
+            );
+        }
     }
 
     /// Starts work that [`App::finish`] waits for.
