@@ -27,6 +27,7 @@ use syncline::{
     sync::Engine,
     worker::assembly,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::record;
 
@@ -156,7 +157,6 @@ pub struct Product {
     pub engine: Engine,
     settings: Arc<Settings>,
     catalog: Catalog,
-    clock: Clock,
 }
 
 impl Product {
@@ -184,13 +184,12 @@ impl Product {
             ..Options::new(store_url, Keys::derive(&[7; 32]))
         };
         let store = Store::open(&options).await?;
-        let engine = assembly::engine(&settings, &loaded.catalog, store.clone(), clock.clone())?;
+        let engine = assembly::engine(&settings, &loaded.catalog, store.clone(), clock)?;
         Ok(Self {
             store,
             engine,
             settings: Arc::new(settings),
             catalog: loaded.catalog,
-            clock,
         })
     }
 
@@ -220,12 +219,11 @@ impl Product {
         let mappings = self.catalog.mappings.clone();
         let hook = Hook::new("left", definition, secrets, Arc::new(Value::Map(given)), &mappings);
         Ok(App::new(Parts {
-            store: self.store.clone(),
+            engine: self.engine.clone(),
             settings: Arc::clone(&self.settings),
-            mappings,
             hooks: BTreeMap::from([("left".to_owned(), hook)]),
             metrics: Metrics::new(),
-            clock: self.clock.clone(),
+            shutdown: CancellationToken::new(),
         }))
     }
 

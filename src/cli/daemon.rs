@@ -58,7 +58,7 @@ impl Daemon {
         listener: TcpListener,
     ) -> Result<Self> {
         let address = listener.local_addr()?;
-        let engine = assembly::engine(&settings, catalog, store.clone(), clock.clone())?;
+        let engine = assembly::engine(&settings, catalog, store, clock)?;
         recover::recover(&engine).await?;
         let limits = &settings.limits;
         let signs = Signs {
@@ -67,15 +67,14 @@ impl Daemon {
             ..Signs::default()
         };
         remember_drift(&engine, &signs.metrics).await?;
+        let (stopping, closing) = (CancellationToken::new(), CancellationToken::new());
         let app = App::new(Parts {
-            store,
+            engine: engine.clone(),
             hooks: hooks(&settings, catalog)?,
-            mappings: catalog.mappings.clone(),
             metrics: signs.metrics.clone(),
             settings: Arc::clone(&settings),
-            clock,
+            shutdown: stopping.clone(),
         });
-        let (stopping, closing) = (CancellationToken::new(), CancellationToken::new());
         let server = tokio::spawn(serve(
             listener,
             app.clone(),
@@ -117,6 +116,7 @@ impl Daemon {
         }
         self.closing.cancel();
         joined(self.server).await;
+        self.app.finish().await;
         let store = self.engine.store();
         if let Err(error) = store.close_crashed_runs(store.node()).await {
             tracing::warn!(%error, "runs that were given up stay open until the next start");
@@ -248,6 +248,7 @@ fn schedule_options(settings: &Settings) -> schedule::Options {
             runs,
             settled: runs,
             audits: kept.audit.duration(),
+            ..Retention::default()
         },
     }
 }

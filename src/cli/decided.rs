@@ -22,7 +22,7 @@ pub(super) struct View {
     right: End,
     link: &'static str,
     writes: Vec<Write>,
-    fields: Vec<Field>,
+    fields: Vec<Pair>,
     failures: Vec<Failure>,
     waits_for: Option<String>,
 }
@@ -43,7 +43,7 @@ struct Write {
 }
 
 #[derive(Debug, Serialize)]
-struct Field {
+struct Pair {
     field: String,
     left: Option<String>,
     right: Option<String>,
@@ -87,7 +87,7 @@ impl View {
                 Verdict::Report => ("report", None),
             };
             let name = mapping.fields.get(decision.field).map_or("?", |field| &field.name);
-            Field {
+            Pair {
                 field: name.to_owned(),
                 left: decision.values.left.as_ref().map(shown),
                 right: decision.values.right.as_ref().map(shown),
@@ -173,7 +173,7 @@ impl View {
 
     /// The fields in which something was decided; those that agree are only counted.
     fn table(&self, out: Output) -> Result<()> {
-        let told: Vec<&Field> = self.fields.iter().filter(|field| field.action != "equal").collect();
+        let told: Vec<&Pair> = self.fields.iter().filter(|field| field.action != "equal").collect();
         if !told.is_empty() {
             let head = [
                 "field",

@@ -32,7 +32,7 @@ use crate::{
 Examples:
   syncline plan customer-account --record erp:7    one record, field by field, with the reason of every decision
   syncline plan customer-account                   everything: both systems are compared, nothing is repaired
-  syncline plan customer-account --json | jq .planned
+  syncline plan customer-account --json | jq .summary
 
 The comparison of everything is kept as a report-only run with its drift report; `syncline drift ID` shows all of it.")]
 pub struct Args {
@@ -78,7 +78,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
 async fn one(context: &Context, work: &Work, args: &Args, wanted: &RecordArg) -> Result {
     let mapping = work.mapping(&args.mapping)?;
     let (side, id) = wanted.of(&mapping)?;
-    let planned = record::plan(&work.engine, &mapping, side, id, None, Road::Manual)
+    let planned = Box::pin(record::plan(&work.engine, &mapping, side, id, Road::Manual))
         .await
         .map_err(super::sync::told)?;
     if planned.plan.situation == Situation::Gone && planned.synced_at.is_none() {

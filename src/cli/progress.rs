@@ -28,7 +28,7 @@ pub(super) async fn reconcile(
     request: Request,
 ) -> Result<Report> {
     let shutdown = CancellationToken::new();
-    let work = reconcile::reconcile(engine, mapping, request, &shutdown);
+    let work = Box::pin(reconcile::reconcile(engine, mapping, request, &shutdown));
     watched(context, engine, mapping, &shutdown, work).await
 }
 
@@ -38,12 +38,11 @@ pub(super) async fn watched(
     engine: &Engine,
     mapping: &Mapping,
     shutdown: &CancellationToken,
-    work: impl Future<Output = std::result::Result<Report, sync::Error>>,
+    mut work: impl Future<Output = std::result::Result<Report, sync::Error>> + Unpin,
 ) -> Result<Report> {
     let bar = bar(context);
     let before = requests(engine, mapping);
     let mut ticks = tokio::time::interval(TICK);
-    let mut work = Box::pin(work);
     let done = loop {
         tokio::select! {
             done = &mut work => break done,

@@ -198,7 +198,7 @@ impl Numbers {
 fn counted<T: ToString>(counts: &BTreeMap<T, u64>) -> String {
     const SHOWN: usize = 12;
     let mut sorted: Vec<(String, u64)> = counts.iter().map(|(name, count)| (name.to_string(), *count)).collect();
-    sorted.sort_by(|one, other| other.1.cmp(&one.1));
+    sorted.sort_by_key(|one| std::cmp::Reverse(one.1));
     let mut parts: Vec<String> = sorted
         .iter()
         .take(SHOWN)

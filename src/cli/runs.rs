@@ -1,17 +1,22 @@
 //! `syncline runs`: what was executed, and what came of it.
 
 use clap::Subcommand;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Exit,
     context::{Context, block_on},
-    error::Result,
+    error::{Error, Result},
     list::{Rows, decide, found, look, maybe, maybe_time, time, told},
+    progress,
+    reconcile::told as told_of,
+    work::Work,
 };
 use crate::{
     core::status::{RunKind, RunStatus},
     server::{api::run::View, decision},
     store::run::RunFilter,
+    sync::reconcile,
 };
 
 /// Runs: what was executed, and what came of it.
@@ -23,7 +28,8 @@ use crate::{
 Examples:
   syncline runs                                  the last ones
   syncline runs --status held                    those that wait for a person
-  syncline runs discard 17                       a held run: leave everything as it is
+  syncline runs release 17                       a held run: do what it planned
+  syncline runs discard 17                       or leave everything as it is
   syncline runs 17                               one, with all its counters
   syncline runs --kind reconcile --json | jq .   for programs"
 )]
@@ -47,6 +53,11 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Let a held run do what it planned, after comparing both systems anew
+    Release {
+        /// Its id
+        id: i64,
+    },
     /// Give up a held run: nothing of what it planned is done
     Discard {
         /// Its id
@@ -57,6 +68,12 @@ enum Action {
 pub(super) fn run(context: &Context, args: &Args) -> Result {
     block_on(async {
         match (&args.action, args.id) {
+            (Some(Action::Release { id }), _) => {
+                let work = Work::open(context).await?;
+                let done = release(context, &work, *id).await;
+                work.close().await;
+                done
+            }
             (Some(Action::Discard { id }), _) => discard(context, *id).await,
             (None, Some(id)) => show(context, id).await,
             (None, None) => list(context, args).await,
@@ -64,12 +81,28 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
     })
 }
 
+async fn release(context: &Context, work: &Work, id: i64) -> Result {
+    let run = found(work.engine.store().run(id).await?, &format!("run {id}"))?;
+    if run.status != RunStatus::Held {
+        return Err(not_held(id));
+    }
+    let mapping = work.mapping(run.mapping.as_deref().unwrap_or_default())?;
+    let (shutdown, actor) = (CancellationToken::new(), context.actor());
+    let released = Box::pin(reconcile::release(&work.engine, id, &actor, &shutdown));
+    let report = progress::watched(context, &work.engine, &mapping, &shutdown, released).await?;
+    told_of(context, &mapping, &report, None)
+}
+
+fn not_held(id: i64) -> Error {
+    Error::failed(format!("run {id} is not held"))
+        .with_hint("`syncline runs --status held` lists those that wait for a person")
+}
+
 async fn discard(context: &Context, id: i64) -> Result {
     let (store, _) = decide(context).await?;
     let outcome = decision::discard_run(&store, id, &context.actor()).await?;
     if outcome == decision::Outcome::Settled {
-        return Err(super::Error::failed(format!("run {id} is not held"))
-            .with_hint("`syncline runs --status held` lists those that wait for a person"));
+        return Err(not_held(id));
     }
     told(
         context,

@@ -71,7 +71,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
 async fn one(context: &Context, work: &Work, args: &Args, wanted: &RecordArg) -> Result {
     let mapping = work.mapping(&args.mapping)?;
     let (side, id) = wanted.of(&mapping)?;
-    let Some(done) = manual::now(&work.engine, &mapping, side, id, &context.actor()).await? else {
+    let actor = context.actor();
+    let Some(done) = Box::pin(manual::now(&work.engine, &mapping, side, id, &actor)).await? else {
         return Err(Error::failed(format!(
             "{}:{id} is being worked on this moment",
             mapping.end(side).system
@@ -187,7 +188,7 @@ async fn ask(context: &Context, work: &Work, mapping: &Mapping, side: Side) -> R
             .talk(format!("{} is being asked this moment by the daemon", end.system));
         return Ok(Some(0));
     };
-    let found = poll::poll(engine, mapping, side, Trigger::Person).await;
+    let found = Box::pin(poll::poll(engine, mapping, side, Trigger::Person)).await;
     engine.store().release_lease(&lease, epoch).await?;
     match found {
         Ok(count) => Ok(Some(count)),

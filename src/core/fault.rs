@@ -10,7 +10,7 @@ use super::status::{FailureClass, Stage};
 /// personal data; `hint` says what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Stable, searchable code such as `RQ004`; `docs/errors.md` lists them.
+    /// Stable, searchable code such as `RQ004`; `docs/errors/` lists them.
     pub code: &'static str,
     /// Decides what happens next.
     pub class: FailureClass,

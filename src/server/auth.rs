@@ -1,10 +1,15 @@
 //! Who asks, and what they may do: bearer tokens (RFC 6750), of which the store keeps hashes alone.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{
-    extract::{Request, State},
-    http::{HeaderMap, HeaderValue, header},
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderMap, HeaderValue, Method, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -16,11 +21,12 @@ use zeroize::Zeroizing;
 
 use super::{
     error::{Problem, Result},
-    rate::Verdict,
+    idempotency,
+    rate::{Rates, Recent, Verdict},
     state::App,
 };
 use crate::{
-    core::status::Role,
+    core::{period::Rate, status::Role},
     store::{Error, Store, api_token::NewApiToken},
 };
 
@@ -32,6 +38,8 @@ const TOKEN_BYTES: usize = 32;
 /// Who asks.
 #[derive(Debug, Clone)]
 pub struct Caller {
+    /// Our id of the token.
+    pub api_token_id: i64,
     /// The token's name, as the audit shows it.
     pub name: Arc<str>,
     /// What it may do.
@@ -89,11 +97,72 @@ pub(super) struct Demand {
     pub cost: u32,
 }
 
+/// Keeps guessing slow: an address that sent too many wrong tokens is turned away before the store is asked.
+///
+/// Behind a proxy everybody has one address. A token that was right a moment ago is let through to the store whatever its
+/// address, so that one wrong token does not lock the others out; a guess is never among them.
+#[derive(Debug)]
+pub(super) struct Doorkeeper {
+    failures: Rates<IpAddr>,
+    known: Mutex<Recent<[u8; 32], ()>>,
+}
+
+impl Doorkeeper {
+    pub fn new(rate: Rate, burst: u32) -> Self {
+        Self {
+            failures: Rates::new(rate, burst),
+            known: Mutex::default(),
+        }
+    }
+
+    /// What to say to an address before the token with this hash is looked up; none where it is to be looked up.
+    fn refuse(&self, address: IpAddr, hash: &[u8; 32], now: i64) -> Option<Verdict> {
+        let verdict = self.failures.look(&address, 1, now);
+        verdict.retry_after?;
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(hash).is_none().then_some(verdict)
+    }
+
+    fn was_wrong(&self, address: IpAddr, now: i64) {
+        self.failures.take(address, 1, now);
+    }
+
+    fn was_right(&self, hash: [u8; 32]) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.get(&hash).is_none() {
+            known.insert(hash, ());
+        }
+    }
+}
+
+/// Whom an address belongs to: one IPv4 address, or the network that a site has of IPv6.
+fn neighbourhood(request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    match peer.map(|ConnectInfo(peer)| peer.ip().to_canonical()) {
+        Some(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        Some(address) => address,
+        None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    }
+}
+
+/// Why somebody is not let in, and how the rate stands that says so.
+type Refusal = (Problem, Option<Verdict>);
+
 /// Lets a request through to its handler if its token is good, fits its rate, and has the role.
 pub(super) async fn guard(State((app, demand)): State<(App, Demand)>, mut request: Request, next: Next) -> Response {
-    let (caller, verdict) = match admit(&app, request.headers(), demand).await {
+    let address = neighbourhood(&request);
+    let (caller, verdict) = match admit(&app, address, request.headers(), demand).await {
         Ok(admitted) => admitted,
-        Err(problem) => return problem.into_response(),
+        Err((problem, verdict)) => {
+            let mut response = problem.into_response();
+            if let Some(verdict) = verdict {
+                announce(response.headers_mut(), verdict);
+            }
+            return response;
+        }
     };
     let mut response = match verdict.retry_after {
         Some(wait) => Problem::too_many_requests("this token has used up its rate")
@@ -106,31 +175,50 @@ pub(super) async fn guard(State((app, demand)): State<(App, Demand)>, mut reques
             );
             Problem::forbidden(detail).into_response()
         }
-        None => {
+        None if matches!(*request.method(), Method::GET | Method::HEAD) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
+        }
+        None => {
+            request.extensions_mut().insert(caller.clone());
+            idempotency::once(&app, &caller, request, next).await
         }
     };
     announce(response.headers_mut(), verdict);
     response
 }
 
-async fn admit(app: &App, headers: &HeaderMap, demand: Demand) -> Result<(Caller, Verdict)> {
-    let token = bearer(headers)?;
+async fn admit(
+    app: &App,
+    address: IpAddr,
+    headers: &HeaderMap,
+    demand: Demand,
+) -> std::result::Result<(Caller, Verdict), Refusal> {
+    let token = bearer(headers).map_err(|problem| (problem, None))?;
     let unknown = || Problem::unauthenticated("the token is unknown, revoked or past its end");
-    // Whatever is no token of ours costs no look into the store.
+    // Whatever is no token of ours costs no look into the store, and is no guess.
     let is_token = token.starts_with(PREFIX) && token.len() == PREFIX.len() + (TOKEN_BYTES * 4).div_ceil(3);
     if !is_token {
-        return Err(unknown());
+        return Err((unknown(), None));
     }
-    let found = app.store().api_token(&hash(token)).await?.ok_or_else(unknown)?;
-    let verdict = app
-        .rates()
-        .take(found.api_token_id, demand.cost, app.clock().now().timestamp_micros());
+    let (hash, now) = (hash(token), app.clock().now().timestamp_micros());
+    if let Some(verdict) = app.doorkeeper().refuse(address, &hash, now) {
+        let wait = verdict.retry_after.unwrap_or_default();
+        let problem = Problem::too_many_requests("this address has sent too many wrong tokens").after(wait);
+        return Err((problem, Some(verdict)));
+    }
+    let found = app.store().api_token(&hash).await;
+    let Some(found) = found.map_err(|error| (error.into(), None))? else {
+        app.doorkeeper().was_wrong(address, now);
+        return Err((unknown(), None));
+    };
+    app.doorkeeper().was_right(hash);
+    let verdict = app.rates().take(found.api_token_id, demand.cost, now);
     if let Err(error) = app.store().touch_api_token(&found).await {
         tracing::warn!(%error, "the last use of a token could not be noted");
     }
     let caller = Caller {
+        api_token_id: found.api_token_id,
         name: found.name.into(),
         role: found.role,
     };

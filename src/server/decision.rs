@@ -5,12 +5,13 @@ use std::sync::Arc;
 use crate::{
     core::{
         record::RecordKey,
-        status::{ChangeOrigin, ConflictStatus, EventKind, FailureStatus, LinkStatus, Side},
+        status::{ChangeOrigin, ConflictStatus, EventKind, EventStatus, FailureStatus, LinkStatus, Side},
     },
     store::{Error, Op, Store, audit::NewAudit, change::NewChange},
+    sync::Engine,
 };
 
-/// Behind live events, before reconciliations.
+/// What a person wants worked on again stands behind live events.
 const PRIORITY: i64 = 5;
 
 /// What became of a decision.
@@ -63,6 +64,59 @@ pub async fn reprocess_failure(store: &Store, failure_id: i64, actor: &str) -> R
     };
     store.commit(vec![Op::Enqueue(change), Op::Audit(entry)]).await?;
     Ok(Outcome::Made)
+}
+
+/// What became of the wish to have an event worked on again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reprocessed {
+    /// It is in the queue.
+    Begun,
+    /// There is no such event.
+    Unknown,
+    /// It has no error: it stands so.
+    NoError(EventStatus),
+    /// It names no record, or an object that no mapping has.
+    Nowhere,
+}
+
+/// Has an event with an error worked on again.
+pub async fn reprocess_event(engine: &Engine, event_id: i64, actor: &str) -> Result<Reprocessed, Error> {
+    let store = engine.store();
+    let Some(event) = store.event(event_id).await? else {
+        return Ok(Reprocessed::Unknown);
+    };
+    if !matches!(event.status, EventStatus::Failed | EventStatus::Received) {
+        return Ok(Reprocessed::NoError(event.status));
+    }
+    let mut ops = Vec::new();
+    for mapping in engine.mappings() {
+        for side in [Side::Left, Side::Right] {
+            let end = mapping.end(side);
+            let Some(record_id) = &event.record_id else { continue };
+            if *end.system != *event.system || end.object != event.object {
+                continue;
+            }
+            let key = RecordKey::new(mapping.name.as_str(), side, record_id.clone());
+            ops.push(Op::Enqueue(NewChange {
+                priority: PRIORITY,
+                event_id: Some(event_id),
+                merged_into: event.merged_into.clone(),
+                ..NewChange::new(key, ChangeOrigin::Reprocess, event.kind)
+            }));
+        }
+    }
+    if ops.is_empty() {
+        return Ok(Reprocessed::Nowhere);
+    }
+    ops.push(Op::RequeueEvent { event_id });
+    ops.push(Op::Audit(entry(
+        actor,
+        "event.reprocess",
+        format!("event/{event_id}"),
+        None,
+    )));
+    store.commit(ops).await?;
+    Ok(Reprocessed::Begun)
 }
 
 /// Gives a held run up: nothing of what it would have done is done.

@@ -8,7 +8,11 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::store;
+use super::request::{RequestId, dress};
+use crate::{
+    core::{fault::Fault, status::FailureClass},
+    store, sync,
+};
 
 /// A refusal, as its reader sees it. What else is known goes to the log, under the same request id.
 #[derive(Debug, Clone)]
@@ -66,6 +70,10 @@ problems! {
     unsupported_media_type = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is of another type";
     /// Too many requests.
     too_many_requests = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
+    /// The request took too long to arrive.
+    timed_out = REQUEST_TIMEOUT, "timed_out", "The request took too long to arrive";
+    /// Another system did not do its part.
+    upstream = BAD_GATEWAY, "upstream", "Another system did not do its part";
     /// Nothing can be stored or read now.
     unavailable = SERVICE_UNAVAILABLE, "unavailable", "Not now";
     /// Something that should not happen.
@@ -129,6 +137,15 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// The whole answer, where no rim completes it.
+    pub(super) fn alone(self, id: &RequestId) -> Response {
+        let mut response = self.respond(&id.0, Response::default());
+        dress(response.headers_mut(), id);
+        response
+    }
+}
+
 /// The rim of the server completes the answer, since it knows the id of the request.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
@@ -150,6 +167,39 @@ impl From<store::Error> for Problem {
             error => {
                 tracing::error!(%error, "the store failed a request");
                 Self::internal("the store failed; the log says more under this request id")
+            }
+        }
+    }
+}
+
+/// A fault names no secret and no personal data, so its words are for the caller too.
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        let text = match &fault.hint {
+            Some(hint) => format!("{fault}: {hint}"),
+            None => fault.to_string(),
+        };
+        match fault.class {
+            FailureClass::Transient => {
+                Self::unavailable(text).after(fault.retry_after.unwrap_or(Duration::from_secs(5)))
+            }
+            _ => Self::upstream(text),
+        }
+    }
+}
+
+impl From<sync::Error> for Problem {
+    fn from(error: sync::Error) -> Self {
+        match error {
+            sync::Error::Store(error) => error.into(),
+            sync::Error::Fault(fault) => fault.into(),
+            sync::Error::UnknownMapping(_) | sync::Error::UnknownRun(_) => Self::not_found(error.to_string()),
+            sync::Error::Busy(_) | sync::Error::NotHeld(_) => Self::conflict(error.to_string()),
+            sync::Error::Shutdown => Self::unavailable(error.to_string()).after(Duration::from_secs(5)),
+            sync::Error::Lost(_) | sync::Error::OutOfTime(_) => Self::unavailable(error.to_string()),
+            sync::Error::Scan(_) | sync::Error::Broken => {
+                tracing::error!(%error, "a reconciliation could not go on");
+                Self::internal("the work could not be begun; the log says more under this request id")
             }
         }
     }

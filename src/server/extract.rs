@@ -4,6 +4,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{StatusCode, header, request::Parts},
 };
+use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
@@ -40,6 +41,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
+/// What stands in the `{…}` of a path, decoded.
+pub struct Within<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Within<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        match Path::<T>::from_request_parts(parts, state).await {
+            Ok(Path(parts)) => Ok(Self(parts)),
+            Err(_) => Err(Problem::not_found("the path names nothing that can be")),
+        }
+    }
+}
+
 /// A JSON body, read as `T`; no body counts as `{}`.
 pub struct Body<T>(pub T);
 
@@ -47,7 +62,6 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self> {
-        let bytes_max = app.api_body_bytes_max();
         let is_json = request.headers().get(header::CONTENT_TYPE).is_none_or(|value| {
             let essence = value
                 .to_str()
@@ -61,14 +75,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
         if !is_json {
             return Err(Problem::unsupported_media_type("the body must be `application/json`"));
         }
-        let body = Limited::new(request.into_body(), bytes_max).collect().await;
-        let bytes = match body {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
-                return Err(Problem::too_large(format!("the body is larger than {bytes_max} bytes")));
-            }
-            Err(_) => return Err(Problem::malformed("the body did not arrive whole")),
-        };
+        let bytes = whole(request.into_body(), app.api_body_bytes_max()).await?;
         let bytes = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
         serde_json::from_slice(bytes)
             .map(Self)
@@ -76,6 +83,17 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
                 serde_json::error::Category::Data => Problem::invalid(error.to_string()),
                 _ => Problem::malformed(format!("the body is not JSON: {error}")),
             })
+    }
+}
+
+/// A whole body of at most `bytes_max` bytes.
+pub(super) async fn whole(body: axum::body::Body, bytes_max: usize) -> Result<Bytes> {
+    match Limited::new(body, bytes_max).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(Problem::too_large(format!("the body is larger than {bytes_max} bytes")))
+        }
+        Err(_) => Err(Problem::malformed("the body did not arrive whole")),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod api;
 pub mod auth;
 pub mod decision;
 mod extract;
+mod idempotency;
 mod page;
 mod rate;
 
@@ -32,12 +33,12 @@ pub fn router(app: App) -> Router {
         .route("/healthz", routing::get(health::live))
         .route("/readyz", routing::get(health::ready))
         .route("/metrics", routing::get(health::metrics))
-        .nest("/api/v1", api::router(&app))
+        .merge(api::router(&app))
         .fallback(extract::no_route)
         .method_not_allowed_fallback(extract::no_method)
         .layer(middleware::from_fn_with_state(app.clone(), request::rim));
     Router::new()
-        .route("/webhooks/{system}", routing::any(webhook::receive))
+        .route(webhook::ROUTE, routing::any(webhook::receive))
         .merge(rimmed)
         .with_state(app)
 }

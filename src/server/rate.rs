@@ -1,24 +1,64 @@
-//! How many requests one token may make: a sustained rate, and a burst after a rest (the generic cell rate algorithm).
+//! How many requests somebody may make: a sustained rate, and a burst after a rest (the generic cell rate algorithm).
+//!
+//! Who asks too much is remembered, and nobody can make us remember without end: what was not seen for the longest is
+//! forgotten, in bulk.
 
 use std::{
+    borrow::Borrow,
     collections::HashMap,
+    hash::Hash,
+    mem,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use crate::core::period::Rate;
 
-/// More tokens than this are not remembered at once; those at rest are forgotten first.
-const REMEMBERED_MAX: usize = 10_000;
+/// How many are remembered at least; twice as many at most.
+const REMEMBERED: usize = 10_000;
 
-/// The rate of every token.
+/// A map that forgets: when its young half is full, the old half goes.
 #[derive(Debug)]
-pub struct Rates {
+pub struct Recent<K, V> {
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
+}
+
+impl<K, V> Default for Recent<K, V> {
+    fn default() -> Self {
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+        }
+    }
+}
+
+impl<K: Eq + Hash, V> Recent<K, V> {
+    /// The value of a key, unless it is forgotten.
+    pub fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.young.get(key).or_else(|| self.old.get(key))
+    }
+
+    /// Remembers a value.
+    pub fn insert(&mut self, key: K, value: V) {
+        if self.young.len() >= REMEMBERED && !self.young.contains_key(&key) {
+            self.old = mem::take(&mut self.young);
+        }
+        self.young.insert(key, value);
+    }
+}
+
+/// The rate of everybody, by `K`.
+#[derive(Debug)]
+pub struct Rates<K> {
     burst: i64,
     /// How long one request uses up, in microseconds.
     interval: i64,
-    /// When a token will be at rest again, in microseconds.
-    rested_at: Mutex<HashMap<i64, i64>>,
+    /// When somebody will be at rest again, in microseconds.
+    rested_at: Mutex<Recent<K, i64>>,
 }
 
 /// What became of one request.
@@ -28,13 +68,13 @@ pub struct Verdict {
     pub limit: u32,
     /// How many more would fit now.
     pub remaining: u32,
-    /// When the token will be at rest again.
+    /// When whoever asked will be at rest again.
     pub reset: Duration,
     /// For a request that does not fit: when it will.
     pub retry_after: Option<Duration>,
 }
 
-impl Rates {
+impl<K: Eq + Hash> Rates<K> {
     /// A sustained `rate`, and `burst` requests at once after a rest.
     #[must_use]
     pub fn new(rate: Rate, burst: u32) -> Self {
@@ -46,17 +86,24 @@ impl Rates {
         }
     }
 
-    /// Takes the place of `cost` requests of `token` at `now` (microseconds), if there is so much.
-    pub fn take(&self, token: i64, cost: u32, now: i64) -> Verdict {
-        let mut tokens = self.rested_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if tokens.len() >= REMEMBERED_MAX {
-            tokens.retain(|_, rested_at| *rested_at > now);
-        }
+    /// Takes the place of `cost` requests of `who` at `now` (microseconds), if there is so much.
+    pub fn take(&self, who: K, cost: u32, now: i64) -> Verdict {
+        let mut recent = self.rested_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let (verdict, rested_at) = self.judge(recent.get(&who).copied(), cost, now);
+        recent.insert(who, rested_at);
+        verdict
+    }
+
+    /// What [`Rates::take`] would say; nothing is taken.
+    pub fn look(&self, who: &K, cost: u32, now: i64) -> Verdict {
+        let recent = self.rested_at.lock().unwrap_or_else(PoisonError::into_inner);
+        self.judge(recent.get(who).copied(), cost, now).0
+    }
+
+    fn judge(&self, rested_at: Option<i64>, cost: u32, now: i64) -> (Verdict, i64) {
         let whole = self.burst.saturating_mul(self.interval);
         // Nobody can be further ahead than one burst, unless the clock was set back.
-        let before = tokens
-            .get(&token)
-            .copied()
+        let before = rested_at
             .filter(|at| at.saturating_sub(now) <= whole)
             .unwrap_or(now)
             .max(now);
@@ -64,14 +111,14 @@ impl Rates {
         let after = before.saturating_add(cost.saturating_mul(self.interval));
         let over = after.saturating_sub(now).saturating_sub(whole);
         let rested_at = if over > 0 { before } else { after };
-        tokens.insert(token, rested_at);
         let free = whole.saturating_sub(rested_at.saturating_sub(now));
-        Verdict {
+        let verdict = Verdict {
             limit: u32::try_from(self.burst).unwrap_or(u32::MAX),
             remaining: u32::try_from(free / self.interval).unwrap_or(0),
             reset: micros(rested_at.saturating_sub(now)),
             retry_after: (over > 0).then(|| micros(over)),
-        }
+        };
+        (verdict, rested_at)
     }
 }
 
@@ -83,7 +130,7 @@ fn micros(micros: i64) -> Duration {
 mod tests {
     use super::*;
 
-    fn rates() -> Rates {
+    fn rates() -> Rates<i64> {
         Rates::new("10/s".parse().unwrap(), 3)
     }
 
@@ -122,5 +169,30 @@ mod tests {
         let rates = rates();
         rates.take(1, 3, 1_000_000_000);
         assert_eq!(rates.take(1, 1, 0).retry_after, None);
+    }
+
+    #[test]
+    fn a_look_takes_nothing() {
+        let rates = rates();
+        for _ in 0..9 {
+            assert_eq!(rates.look(&1, 3, 0).retry_after, None);
+        }
+        rates.take(1, 3, 0);
+        assert!(rates.look(&1, 1, 0).retry_after.is_some());
+    }
+
+    #[test]
+    fn a_crowd_is_forgotten_and_whoever_came_last_is_not() {
+        let rates = rates();
+        rates.take(-1, 3, 0);
+        let last = i64::try_from(REMEMBERED).unwrap() * 5;
+        for stranger in 0..=last {
+            rates.take(stranger, 3, 0);
+        }
+        let recent = rates.rested_at.lock().unwrap();
+        assert!(recent.young.len() + recent.old.len() <= 2 * REMEMBERED);
+        assert_eq!(recent.get(&-1), None);
+        drop(recent);
+        assert!(rates.look(&last, 1, 0).retry_after.is_some());
     }
 }

@@ -27,19 +27,23 @@ impl RequestId {
     /// The caller's id where it gave a plain one, else a new one.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
-        let is_plain = |text: &&str| {
-            !text.is_empty()
-                && text.len() <= REQUEST_ID_BYTES_MAX
-                && text
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
-        };
-        Self(
-            given
-                .filter(is_plain)
-                .map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned),
-        )
+        Self::given(headers).unwrap_or_else(Self::new)
+    }
+
+    /// The caller's id where it gave a plain one.
+    pub(super) fn given(headers: &HeaderMap) -> Option<Self> {
+        let given = headers.get(REQUEST_ID)?.to_str().ok()?;
+        let is_plain = !given.is_empty()
+            && given.len() <= REQUEST_ID_BYTES_MAX
+            && given
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+        is_plain.then(|| Self(given.to_owned()))
+    }
+
+    /// A new id.
+    pub(super) fn new() -> Self {
+        Self(uuid::Uuid::now_v7().to_string())
     }
 }
 

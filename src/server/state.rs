@@ -3,6 +3,8 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    future::Future,
+    panic,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -10,14 +12,17 @@ use std::{
 };
 
 use axum::http::{Uri, uri::PathAndQuery};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
 
-use super::{rate::Rates, webhook::Hook};
+use super::{auth::Doorkeeper, rate::Rates, webhook::Hook};
 use crate::{
     clock::Clock,
     core::mapping::Mapping,
     metrics::{Metrics, Waiting},
     settings::Settings,
     store::Store,
+    sync::Engine,
 };
 
 /// What handlers share. Clones are the same.
@@ -29,23 +34,23 @@ pub struct App {
 /// What an [`App`] is made of.
 #[derive(Debug)]
 pub struct Parts {
-    /// Our own data.
-    pub store: Store,
+    /// What works on records; it brings our own data, the mappings and the time.
+    pub engine: Engine,
     /// The settings.
     pub settings: Arc<Settings>,
-    /// The mappings, by name.
-    pub mappings: BTreeMap<String, Arc<Mapping>>,
     /// The systems that send webhooks, by name.
     pub hooks: BTreeMap<String, Hook>,
     /// The counters.
     pub metrics: Metrics,
-    /// The time.
-    pub clock: Clock,
+    /// Tells long work that a request has started to come to its end.
+    pub shutdown: CancellationToken,
 }
 
 struct Inner {
     parts: Parts,
-    rates: Rates,
+    rates: Rates<i64>,
+    doorkeeper: Doorkeeper,
+    tasks: TaskTracker,
     is_stopping: AtomicBool,
     is_full: AtomicBool,
     unready: Mutex<BTreeMap<&'static str, String>>,
@@ -58,11 +63,14 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         let server = &parts.settings.server;
         let rates = Rates::new(server.api_rate, server.api_burst);
+        let doorkeeper = Doorkeeper::new(server.auth_failure_rate, server.auth_failure_burst);
         let public_origin = server.public_url.as_str().trim_end_matches('/').to_owned();
         Self {
             inner: Arc::new(Inner {
                 parts,
                 rates,
+                doorkeeper,
+                tasks: TaskTracker::new(),
                 is_stopping: AtomicBool::new(false),
                 is_full: AtomicBool::new(false),
                 unready: Mutex::default(),
@@ -89,6 +97,38 @@ impl App {
     pub(super) fn unready(&self) -> Vec<String> {
         let unready = self.inner.unready.lock().unwrap_or_else(PoisonError::into_inner);
         unready.values().cloned().collect()
+    }
+
+    /// Waits for the work that requests have started, for as long as the grace period lasts; it was told to end by the
+    /// shutdown of [`Parts`].
+    pub async fn finish(&self) {
+        let tasks = &self.inner.tasks;
+        tasks.close();
+        let grace = self.settings().limits.shutdown_grace.duration();
+        if tokio::time::timeout(grace, tasks.wait()).await.is_err() {
+            tracing::warn!(
+                tasks = tasks.len(),
+                "work that the API has started is cut off; later runs go on with it"
+            );
+        }
+    }
+
+    /// Starts work that [`App::finish`] waits for.
+    pub(super) fn spawn<F: Future<Output = ()> + Send + 'static>(&self, work: F) {
+        self.inner.tasks.spawn(work.in_current_span());
+    }
+
+    /// Does work to its end, even if whoever asks for it hangs up.
+    pub(super) async fn to_the_end<F>(&self, work: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send,
+    {
+        match self.inner.tasks.spawn(work.in_current_span()).await {
+            Ok(output) => output,
+            // Nobody aborts these tasks: it panicked, and the rim of the request answers for that.
+            Err(error) => panic::resume_unwind(error.into_panic()),
+        }
     }
 
     /// Looks how much waits: for the metrics, and to turn webhooks away while the queue is full. Called every few seconds.
@@ -138,16 +178,24 @@ impl App {
         self.inner.is_stopping.load(Ordering::SeqCst)
     }
 
+    pub(super) fn engine(&self) -> &Engine {
+        &self.inner.parts.engine
+    }
+
+    pub(super) fn shutdown(&self) -> &CancellationToken {
+        &self.inner.parts.shutdown
+    }
+
     pub(super) fn store(&self) -> &Store {
-        &self.inner.parts.store
+        self.engine().store()
     }
 
     pub(super) fn settings(&self) -> &Settings {
         &self.inner.parts.settings
     }
 
-    pub(super) fn mappings(&self) -> &BTreeMap<String, Arc<Mapping>> {
-        &self.inner.parts.mappings
+    pub(super) fn mapping(&self, name: &str) -> Option<&Arc<Mapping>> {
+        self.engine().mapping(name)
     }
 
     pub(super) fn hook(&self, system: &str) -> Option<&Hook> {
@@ -159,11 +207,15 @@ impl App {
     }
 
     pub(super) fn clock(&self) -> &Clock {
-        &self.inner.parts.clock
+        self.engine().clock()
     }
 
-    pub(super) fn rates(&self) -> &Rates {
+    pub(super) fn rates(&self) -> &Rates<i64> {
         &self.inner.rates
+    }
+
+    pub(super) fn doorkeeper(&self) -> &Doorkeeper {
+        &self.inner.doorkeeper
     }
 
     pub(super) fn api_body_bytes_max(&self) -> usize {

@@ -31,8 +31,8 @@ use crate::{
         status::{ChangeOrigin, Side},
         value::{Value, json},
         webhook::{
-            Incoming, Secret,
-            event::{Definition, Malformed, Pushed, Reply},
+            Incoming, Kind, Secret,
+            event::{Definition, Malformed, Pushed, Reply, form::AnswerForm},
             verify,
         },
     },
@@ -43,6 +43,8 @@ use crate::{
     },
 };
 
+/// Where webhooks are sent to.
+pub(super) const ROUTE: &str = "/webhooks/{system}";
 /// When a sender may come back that was turned away for our sake.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// The deepest JSON a webhook may hold.
@@ -163,12 +165,8 @@ impl Answer {
 /// `ANY /webhooks/{system}`
 pub(super) async fn receive(State(app): State<App>, Path(system): Path<String>, request: Request) -> Response {
     let id = RequestId::of(request.headers());
-    let Some(hook) = app.hook(&system) else {
-        let mut response = (StatusCode::NOT_FOUND, "no such webhook\n").into_response();
-        dress(response.headers_mut(), &id);
-        return response;
-    };
     let started = Instant::now();
+    let hook = app.hook(&system);
     let taken = AssertUnwindSafe(take(&app, hook, &id, request)).catch_unwind().await;
     let Answer { result, mut response } = taken.unwrap_or_else(|panic| Answer {
         result: IntakeResult::Unavailable,
@@ -180,16 +178,25 @@ pub(super) async fn receive(State(app): State<App>, Path(system): Path<String>, 
             .insert(header::RETRY_AFTER, RETRY_AFTER.as_secs().into());
     }
     dress(response.headers_mut(), &id);
-    app.metrics().intake(&hook.system, result, started.elapsed());
+    match hook {
+        Some(hook) => app.metrics().intake(&hook.system, result, started.elapsed()),
+        // What a stranger calls a system becomes no label.
+        None => app.metrics().request(ROUTE, response.status().as_u16()),
+    }
     response
 }
 
-async fn take(app: &App, hook: &Hook, id: &RequestId, request: Request) -> Answer {
+/// A system that sends no webhooks is told from one that does by nobody who cannot sign: the way is the same, and so is the
+/// answer.
+async fn take(app: &App, hook: Option<&Hook>, id: &RequestId, request: Request) -> Answer {
     let (parts, body) = request.into_parts();
-    let answers = hook.definition.answer();
     let body = match read(&parts, body, app.settings().server.webhook_body_bytes_max).await {
         Ok(body) => body,
         Err(answer) => return answer,
+    };
+    let Some(hook) = hook else {
+        tracing::info!(request_id = %id.0, reason = "no such system sends webhooks", "webhook rejected");
+        return rejected(Kind::Secret, AnswerForm::default().rejected);
     };
     let url = app.public_url(&parts.uri);
     let headers: Vec<(&str, &[u8])> = parts
@@ -203,31 +210,36 @@ async fn take(app: &App, hook: &Hook, id: &RequestId, request: Request) -> Answe
         headers: &headers,
         body: &body,
     };
-    if hook.definition.has_unsigned_handshake()
-        && let Some(answer) = handshake(hook, &incoming)
+    let definition = &hook.definition;
+    if definition.has_unsigned_handshake()
+        && let Some(answer) = handshake(hook, &incoming, parse(&body).unwrap_or(Value::Null))
     {
         return answer;
     }
-    if let Err(rejection) = verify(hook.definition.recipe(), &hook.secrets, &incoming, app.clock().now()) {
+    if let Err(rejection) = verify(definition.recipe(), &hook.secrets, &incoming, app.clock().now()) {
         tracing::info!(system = %hook.system, request_id = %id.0, reason = %rejection, "webhook rejected");
-        return Answer::configured(
-            IntakeResult::Rejected(rejection.kind()),
-            answers.rejected,
-            "not verified\n",
-        );
+        return rejected(rejection.kind(), definition.answer().rejected);
     }
-    if !hook.definition.has_unsigned_handshake()
-        && let Some(answer) = handshake(hook, &incoming)
-    {
-        return answer;
+    let value = parse(&body);
+    if definition.has_signed_handshake() {
+        let body = value.as_ref().map_or(Value::Null, Value::clone);
+        if let Some(answer) = handshake(hook, &incoming, body) {
+            return answer;
+        }
     }
-    match parse(&body).and_then(|value| Ok(hook.definition.read(&incoming, &Arc::new(value), &hook.settings)?)) {
+    match value.and_then(|value| Ok(definition.read(&incoming, &Arc::new(value), &hook.settings)?)) {
         Ok(events) => store(app, hook, id, events).await,
         Err(error) => {
             tracing::warn!(system = %hook.system, request_id = %id.0, reason = %error, "webhook cannot be read");
-            Answer::configured(IntakeResult::Undecodable, answers.malformed, format!("{error}\n"))
+            let status = definition.answer().malformed;
+            Answer::configured(IntakeResult::Undecodable, status, format!("{error}\n"))
         }
     }
+}
+
+/// What everybody gets who did not prove where a request comes from, whatever is wrong with it.
+fn rejected(kind: Kind, status: u16) -> Answer {
+    Answer::configured(IntakeResult::Rejected(kind), status, "not verified\n")
 }
 
 /// Why a verified request brings no events.
@@ -257,7 +269,7 @@ async fn read(parts: &Parts, body: Body, bytes_max: usize) -> Result<Bytes, Answ
         .headers
         .get_all(header::CONTENT_ENCODING)
         .iter()
-        .any(|coding| coding != "identity");
+        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
     if is_coded {
         // A signature covers the bytes that were sent; nobody says whether before or after coding.
         let text = "send the body without content-encoding\n";
@@ -283,9 +295,11 @@ async fn read(parts: &Parts, body: Body, bytes_max: usize) -> Result<Bytes, Answ
 }
 
 /// The answer to a handshake; none where the request is no handshake. What cannot be read is none either.
-fn handshake(hook: &Hook, incoming: &Incoming<'_>) -> Option<Answer> {
-    let body = Arc::new(parse(incoming.body).unwrap_or(Value::Null));
-    let reply = hook.definition.handshake(incoming, &body, &hook.settings).ok()??;
+fn handshake(hook: &Hook, incoming: &Incoming<'_>, body: Value) -> Option<Answer> {
+    let reply = hook
+        .definition
+        .handshake(incoming, &Arc::new(body), &hook.settings)
+        .ok()??;
     Some(reply_to_handshake(reply))
 }
 

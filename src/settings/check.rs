@@ -184,6 +184,7 @@ fn bounds(settings: &Settings, layers: &Layers, problems: &mut Vec<Problem>) {
         ("server.webhook_body_bytes_max", server.webhook_body_bytes_max == 0),
         ("server.api_body_bytes_max", server.api_body_bytes_max == 0),
         ("server.api_burst", server.api_burst == 0),
+        ("server.auth_failure_burst", server.auth_failure_burst == 0),
         ("limits.in_flight_max", limits.in_flight_max == 0),
         ("limits.queue_max", limits.queue_max == 0),
         ("limits.attempts_max", limits.attempts_max == 0),

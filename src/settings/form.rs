@@ -108,6 +108,11 @@ pub struct Server {
     /// Requests that one token may make at once after a rest.
     #[schemars(range(min = 1))]
     pub api_burst: u32,
+    /// Wrong tokens that one address may send.
+    pub auth_failure_rate: Rate,
+    /// Wrong tokens that one address may send at once after a rest.
+    #[schemars(range(min = 1))]
+    pub auth_failure_burst: u32,
 }
 
 /// What is logged, and how.

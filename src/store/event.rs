@@ -456,6 +456,18 @@ fn event_key(event: &NewEvent) -> (String, String) {
     (stored(&event.system), stored(&event.external_id))
 }
 
+/// Puts events back into the queue because a person says so; what went wrong before stays on record until then.
+pub(super) async fn requeue(tx: &mut Tx, event_ids: &[i64]) -> Result<(), Error> {
+    const REQUEUE: Bulk = Bulk {
+        head: "update event set status = 'queued' where status in ('received', 'failed') and event_id in (",
+        tail: ")",
+    };
+    REQUEUE
+        .execute(tx, event_ids.iter().map(|event_id| args![*event_id]).collect())
+        .await?;
+    Ok(())
+}
+
 /// Stores outcomes.
 pub(super) async fn finish(tx: &mut Tx, context: &Context<'_>, outcomes: &[&FinishedEvent]) -> Result<(), Error> {
     const CHANGE: Bulk = Bulk {

@@ -25,6 +25,17 @@ impl Store {
         Ok(got.first().map(|epoch| epoch.0))
     }
 
+    /// Takes a lease that is free or has run out, and no other: also nobody else of this process may have it.
+    pub async fn acquire_free_lease(&self, name: &str, ttl: Duration) -> Result<Option<i64>, Error> {
+        let now = self.now();
+        let sql = "insert into lease (name, holder, epoch, until) values ($1, $2, 1, $3) \
+             on conflict (name) do update set epoch = lease.epoch + 1, holder = excluded.holder, until = excluded.until \
+             where lease.until <= $4 returning epoch as number";
+        let args = args![name, &self.inner.holder, until(now, ttl), now];
+        let got = self.engine().write::<Number>(sql, args).await?;
+        Ok(got.first().map(|epoch| epoch.0))
+    }
+
     /// Lengthens a lease; whether it still is ours.
     pub async fn renew_lease(&self, name: &str, epoch: i64, ttl: Duration) -> Result<bool, Error> {
         let now = self.now();

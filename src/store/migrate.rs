@@ -20,6 +20,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/postgres/0001_foundation.sql"),
     ),
     (
+        2,
+        "api_request",
+        include_str!("../../migrations/sqlite/0002_api_request.sql"),
+        include_str!("../../migrations/postgres/0002_api_request.sql"),
+    ),
+    (
         3,
         "daemon",
         include_str!("../../migrations/sqlite/0003_daemon.sql"),

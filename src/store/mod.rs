@@ -38,6 +38,7 @@ pub mod failure;
 pub mod run;
 pub mod scan;
 
+pub mod api_request;
 pub mod api_token;
 pub mod audit;
 pub mod cursor;

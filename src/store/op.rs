@@ -99,6 +99,11 @@ pub enum Op {
     QueueEvent(QueuedEvent),
     /// Stores the outcome of an event.
     FinishEvent(FinishedEvent),
+    /// An event that failed, or that nobody has looked at, is worked on again.
+    RequeueEvent {
+        /// The event.
+        event_id: i64,
+    },
     /// A conflict was found.
     OpenConflict(NewConflict),
     /// A pair agrees again.
@@ -157,7 +162,7 @@ impl Op {
             | Self::ReleaseChange(_)
             | Self::WaitChange { .. }
             | Self::WakeWaiting(_) => Table::Change,
-            Self::QueueEvent(_) | Self::FinishEvent(_) => Table::Event,
+            Self::QueueEvent(_) | Self::FinishEvent(_) | Self::RequeueEvent { .. } => Table::Event,
             Self::SetCursor(_) => Table::Cursor,
             Self::AddCounters { .. } => Table::Run,
             Self::Audit(_) => Table::Audit,
@@ -265,6 +270,7 @@ async fn group_of(tx: &mut Tx, context: &Context<'_>, first: &Op, group: &[&Op])
         Op::Resolve(_) => failure::resolve(tx, context, each!(group, Op::Resolve(key) => key)).await,
         Op::QueueEvent(_) => event::queue(tx, each!(group, Op::QueueEvent(event) => event)).await,
         Op::FinishEvent(_) => event::finish(tx, context, each!(group, Op::FinishEvent(outcome) => outcome)).await,
+        Op::RequeueEvent { .. } => event::requeue(tx, each!(group, Op::RequeueEvent { event_id } => *event_id)).await,
         Op::OpenConflict(_) => conflict::open(tx, context, each!(group, Op::OpenConflict(found) => found)).await,
         Op::CloseConflicts(_) => conflict::close(tx, context, each!(group, Op::CloseConflicts(pair) => pair)).await,
         Op::AddDrift(_) => drift::add(tx, context, each!(group, Op::AddDrift(item) => item)).await,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Store,
+    Store, api_request,
     engine::{args, int},
     error::Error,
 };
@@ -23,6 +23,8 @@ pub struct Retention {
     pub settled: Duration,
     /// The audit trail.
     pub audits: Duration,
+    /// Answers to actions of the API that were sent with an idempotency key.
+    pub api_requests: Duration,
 }
 
 const DAY: Duration = Duration::from_hours(24);
@@ -36,6 +38,7 @@ impl Default for Retention {
             runs: DAY * 400,
             settled: DAY * 90,
             audits: DAY * 1_100,
+            api_requests: api_request::KEPT,
         }
     }
 }
@@ -96,6 +99,11 @@ impl Store {
                 retention.audits,
                 "delete from audit where audit_id in (select audit_id from audit where at < $1 \
                  order by audit_id limit $2)",
+            ),
+            (
+                retention.api_requests,
+                "delete from api_request where (api_token_id, idempotency_key) in (select api_token_id, idempotency_key \
+                 from api_request where started_at < $1 order by started_at limit $2)",
             ),
         ];
         let mut gone = 0;

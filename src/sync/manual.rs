@@ -58,7 +58,7 @@ pub async fn now(
         job_key: None,
     };
     let run_id = store.start_run(&run).await?;
-    let mut synced = record::sync(engine, mapping, &key, Road::Manual, Some(run_id)).await?;
+    let mut synced = Box::pin(record::sync(engine, mapping, &key, Road::Manual, Some(run_id))).await?;
     let mut ops = std::mem::take(&mut synced.ops);
     ops.extend(ended(&key, run_id, &synced));
     ops.push(Op::AddCounters {

@@ -30,23 +30,28 @@ pub async fn count(engine: &Engine, filter: &FailureFilter) -> Result<u64, Error
 /// Puts the records of failures back into the dirty set; the same planner looks at them as on every other road. Returns how
 /// many there were.
 pub async fn reprocess(engine: &Engine, filter: &FailureFilter, actor: &str) -> Result<u64, Error> {
+    let entry = NewAudit {
+        actor: actor.to_owned(),
+        action: "failure.reprocess".to_owned(),
+        subject: format!("{} failures", count(engine, filter).await?),
+        detail: None,
+    };
+    // Stands in the audit together with the first of what it brings about.
+    let mut ops = vec![Op::Audit(entry)];
     let mut page = Page::first(BATCH);
-    let mut count = 0;
+    let mut reprocessed = 0;
     loop {
         let failures = engine.store().failures(filter, page).await?;
         let Some(last) = failures.last() else { break };
         page.before = Some(last.failure_id);
-        count += failures.len() as u64;
-        engine.store().commit(failures.iter().map(enqueue).collect()).await?;
+        reprocessed += failures.len() as u64;
+        ops.extend(failures.iter().map(enqueue));
+        engine.store().commit(std::mem::take(&mut ops)).await?;
     }
-    let entry = NewAudit {
-        actor: actor.to_owned(),
-        action: "failure.reprocess".to_owned(),
-        subject: format!("{count} failures"),
-        detail: None,
-    };
-    engine.store().commit(vec![Op::Audit(entry)]).await?;
-    Ok(count)
+    if !ops.is_empty() {
+        engine.store().commit(ops).await?;
+    }
+    Ok(reprocessed)
 }
 
 fn enqueue(failure: &Failure) -> Op {

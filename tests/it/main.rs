@@ -12,6 +12,7 @@ mod support;
 mod api;
 mod cli;
 mod daemon;
+mod documentation;
 mod durable;
 mod law;
 mod layering;

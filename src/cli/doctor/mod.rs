@@ -46,32 +46,32 @@ struct Finding {
     state: State,
     /// What was tried: `settings`, `database`, `system crm`.
     part: String,
-    finding: String,
+    found: String,
     /// What to do next.
     next: Option<String>,
 }
 
 impl Finding {
-    fn good(part: impl Into<String>, finding: impl Into<String>) -> Self {
+    fn good(part: impl Into<String>, found: impl Into<String>) -> Self {
         Self {
             state: State::Good,
             part: part.into(),
-            finding: finding.into(),
+            found: found.into(),
             next: None,
         }
     }
 
-    fn notable(part: impl Into<String>, finding: impl Into<String>) -> Self {
+    fn notable(part: impl Into<String>, found: impl Into<String>) -> Self {
         Self {
             state: State::Notable,
-            ..Self::good(part, finding)
+            ..Self::good(part, found)
         }
     }
 
-    fn wrong(part: impl Into<String>, finding: impl Into<String>) -> Self {
+    fn wrong(part: impl Into<String>, found: impl Into<String>) -> Self {
         Self {
             state: State::Wrong,
-            ..Self::good(part, finding)
+            ..Self::good(part, found)
         }
     }
 
@@ -142,7 +142,7 @@ fn show(context: &Context, findings: &[Finding]) -> Result {
         vec![
             finding.mark().to_owned(),
             finding.part.clone(),
-            finding.finding.clone(),
+            finding.found.clone(),
             finding.next.clone().unwrap_or_default(),
         ]
     })?;

@@ -4,7 +4,7 @@ use axum::{Extension, Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{audit, decided, drift::mask};
+use super::{audit, decided, drift::mask, mapping};
 use crate::{
     core::status::{ConflictStatus, Role, Side},
     server::{
@@ -152,24 +152,19 @@ pub(super) async fn ignore(
     decided(outcome, StatusCode::NO_CONTENT, &format!("conflict {id}"))
 }
 
-/// The side that a word names: itself, or by its system.
+/// The side that a word names. A conflict may be older than the present mappings.
 fn side(app: &App, mapping: &str, word: &str) -> Result<Side> {
-    if let Ok(side) = word.parse() {
-        return Ok(side);
-    }
-    let mapping = app.mappings().get(mapping);
-    let by_system = mapping.and_then(|mapping| {
-        [Side::Left, Side::Right]
-            .into_iter()
-            .find(|side| mapping.end(*side).system == word)
-    });
-    by_system.ok_or_else(|| match mapping {
-        Some(mapping) => Problem::invalid(format!(
+    let Some(mapping) = app.mapping(mapping) else {
+        return word
+            .parse()
+            .map_err(|_| Problem::invalid("`winner` is `left` or `right`"));
+    };
+    mapping::side(mapping, word).ok_or_else(|| {
+        Problem::invalid(format!(
             "`winner` is `{}` or `{}`",
             mapping.end(Side::Left).system,
             mapping.end(Side::Right).system
-        )),
-        None => Problem::invalid("`winner` is `left` or `right`"),
+        ))
     })
 }
 

@@ -1,12 +1,15 @@
 //! Events: what other systems pushed, and what became of it. Payloads are never shown.
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::audit;
 use crate::{
     core::status::{EventKind, EventStatus},
     server::{
+        auth::Caller,
+        decision::{self, Reprocessed},
         error::{Problem, Result},
         extract::{Asked, Id},
         page::{Page, Wanted},
@@ -108,4 +111,22 @@ pub(super) async fn get(State(app): State<App>, Id(id): Id) -> Result<Json<View>
     event
         .map(|event| Json(event.into()))
         .ok_or_else(|| Problem::not_found(format!("there is no event {id}")))
+}
+
+/// `POST /events/{id}/reprocess`: an event with an error, or one that nobody has looked at, is worked on again.
+pub(super) async fn reprocess(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Result<StatusCode> {
+    match decision::reprocess_event(app.engine(), id, &audit::actor(&caller)).await? {
+        Reprocessed::Begun => Ok(StatusCode::ACCEPTED),
+        Reprocessed::Unknown => Err(Problem::not_found(format!("there is no event {id}"))),
+        Reprocessed::NoError(status) => Err(Problem::conflict(format!(
+            "event {id} is `{status}`: only an event with an error is worked on again"
+        ))),
+        Reprocessed::Nowhere => Err(Problem::conflict(format!(
+            "event {id} concerns nothing that a mapping has: no record, or an object without a mapping"
+        ))),
+    }
 }

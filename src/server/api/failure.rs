@@ -11,11 +11,12 @@ use crate::{
         auth::Caller,
         decision,
         error::{Problem, Result},
-        extract::{Asked, Id},
+        extract::{Asked, Body, Id},
         page::{Page, Wanted},
         state::App,
     },
     store::failure::{Failure, FailureFilter, FailureGroup, Standing},
+    sync::reprocess,
 };
 
 /// A failure.
@@ -228,6 +229,57 @@ pub(super) async fn ignore(
 ) -> Result<StatusCode> {
     let outcome = decision::ignore_failure(app.store(), id, &audit::actor(&caller)).await?;
     decided(outcome, StatusCode::NO_CONTENT, &format!("failure {id}"))
+}
+
+/// `POST /failures/{id}/reprocess`
+pub(super) async fn reprocess(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Result<StatusCode> {
+    let outcome = decision::reprocess_failure(app.store(), id, &audit::actor(&caller)).await?;
+    decided(outcome, StatusCode::ACCEPTED, &format!("failure {id}"))
+}
+
+/// Which failures are to be worked on again, and how many its caller has seen that these are.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Reprocess {
+    filter: Selection,
+    confirm: Option<u64>,
+}
+
+/// How many failures are meant, and whether they are being worked on again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Reprocessed {
+    /// How many.
+    pub count: u64,
+    /// Whether anything was done: not before the count is confirmed.
+    pub is_reprocessed: bool,
+}
+
+/// `POST /failures/reprocess`: without `confirm` it only counts.
+pub(super) async fn reprocess_all(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Body(asked): Body<Reprocess>,
+) -> Result<(StatusCode, Json<Reprocessed>)> {
+    let filter = asked.filter.filter();
+    let count = reprocess::count(app.engine(), &filter).await?;
+    let (status, count, is_reprocessed) = match asked.confirm {
+        None => (StatusCode::OK, count, false),
+        Some(confirmed) if confirmed == count => {
+            let count = reprocess::reprocess(app.engine(), &filter, &audit::actor(&caller)).await?;
+            (StatusCode::ACCEPTED, count, true)
+        }
+        Some(confirmed) => {
+            return Err(Problem::conflict(format!(
+                "`confirm` is {confirmed}, and now there are {count}: look again, and confirm that number"
+            )));
+        }
+    };
+    let answer = Reprocessed { count, is_reprocessed };
+    Ok((status, Json(answer)))
 }
 
 fn unknown(id: i64) -> Problem {

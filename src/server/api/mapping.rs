@@ -1,11 +1,32 @@
 //! Mappings, as they are loaded.
 
-use axum::{Json, extract::State};
-use serde::Serialize;
+use std::sync::Arc;
 
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::{HeaderName, StatusCode, header},
+};
+use serde::{Deserialize, Serialize};
+
+use super::audit;
 use crate::{
-    core::{mapping::Mapping, status::Side},
-    server::state::App,
+    core::{
+        mapping::Mapping,
+        status::{RunKind, Side, Trigger},
+    },
+    server::{
+        auth::Caller,
+        decision,
+        error::{Problem, Result},
+        extract::{Body, Within},
+        state::App,
+    },
+    store::Op,
+    sync::{
+        self,
+        reconcile::{self, Request},
+    },
 };
 
 /// A mapping.
@@ -71,5 +92,104 @@ impl From<&Mapping> for View {
 
 /// `GET /mappings`
 pub(super) async fn list(State(app): State<App>) -> Json<Vec<View>> {
-    Json(app.mappings().values().map(|mapping| View::from(&**mapping)).collect())
+    Json(app.engine().mappings().map(|mapping| View::from(&**mapping)).collect())
+}
+
+/// How a reconciliation is wanted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Wanted {
+    /// Whether drift is repaired; as the mapping says, where nothing is said.
+    repair: Option<bool>,
+    kind: Kind,
+}
+
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    #[default]
+    Reconcile,
+    Full,
+}
+
+/// A run that has begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Begun {
+    /// The run.
+    pub run_id: i64,
+    /// Where to look how it stands.
+    pub url: String,
+}
+
+/// What a run that has begun is answered with.
+pub(super) type Accepted = (StatusCode, [(HeaderName, String); 1], Json<Begun>);
+
+/// The answer for a run that has begun.
+pub(super) fn accepted(run_id: i64) -> Accepted {
+    let url = format!("{}/runs/{run_id}", super::MOUNT);
+    (
+        StatusCode::ACCEPTED,
+        [(header::LOCATION, url.clone())],
+        Json(Begun { run_id, url }),
+    )
+}
+
+/// `POST /mappings/{name}/reconcile`: begins a reconciliation, and tells where its run is.
+pub(super) async fn reconcile(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Within(name): Within<String>,
+    Body(wanted): Body<Wanted>,
+) -> Result<Accepted> {
+    let mapping = named(&app, &name)?;
+    let request = Request {
+        kind: match wanted.kind {
+            Kind::Reconcile => RunKind::Reconcile,
+            Kind::Full => RunKind::Full,
+        },
+        trigger: Trigger::Person,
+        repair: wanted.repair.unwrap_or(mapping.reconcile.repair),
+    };
+    let begun = reconcile::begin(app.engine(), &mapping, request).await?;
+    let run_id = begun.run_id;
+    let detail = serde_json::json!({ "mapping": name, "kind": request.kind, "repair": request.repair });
+    let entry = decision::entry(
+        &audit::actor(&caller),
+        "run.start",
+        format!("run/{run_id}"),
+        Some(detail.to_string()),
+    );
+    if let Err(error) = app.store().commit(vec![Op::Audit(entry)]).await {
+        reconcile::abandon(app.engine(), begun).await?;
+        return Err(error.into());
+    }
+    let (engine, shutdown) = (app.engine().clone(), app.shutdown().clone());
+    app.spawn(async move {
+        told(run_id, reconcile::proceed(&engine, &mapping, begun, &shutdown).await);
+    });
+    Ok(accepted(run_id))
+}
+
+/// Puts the end of a run that a request has started into the log; the run itself is on record.
+pub(super) fn told(run_id: i64, ended: std::result::Result<reconcile::Report, sync::Error>) {
+    match ended {
+        Ok(report) => tracing::info!(run_id, status = %report.status, drifted = report.summary.drifted(), "reconciled"),
+        Err(error) => tracing::error!(%error, run_id, "a reconciliation failed"),
+    }
+}
+
+/// The mapping of this name.
+pub(super) fn named(app: &App, name: &str) -> Result<Arc<Mapping>> {
+    let mapping = app.mapping(name).cloned();
+    mapping.ok_or_else(|| Problem::not_found("there is no such mapping"))
+}
+
+/// The side that a word names: itself, or by its system.
+pub(super) fn side(mapping: &Mapping, word: &str) -> Option<Side> {
+    let by_system = || {
+        [Side::Left, Side::Right]
+            .into_iter()
+            .find(|side| mapping.end(*side).system == word)
+    };
+    word.parse().ok().or_else(by_system)
 }

@@ -12,14 +12,16 @@ pub mod failure;
 pub mod link;
 pub mod mapping;
 pub mod me;
+pub mod record;
 pub mod run;
 pub mod system;
 
 use axum::{
     Router,
+    handler::Handler,
     http::StatusCode,
     middleware,
-    routing::{MethodRouter, delete as remove, get, post},
+    routing::{self, MethodRouter},
 };
 
 use super::{
@@ -28,65 +30,123 @@ use super::{
     error::{Problem, Result},
     state::App,
 };
-use crate::core::status::Role;
+use crate::core::status::Role::{self, Admin, Operator, Viewer};
 
+/// Where the API is mounted.
+const MOUNT: &str = "/api/v1";
 /// What a look costs of a token's rate.
 const LOOK: u32 = 1;
 /// What an action costs.
 const ACT: u32 = 2;
-/// What an action on many records, or a report, costs.
+/// What an action on many records, a report, or a look into other systems costs.
 const HEAVY: u32 = 5;
+
+/// One route as its callers see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// `GET`, `POST` or `DELETE`.
+    pub method: &'static str,
+    /// The path, with `{…}` where something stands in.
+    pub path: String,
+    /// The least role that may use it.
+    pub role: Role,
+    /// How many requests it counts for in the rate of a token.
+    pub cost: u32,
+}
+
+/// Every route of the API: what the documentation and the tests of roles are compared with.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    let route = |endpoint: Endpoint| Route {
+        method: endpoint.method,
+        path: format!("{MOUNT}{}", endpoint.path),
+        role: endpoint.demand.role,
+        cost: endpoint.demand.cost,
+    };
+    endpoints().into_iter().map(route).collect()
+}
 
 /// One route.
 struct Endpoint {
+    method: &'static str,
     path: &'static str,
     demand: Demand,
     handler: MethodRouter<App>,
 }
 
-fn endpoint(role: Role, cost: u32, path: &'static str, handler: MethodRouter<App>) -> Endpoint {
+fn look<H: Handler<T, App>, T: 'static>(role: Role, cost: u32, path: &'static str, handler: H) -> Endpoint {
     Endpoint {
+        method: "GET",
         path,
         demand: Demand { role, cost },
-        handler,
+        handler: routing::get(handler),
     }
 }
 
+fn act<H: Handler<T, App>, T: 'static>(role: Role, cost: u32, path: &'static str, handler: H) -> Endpoint {
+    Endpoint {
+        method: "POST",
+        path,
+        demand: Demand { role, cost },
+        handler: routing::post(handler),
+    }
+}
+
+fn remove<H: Handler<T, App>, T: 'static>(role: Role, cost: u32, path: &'static str, handler: H) -> Endpoint {
+    Endpoint {
+        method: "DELETE",
+        path,
+        demand: Demand { role, cost },
+        handler: routing::delete(handler),
+    }
+}
+
+#[rustfmt::skip]
 fn endpoints() -> Vec<Endpoint> {
-    use Role::{Admin, Operator, Viewer};
     vec![
-        endpoint(Viewer, LOOK, "/me", get(me::get)),
-        endpoint(Viewer, LOOK, "/systems", get(system::list)),
-        endpoint(Viewer, LOOK, "/mappings", get(mapping::list)),
-        endpoint(Viewer, LOOK, "/runs", get(run::list)),
-        endpoint(Viewer, LOOK, "/runs/{id}", get(run::get)),
-        endpoint(Viewer, LOOK, "/failures", get(failure::list)),
-        endpoint(Viewer, HEAVY, "/failures/groups", get(failure::groups)),
-        endpoint(Viewer, LOOK, "/failures/{id}", get(failure::get)),
-        endpoint(Operator, ACT, "/failures/{id}/ignore", post(failure::ignore)),
-        endpoint(Viewer, LOOK, "/events", get(event::list)),
-        endpoint(Viewer, LOOK, "/events/{id}", get(event::get)),
-        endpoint(Viewer, LOOK, "/drift", get(drift::list)),
-        endpoint(Viewer, LOOK, "/drift/{id}", get(drift::get)),
-        endpoint(Viewer, HEAVY, "/drift/{id}/items", get(drift::items)),
-        endpoint(Viewer, LOOK, "/links", get(link::list)),
-        endpoint(Viewer, LOOK, "/links/{id}", get(link::get)),
-        endpoint(Admin, ACT, "/links/{id}", remove(link::end)),
-        endpoint(Viewer, LOOK, "/conflicts", get(conflict::list)),
-        endpoint(Viewer, LOOK, "/conflicts/{id}", get(conflict::get)),
-        endpoint(Operator, ACT, "/conflicts/{id}/resolve", post(conflict::resolve)),
-        endpoint(Operator, ACT, "/conflicts/{id}/ignore", post(conflict::ignore)),
-        endpoint(Viewer, LOOK, "/deletes", get(delete::list)),
-        endpoint(Admin, LOOK, "/audit", get(audit::list)),
+        look(Viewer, LOOK, "/me", me::get),
+        look(Viewer, LOOK, "/systems", system::list),
+        look(Viewer, LOOK, "/mappings", mapping::list),
+        act(Operator, HEAVY, "/mappings/{name}/reconcile", mapping::reconcile),
+        act(Viewer, HEAVY, "/mappings/{name}/records/{side}/{id}/plan", record::plan),
+        act(Operator, ACT, "/mappings/{name}/records/{side}/{id}/sync", record::sync),
+        look(Viewer, LOOK, "/runs", run::list),
+        look(Viewer, LOOK, "/runs/{id}", run::get),
+        act(Admin, HEAVY, "/runs/{id}/release", run::release),
+        act(Admin, ACT, "/runs/{id}/discard", run::discard),
+        look(Viewer, LOOK, "/failures", failure::list),
+        act(Admin, HEAVY, "/failures/reprocess", failure::reprocess_all),
+        look(Viewer, HEAVY, "/failures/groups", failure::groups),
+        look(Viewer, LOOK, "/failures/{id}", failure::get),
+        act(Operator, ACT, "/failures/{id}/ignore", failure::ignore),
+        act(Admin, ACT, "/failures/{id}/reprocess", failure::reprocess),
+        look(Viewer, LOOK, "/events", event::list),
+        look(Viewer, LOOK, "/events/{id}", event::get),
+        act(Admin, ACT, "/events/{id}/reprocess", event::reprocess),
+        look(Viewer, LOOK, "/drift", drift::list),
+        look(Viewer, LOOK, "/drift/{id}", drift::get),
+        look(Viewer, HEAVY, "/drift/{id}/items", drift::items),
+        look(Viewer, LOOK, "/links", link::list),
+        look(Viewer, LOOK, "/links/{id}", link::get),
+        remove(Admin, ACT, "/links/{id}", link::end),
+        look(Viewer, LOOK, "/conflicts", conflict::list),
+        look(Viewer, LOOK, "/conflicts/{id}", conflict::get),
+        act(Operator, ACT, "/conflicts/{id}/resolve", conflict::resolve),
+        act(Operator, ACT, "/conflicts/{id}/ignore", conflict::ignore),
+        look(Viewer, LOOK, "/deletes", delete::list),
+        act(Admin, ACT, "/deletes/{id}/unlink", delete::unlink),
+        look(Admin, LOOK, "/audit", audit::list),
     ]
 }
 
 /// Every route of the API, each behind its guard.
 pub(super) fn router(app: &App) -> Router<App> {
-    endpoints().into_iter().fold(Router::new(), |router, endpoint| {
+    let routes = endpoints().into_iter().fold(Router::new(), |router, endpoint| {
         let guard = middleware::from_fn_with_state((app.clone(), endpoint.demand), auth::guard);
-        router.route(endpoint.path, endpoint.handler.layer(guard))
-    })
+        // Only the method that is there is guarded: what is not there is told to everybody alike.
+        router.route(endpoint.path, endpoint.handler.route_layer(guard))
+    });
+    Router::new().nest(MOUNT, routes)
 }
 
 /// The answer to a decision about `what`.

@@ -1,18 +1,25 @@
 //! Runs: what was executed, and what came of it.
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::{
+    audit,
+    mapping::{Accepted, accepted, told},
+};
 use crate::{
     core::status::{RunKind, RunStatus, Trigger},
     server::{
+        auth::Caller,
+        decision::{self, Outcome},
         error::{Problem, Result},
         extract::{Asked, Id},
         page::{Page, Wanted},
         state::App,
     },
     store::run::{Counters, Run, RunFilter},
+    sync::reconcile,
 };
 
 /// A run.
@@ -88,6 +95,43 @@ pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> 
 /// `GET /runs/{id}`
 pub(super) async fn get(State(app): State<App>, Id(id): Id) -> Result<Json<View>> {
     let run = app.store().run(id).await?;
-    run.map(|run| Json(run.into()))
-        .ok_or_else(|| Problem::not_found(format!("there is no run {id}")))
+    run.map(|run| Json(run.into())).ok_or_else(|| unknown(id))
+}
+
+/// `POST /runs/{id}/release`: the held run is carried out, to what it announced and no further.
+pub(super) async fn release(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Result<Accepted> {
+    let run = app.store().run(id).await?.ok_or_else(|| unknown(id))?;
+    if run.status != RunStatus::Held {
+        return Err(not_held(id));
+    }
+    let (engine, shutdown, by) = (app.engine().clone(), app.shutdown().clone(), audit::actor(&caller));
+    app.spawn(async move {
+        told(id, reconcile::release(&engine, id, &by, &shutdown).await);
+    });
+    Ok(accepted(id))
+}
+
+/// `POST /runs/{id}/discard`: what a held run would have done is not done.
+pub(super) async fn discard(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Result<StatusCode> {
+    match decision::discard_run(app.store(), id, &audit::actor(&caller)).await? {
+        Outcome::Made => Ok(StatusCode::NO_CONTENT),
+        Outcome::Unknown => Err(unknown(id)),
+        Outcome::Settled => Err(not_held(id)),
+    }
+}
+
+fn unknown(id: i64) -> Problem {
+    Problem::not_found(format!("there is no run {id}"))
+}
+
+fn not_held(id: i64) -> Problem {
+    Problem::conflict(format!("run {id} is not held: there is nothing to release or discard"))
 }

@@ -7,13 +7,14 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use axum::{
     Router,
     body::{Body, Bytes},
     extract::ConnectInfo,
-    http::{HeaderValue, Request, Response, StatusCode, header},
+    http::{HeaderValue, Request, Response, header},
 };
 use http_body_util::Limited;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
@@ -21,6 +22,10 @@ use tokio::time::{Instant, sleep_until};
 use tower::ServiceExt;
 
 use super::connection::{Phase, Watch};
+use crate::server::{error::Problem, request::RequestId};
+
+/// When to come back after something took too long.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Answers the requests of one connection.
 pub(super) struct Requests {
@@ -49,8 +54,10 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
 
 async fn answer(router: Router, peer: SocketAddr, watch: &Arc<Watch>, request: Request<Incoming>) -> Response<Body> {
     let body_bytes_max = watch.limits.body_bytes_max;
+    let given_id = RequestId::given(request.headers());
     if request.body().size_hint().lower() > body_bytes_max as u64 {
-        return refusal(StatusCode::PAYLOAD_TOO_LARGE);
+        let detail = format!("the body is larger than {body_bytes_max} bytes");
+        return refusal(Problem::too_large(detail), given_id);
     }
     let mut request = request.map(|body| {
         let watch = Arc::clone(watch);
@@ -71,19 +78,19 @@ async fn answer(router: Router, peer: SocketAddr, watch: &Arc<Watch>, request: R
             alarm.as_mut().reset(deadline);
         }
         ready!(alarm.as_mut().poll(context));
-        Poll::Ready(refusal(if body_deadline.is_some() {
-            StatusCode::REQUEST_TIMEOUT
+        let problem = if body_deadline.is_some() {
+            Problem::timed_out("the rest of the body did not arrive in time")
         } else {
-            StatusCode::SERVICE_UNAVAILABLE
-        }))
+            Problem::unavailable("this took too long").after(RETRY_AFTER)
+        };
+        Poll::Ready(refusal(problem, given_id.clone()))
     })
     .await
 }
 
 /// An answer that also ends the connection: what is left of the request is not worth reading.
-fn refusal(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
+fn refusal(problem: Problem, given_id: Option<RequestId>) -> Response<Body> {
+    let mut response = problem.alone(&given_id.unwrap_or_else(RequestId::new));
     response
         .headers_mut()
         .insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -82,6 +82,24 @@ pub async fn reconcile(
     request: Request,
     shutdown: &CancellationToken,
 ) -> Result<Report, Error> {
+    let begun = begin(engine, mapping, request).await?;
+    proceed(engine, mapping, begun, shutdown).await
+}
+
+/// A reconciliation that has its lease and its run, and has read nothing yet: whoever asks for one learns its run before it is
+/// done.
+#[derive(Debug)]
+pub struct Begun {
+    /// The run.
+    pub run_id: i64,
+    request: Request,
+    /// What a person has released.
+    released: Option<Planned>,
+    lease: Lease,
+}
+
+/// Takes the lease of a mapping's reconciliation, and puts its run on record.
+pub async fn begin(engine: &Engine, mapping: &Mapping, request: Request) -> Result<Begun, Error> {
     let lease = Lease::take(engine, mapping).await?;
     let run = NewRun {
         kind: request.kind,
@@ -90,8 +108,20 @@ pub async fn reconcile(
         note: None,
         job_key: None,
     };
-    let run_id = engine.store().start_run(&run).await?;
-    carry_out(engine, mapping, run_id, request, None, lease, shutdown).await
+    Ok(Begun {
+        run_id: engine.store().start_run(&run).await?,
+        request,
+        released: None,
+        lease,
+    })
+}
+
+/// Gives up what was begun, before anything was read.
+pub async fn abandon(engine: &Engine, begun: Begun) -> Result<(), Error> {
+    let note = Some("given up before it read anything");
+    let store = engine.store();
+    store.finish_run(begun.run_id, RunStatus::Cancelled, note).await?;
+    begun.lease.give_back(engine).await
 }
 
 /// Releases a held run: both systems are compared anew, and what has to be done is done if it is not more than the held run
@@ -123,19 +153,17 @@ pub async fn release(engine: &Engine, run_id: i64, by: &str, shutdown: &Cancella
         trigger: run.trigger,
         repair: true,
     };
-    carry_out(
-        engine,
-        &mapping,
+    let begun = Begun {
         run_id,
         request,
-        Some(announced.planned),
+        released: Some(announced.planned),
         lease,
-        shutdown,
-    )
-    .await
+    };
+    proceed(engine, &mapping, begun, shutdown).await
 }
 
 /// Among all nodes, one works on the reconciliation of a mapping.
+#[derive(Debug)]
 struct Lease {
     name: String,
     epoch: i64,
@@ -144,7 +172,7 @@ struct Lease {
 impl Lease {
     async fn take(engine: &Engine, mapping: &Mapping) -> Result<Self, Error> {
         let name = format!("reconcile/{}", mapping.name);
-        let epoch = engine.store().acquire_lease(&name, LEASE).await?;
+        let epoch = engine.store().acquire_free_lease(&name, LEASE).await?;
         let epoch = epoch.ok_or_else(|| Error::Busy(mapping.name.clone()))?;
         Ok(Self { name, epoch })
     }
@@ -154,15 +182,19 @@ impl Lease {
     }
 }
 
-async fn carry_out(
+/// Does what was begun.
+pub async fn proceed(
     engine: &Engine,
     mapping: &Arc<Mapping>,
-    run_id: i64,
-    request: Request,
-    released: Option<Planned>,
-    lease: Lease,
+    begun: Begun,
     shutdown: &CancellationToken,
 ) -> Result<Report, Error> {
+    let Begun {
+        run_id,
+        request,
+        released,
+        lease,
+    } = begun;
     let context = Context {
         engine: engine.clone(),
         mapping: Arc::clone(mapping),

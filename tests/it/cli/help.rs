@@ -9,7 +9,8 @@ fn compare(name: &str, help: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/help");
     let file = folder.join(format!("{name}.txt"));
     // Lines are kept without the spaces at their ends, as editors do.
-    let help: String = help.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let mut help: String = help.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    help.push('\n');
     if std::env::var_os("UPDATE_HELP").is_some() {
         fs::create_dir_all(folder).unwrap();
         fs::write(file, help).unwrap();

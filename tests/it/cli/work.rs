@@ -148,7 +148,7 @@ async fn the_doctor_names_the_system_and_the_next_step() {
     let well = site.place.json(&["doctor"]);
     assert!(well.iter().all(|finding| finding["state"] != "wrong"), "{well:?}");
     let is_of = |finding: &Json, part: &str| {
-        finding["part"] == part && finding["finding"].as_str().unwrap().contains("reached, signed in")
+        finding["part"] == part && finding["found"].as_str().unwrap().contains("reached, signed in")
     };
     assert!(
         well.iter().any(|finding| is_of(finding, "system erp"))
@@ -167,13 +167,13 @@ async fn the_doctor_names_the_system_and_the_next_step() {
     site.order(r#"{"fault":{"kind":"html"},"times":1}"#).await;
     let html = wrong(site.place.json_of(1, &["doctor", "erp"]));
     assert!(
-        html["finding"].as_str().unwrap().contains("HTML instead of JSON") && html["next"].is_string(),
+        html["found"].as_str().unwrap().contains("HTML instead of JSON") && html["next"].is_string(),
         "{html}"
     );
     site.place.edit("config/dev.toml", "sandbox-erp-key", "wrong-key");
     let key = wrong(site.place.json_of(1, &["doctor", "erp"]));
     assert!(
-        key["finding"].as_str().unwrap().contains("system `erp`")
+        key["found"].as_str().unwrap().contains("system `erp`")
             && key["next"].as_str().unwrap().contains("credentials"),
         "{key}"
     );
@@ -185,8 +185,7 @@ async fn the_doctor_names_the_system_and_the_next_step() {
     site.place.edit("config/dev.toml", &site.erp, &closed.to_string());
     let dead = wrong(site.place.json_of(1, &["doctor", "erp"]));
     assert!(
-        dead["finding"].as_str().unwrap().contains("system `erp`")
-            && dead["next"].as_str().unwrap().contains("address"),
+        dead["found"].as_str().unwrap().contains("system `erp`") && dead["next"].as_str().unwrap().contains("address"),
         "{dead}"
     );
 }

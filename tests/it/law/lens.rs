@@ -58,10 +58,9 @@ impl Shape {
         match self {
             Self::Text => json!(*chance.pick(&["a", "Ana Ltda", "0012", "1.50", "true", "ß", "2026-03-01", "\u{e9}"])),
             Self::Spaced => json!(*chance.pick(&["a b", " A B ", "ab", "x-1", "X 1"])),
-            Self::Integer => json!(number),
-            Self::Decimal if number % 2 == 0 => json!(format!("{}.{:02}", number / 100, number % 100)),
-            Self::Decimal => json!(number),
-            Self::Boolean => json!(number % 2 == 0),
+            Self::Decimal if number.is_multiple_of(2) => json!(format!("{}.{:02}", number / 100, number % 100)),
+            Self::Integer | Self::Decimal => json!(number),
+            Self::Boolean => json!(number.is_multiple_of(2)),
             Self::Date => json!(format!("2026-{:02}-{:02}", 1 + number % 12, 1 + number % 28)),
             Self::DateTime => {
                 let zone = *chance.pick(&["Z", "+02:00", "-03:30"]);

@@ -139,8 +139,6 @@ fn specified(case: &Case) -> Expected {
         }
     };
     match holds(case, winner) {
-        // What was not sent is never written.
-        Holds::NotSent => Expected::Nothing,
         Holds::Text(text) => Expected::Written {
             to: winner.other(),
             value: json!(text),
@@ -150,7 +148,8 @@ fn specified(case: &Case) -> Expected {
             to: winner.other(),
             value: Json::Null,
         },
-        Holds::Null | Holds::Blank => Expected::Nothing,
+        // What was not sent is never written.
+        Holds::NotSent | Holds::Null | Holds::Blank => Expected::Nothing,
     }
 }
 

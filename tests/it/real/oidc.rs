@@ -87,7 +87,7 @@ async fn a_certified_provider_gives_the_tokens_and_a_revoked_one_is_replaced_onc
         let kept = Arc::new(Kept::default());
         let credentials = [("client_id", id), ("client_secret", secret)];
         let connector = connector(&provider, client_auth);
-        let system = system(&connector, &crm.base_url(), &credentials, kept.clone());
+        let system = system(&connector, crm.base_url(), &credentials, kept.clone());
         assert_eq!(count(&system).await.unwrap(), 7, "{id}");
         assert_eq!(kept.0.lock().unwrap().len(), 1, "{id}");
         revoke(&provider, &kept, id, secret, client_auth).await;
@@ -100,7 +100,7 @@ async fn a_certified_provider_gives_the_tokens_and_a_revoked_one_is_replaced_onc
     let wrong = [("client_id", "svc"), ("client_secret", "wrong")];
     let stranger = system(
         &connector(&provider, "basic"),
-        &crm.base_url(),
+        crm.base_url(),
         &wrong,
         Arc::new(Kept::default()),
     );

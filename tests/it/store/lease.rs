@@ -11,6 +11,7 @@ on_both!(
     a_lease_has_one_holder_and_passes_on_with_a_new_epoch,
     a_lease_given_back_is_free_at_once,
     leases_of_a_crashed_daemon_are_free_at_its_next_start,
+    a_lease_for_one_task_is_refused_to_another_of_the_same_process,
     records_are_locked_all_or_none,
     a_lock_is_renewed_and_given_back_with_a_submission,
     a_job_runs_once_a_local_date_among_all_nodes,
@@ -67,6 +68,15 @@ async fn leases_of_a_crashed_daemon_are_free_at_its_next_start(database: Databas
         );
     }
     assert_eq!(again.free_crashed_leases().await.unwrap(), 0);
+}
+
+async fn a_lease_for_one_task_is_refused_to_another_of_the_same_process(database: Database) {
+    let store = database.open().await;
+    let epoch = store.acquire_free_lease("reconcile/a", MINUTE).await.unwrap().unwrap();
+    assert_eq!(store.acquire_free_lease("reconcile/a", MINUTE).await.unwrap(), None);
+    store.release_lease("reconcile/a", epoch).await.unwrap();
+    let next = store.acquire_free_lease("reconcile/a", MINUTE).await.unwrap();
+    assert!(next.is_some_and(|next| next > epoch));
 }
 
 async fn records_are_locked_all_or_none(database: Database) {

@@ -3,7 +3,13 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use syncline::{
     core::status::{Role, Side},
-    store::{Error, Op, Page, api_token::NewApiToken, audit::NewAudit, cursor::MovedCursor},
+    store::{
+        Error, Op, Page,
+        api_request::{ABANDONED, Answered, ApiRequest, Begun, KEPT},
+        api_token::NewApiToken,
+        audit::NewAudit,
+        cursor::MovedCursor,
+    },
 };
 
 use super::{MINUTE, mapping};
@@ -15,6 +21,8 @@ on_both!(
     an_api_token_is_found_by_its_hash_until_it_ends,
     a_cursor_moves_with_the_submission_that_moves_it,
     the_audit_trail_only_grows,
+    an_action_with_a_key_is_answered_once_and_known_for_a_day,
+    an_action_that_was_refused_or_abandoned_frees_its_key,
 );
 
 async fn a_token_is_replaced_only_by_who_knows_its_version(database: Database) {
@@ -111,4 +119,53 @@ async fn the_audit_trail_only_grows(database: Database) {
     assert_eq!(trail.len(), 2);
     assert_eq!(trail[0].entry, entry("run/2"));
     assert_eq!(trail[0].at, database.clock().now());
+}
+
+const ACTION: ApiRequest<'_> = ApiRequest {
+    api_token_id: 1,
+    key: "k-1",
+    hash: &[1; 32],
+};
+
+async fn an_action_with_a_key_is_answered_once_and_known_for_a_day(database: Database) {
+    let store = database.open().await;
+    assert_eq!(store.begin_api_request(ACTION).await.unwrap(), Begun::New);
+    assert_eq!(store.begin_api_request(ACTION).await.unwrap(), Begun::AtWork);
+    let answered = Answered {
+        status: 202,
+        location: Some("/api/v1/runs/1".into()),
+        body: "{}".into(),
+    };
+    store.answer_api_request(ACTION, &answered).await.unwrap();
+    store.forget_api_request(ACTION).await.unwrap();
+    assert_eq!(
+        store.begin_api_request(ACTION).await.unwrap(),
+        Begun::Answered(answered)
+    );
+    let other = ApiRequest {
+        hash: &[2; 32],
+        ..ACTION
+    };
+    assert_eq!(store.begin_api_request(other).await.unwrap(), Begun::Other);
+    let of_another_token = ApiRequest {
+        api_token_id: 2,
+        ..other
+    };
+    assert_eq!(store.begin_api_request(of_another_token).await.unwrap(), Begun::New);
+    database.advance(KEPT + MINUTE);
+    assert_eq!(store.begin_api_request(other).await.unwrap(), Begun::New);
+    let pruned = store
+        .prune(&syncline::store::prune::Retention::default())
+        .await
+        .unwrap();
+    assert_eq!(pruned, 1, "the action of the other token");
+}
+
+async fn an_action_that_was_refused_or_abandoned_frees_its_key(database: Database) {
+    let store = database.open().await;
+    assert_eq!(store.begin_api_request(ACTION).await.unwrap(), Begun::New);
+    store.forget_api_request(ACTION).await.unwrap();
+    assert_eq!(store.begin_api_request(ACTION).await.unwrap(), Begun::New);
+    database.advance(ABANDONED + MINUTE);
+    assert_eq!(store.begin_api_request(ACTION).await.unwrap(), Begun::New);
 }

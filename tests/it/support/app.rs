@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use secrecy::{ExposeSecret, SecretString};
 use syncline::{
+    catalog::load::{Catalog, Sources, SystemDecl},
     clock::Clock,
     core::{
         problem::Problems,
@@ -15,9 +16,12 @@ use syncline::{
         },
     },
     metrics::Metrics,
+    sandbox::pair,
     server::{self, App, Hook, Parts, auth, listen},
     settings::{self, Settings, Source, Variables},
     store::{Access, Keys, Options, Store},
+    sync::{Engine, Limits},
+    worker::assembly,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -49,8 +53,7 @@ impl Drop for TestApp {
 
 /// The settings of the tests, laid over by `more` (TOML).
 pub fn settings(more: &str) -> Settings {
-    let folder = tempfile::tempdir().unwrap();
-    let text = format!(
+    settings_of(&format!(
         r#"
         [systems.crm]
         connector = "acme-crm"
@@ -61,7 +64,12 @@ pub fn settings(more: &str) -> Settings {
         secret_rotate_by = 2027-03-01
         {more}
         "#
-    );
+    ))
+}
+
+/// The settings that `text` (TOML) gives.
+fn settings_of(text: &str) -> Settings {
+    let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("dev.toml"), text).unwrap();
     let source = Source {
         folder: folder.path().to_owned(),
@@ -69,6 +77,49 @@ pub fn settings(more: &str) -> Settings {
         variables: Variables::from_iter([("CANARY".to_owned(), "canary-variable".to_owned())]),
     };
     settings::load(&source, Clock::system().now()).unwrap().0
+}
+
+/// Settings between the two systems of the sandbox, laid over by `more` (TOML), and the shipped definitions for them.
+fn between(systems: &pair::Handle, more: &str) -> (Settings, Catalog) {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let settings = settings_of(&format!(
+        r#"
+        [folders]
+        connectors = "{root}/connectors"
+        mappings = "{root}/mappings"
+        [systems.erp]
+        connector = "sandbox-erp"
+        settings = {{ base_url = "{}" }}
+        credentials = {{ api_key = "{}" }}
+        allow_networks = ["127.0.0.0/8"]
+        [systems.crm]
+        connector = "sandbox-crm"
+        settings = {{ base_url = "{}" }}
+        credentials = {{ client_id = "{}", client_secret = "{}" }}
+        allow_networks = ["127.0.0.0/8"]
+        {more}
+        "#,
+        systems.erp.base_url(),
+        systems.erp.api_key().expose_secret(),
+        systems.crm.base_url(),
+        systems.crm.client_id(),
+        systems.crm.client_secret().expose_secret(),
+    ));
+    let declare = |(name, system): (&String, &settings::System)| {
+        let declared = SystemDecl {
+            connector: system.connector.clone(),
+            settings: system.settings.clone(),
+            credentials: system.credentials.keys().cloned().collect(),
+            ..SystemDecl::default()
+        };
+        (name.clone(), declared)
+    };
+    let loaded = Catalog::load(&Sources {
+        connectors_dir: &settings.folders.connectors,
+        mappings_dir: &settings.folders.mappings,
+        systems: &settings.systems.iter().map(declare).collect(),
+    });
+    (settings, loaded.catalog)
 }
 
 /// How the tests' sender signs: a plain HMAC of the body in a header.
@@ -92,6 +143,96 @@ pub fn definition() -> Arc<Definition> {
     Arc::new(definition.unwrap_or_else(|| panic!("{:?}", problems.into_vec())))
 }
 
+/// How a test wants its server.
+pub struct Setup {
+    pub settings: Settings,
+    /// The shipped definitions, where there are systems to synchronize.
+    pub catalog: Option<Catalog>,
+    pub clock: Clock,
+    pub limits: listen::Limits,
+    /// Systems that send webhooks, by name.
+    pub hooks: BTreeMap<String, Hook>,
+}
+
+impl Setup {
+    /// Nothing but one system that sends webhooks, with settings (TOML) laid over the tests'.
+    pub fn new(more: &str) -> Self {
+        let settings = settings(more);
+        let definition = definition();
+        let text: SecretString = settings.systems["crm"].webhook_secrets[0]
+            .secret
+            .read(&settings.variables)
+            .unwrap();
+        let secret = Secret::parse(definition.recipe(), &text).unwrap();
+        let hook = Hook::new("crm", definition, vec![secret], Arc::new(Value::Null), &BTreeMap::new());
+        Self {
+            settings,
+            catalog: None,
+            clock: Clock::system(),
+            limits: listen::Limits {
+                body_bytes_max: 8 << 20,
+                ..listen::Limits::default()
+            },
+            hooks: BTreeMap::from([("crm".to_owned(), hook)]),
+        }
+    }
+
+    /// A server between the two systems of the sandbox.
+    pub fn between(systems: &pair::Handle) -> Self {
+        let (settings, catalog) = between(systems, "");
+        Self {
+            settings,
+            catalog: Some(catalog),
+            hooks: BTreeMap::new(),
+            ..Self::new("")
+        }
+    }
+
+    /// Starts it over an empty store.
+    pub async fn start(self) -> TestApp {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options {
+            access: Access::Daemon,
+            clock: self.clock.clone(),
+            ..Options::new(
+                format!("sqlite://{}", folder.path().join("syncline.db").display()),
+                Keys::derive(&[7; 32]),
+            )
+        };
+        let store = Store::open(&options).await.unwrap();
+        let engine = match &self.catalog {
+            Some(catalog) => assembly::engine(&self.settings, catalog, store.clone(), self.clock.clone()).unwrap(),
+            None => Engine::new(
+                store.clone(),
+                BTreeMap::new(),
+                BTreeMap::new(),
+                Limits::default(),
+                self.clock.clone(),
+            ),
+        };
+        let shutdown = CancellationToken::new();
+        let app = App::new(Parts {
+            engine,
+            settings: Arc::new(self.settings),
+            hooks: self.hooks,
+            metrics: Metrics::new(),
+            shutdown: shutdown.clone(),
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let router = server::router(app.clone());
+        tokio::spawn(listen::serve(listener, router, self.limits, shutdown.clone()));
+        TestApp {
+            address,
+            store,
+            app,
+            clock: self.clock,
+            shutdown,
+            _folder: folder,
+        }
+    }
+}
+
 impl TestApp {
     /// A server over an empty store.
     pub async fn start() -> Self {
@@ -100,50 +241,7 @@ impl TestApp {
 
     /// A server over an empty store, with settings laid over the tests'.
     pub async fn start_with(more: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = Clock::system();
-        let options = Options {
-            access: Access::Daemon,
-            ..Options::new(
-                format!("sqlite://{}", folder.path().join("syncline.db").display()),
-                Keys::derive(&[7; 32]),
-            )
-        };
-        let store = Store::open(&options).await.unwrap();
-        let settings = Arc::new(settings(more));
-        let definition = definition();
-        let text: SecretString = settings.systems["crm"].webhook_secrets[0]
-            .secret
-            .read(&settings.variables)
-            .unwrap();
-        let secret = Secret::parse(definition.recipe(), &text).unwrap();
-        let mappings = BTreeMap::new();
-        let hook = Hook::new("crm", definition, vec![secret], Arc::new(Value::Null), &mappings);
-        let app = App::new(Parts {
-            store: store.clone(),
-            settings,
-            mappings,
-            hooks: BTreeMap::from([("crm".to_owned(), hook)]),
-            metrics: Metrics::new(),
-            clock: clock.clone(),
-        });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let shutdown = CancellationToken::new();
-        let router = server::router(app.clone());
-        let limits = listen::Limits {
-            body_bytes_max: 8 << 20,
-            ..listen::Limits::default()
-        };
-        tokio::spawn(listen::serve(listener, router, limits, shutdown.clone()));
-        Self {
-            address,
-            store,
-            app,
-            clock,
-            shutdown,
-            _folder: folder,
-        }
+        Setup::new(more).start().await
     }
 
     /// A new token with this role.

@@ -190,6 +190,12 @@ impl Definition {
         self.handshake.as_ref().is_some_and(|handshake| handshake.is_unsigned)
     }
 
+    /// Whether handshakes come with a signature, as events do.
+    #[must_use]
+    pub fn has_signed_handshake(&self) -> bool {
+        self.handshake.as_ref().is_some_and(|handshake| !handshake.is_unsigned)
+    }
+
     /// The answer to `request`, if it is a handshake. `body` is its body, parsed, or null if it has none.
     pub fn handshake(
         &self,

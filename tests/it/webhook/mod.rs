@@ -16,6 +16,9 @@ use crate::support::{
     http::{self, Answer},
 };
 
+mod hostile;
+mod vector;
+
 fn sign(secret: &str, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body);
@@ -118,10 +121,24 @@ async fn strangers_all_get_the_same_answer_and_nothing_is_stored() {
 }
 
 #[tokio::test]
-async fn a_system_that_sends_no_webhooks_is_not_found() {
-    let app = TestApp::start().await;
-    let answer = http::send(&app.address, "POST", "/webhooks/erp", &[], b"{}").await;
-    assert_eq!(answer.status, 404);
+async fn nobody_learns_which_systems_there_are() {
+    let app = TestApp::start_with("[server]\nwebhook_body_bytes_max = 1000").await;
+    let large = vec![b'x'; 1_001];
+    for (body, more) in [
+        (&b"{}"[..], &[][..]),
+        (&large, &[]),
+        (b"{}", &[("Content-Encoding", "gzip")]),
+    ] {
+        let headers = [&[("X-Signature", "00"), ("X-Request-Id", "r-1")][..], more].concat();
+        let known = http::send(&app.address, "POST", "/webhooks/crm", &headers, body).await;
+        let unknown = http::send(&app.address, "POST", "/webhooks/erp", &headers, body).await;
+        let all = |answer: &Answer| {
+            let headers = answer.headers.iter().filter(|(name, _)| name != "date").cloned();
+            (answer.status, headers.collect::<Vec<_>>(), answer.text())
+        };
+        assert_eq!(all(&known), all(&unknown));
+        assert!(known.status >= 400, "{}", known.status);
+    }
 }
 
 #[tokio::test]
