@@ -192,7 +192,7 @@ pub async fn sync(
 
 fn vanished() -> Fault {
     Fault::new(
-        "SY011",
+        "SY013",
         FailureClass::Bug,
         Stage::Map,
         "a record got lost between two steps",

@@ -18,6 +18,7 @@ on_both!(
     a_job_that_was_cut_off_is_told_from_one_that_ended,
     a_lease_survives_no_clock_set_back_by_an_hour,
     a_quota_counts_for_all_nodes,
+    a_command_sees_the_daemon_beside_it,
 );
 
 async fn a_lease_has_one_holder_and_passes_on_with_a_new_epoch(database: Database) {
@@ -162,4 +163,15 @@ async fn a_quota_counts_for_all_nodes(database: Database) {
     assert_eq!(south.spend_quota("crm", day, 5).await.unwrap(), 15);
     assert_eq!(north.quota_spent("crm", day).await.unwrap(), 15);
     assert_eq!(north.quota_spent("erp", day).await.unwrap(), 0);
+}
+
+async fn a_command_sees_the_daemon_beside_it(database: Database) {
+    let daemon = database.open().await;
+    let beside = database.open_beside("south").await;
+    let lease = daemon.acquire_lease("schedule", MINUTE).await.unwrap().unwrap();
+    assert!(beside.has_daemon(&database.options().url).await.unwrap());
+    daemon.release_lease("schedule", lease).await.unwrap();
+    daemon.close().await;
+    drop(daemon);
+    assert!(!beside.has_daemon(&database.options().url).await.unwrap());
 }

@@ -276,7 +276,9 @@ async fn what_the_listener_refuses_is_a_problem_with_an_id_too() {
     let app = Setup {
         limits: listen::Limits {
             body_bytes_max: 100,
+            header_timeout: SHORT,
             body_idle_timeout: SHORT,
+            keep_alive_timeout: SHORT,
             ..listen::Limits::default()
         },
         ..Setup::new("")
