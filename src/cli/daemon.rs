@@ -94,6 +94,10 @@ impl Daemon {
             tokio::spawn(guarded(stopping.clone(), work)),
             tokio::spawn(guarded(stopping.clone(), observing)),
             tokio::spawn(guarded(stopping.clone(), schedule)),
+            tokio::spawn(guarded(
+                stopping.clone(),
+                watch(engine.store().clone(), stopping.clone()),
+            )),
         ];
         Ok(Self {
             engine,
@@ -144,6 +148,14 @@ impl Daemon {
 async fn guarded(stopping: CancellationToken, part: impl Future<Output = ()>) {
     let _guard = stopping.drop_guard();
     part.await;
+}
+
+/// Ends the daemon when its database has failed: what is there is known only after a new start has read it.
+async fn watch(store: Store, stopping: CancellationToken) {
+    tokio::select! {
+        error = store.broken() => tracing::error!(%error, "the database failed; ending, to be started anew"),
+        () = stopping.cancelled() => {}
+    }
 }
 
 async fn joined(task: JoinHandle<()>) {
