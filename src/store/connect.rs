@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{Read as _, Seek as _, Write as _},
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     str::FromStr as _,
     sync::{Arc, atomic::AtomicI64},
@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, Notify};
 
 use super::{
     Inner, Store,
-    engine::{Broken, Engine, FromRow, Row, SqliteEngine, Unread, WAIT_MAX, args},
+    engine::{Broken, Durability, Engine, FromRow, Row, SqliteEngine, Unread, WAIT_MAX, args},
     error::Error,
     key::Keys,
     migrate,
@@ -103,7 +103,13 @@ impl Store {
         };
         match options.access {
             Access::Daemon => {
-                engine.settle().await?;
+                if let Some(path) = sqlite_path(&options.url) {
+                    // A command may be at work beside us: nobody writes to the log meanwhile.
+                    let tx = engine.begin(Durability::Durable).await?;
+                    let settled = settle_log(&path);
+                    tx.rollback().await;
+                    settled?;
+                }
                 migrate::run(&engine).await?;
             }
             Access::Shared | Access::Read => migrate::check(&engine).await?,
@@ -176,6 +182,33 @@ fn prepare(path: &Path, options: &Options) -> Result<Option<fs::File>, Error> {
         fs::create_dir_all(folder).map_err(|error| file_error(folder, &error))?;
     }
     lock(path, &options.node).map(Some)
+}
+
+/// Writes the log that was left behind over itself, and syncs it.
+///
+/// It may hold what its process could not sync: that can be read now, since the system still has it in memory and counts
+/// it as written, but a power loss would take it away, and with it everything that is written behind it. Written again it
+/// reaches the disk.
+fn settle_log(database: &Path) -> Result<(), Error> {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-wal");
+    let path = PathBuf::from(name);
+    let settle = || -> std::io::Result<()> {
+        let mut log = fs::OpenOptions::new().read(true).write(true).open(&path)?;
+        let mut block = vec![0; 1 << 20];
+        loop {
+            let length = log.read(&mut block)?;
+            let Some(read) = block.get(..length).filter(|read| !read.is_empty()) else {
+                return log.sync_all();
+            };
+            log.seek(SeekFrom::Current(-i64::try_from(length).unwrap_or_default()))?;
+            log.write_all(read)?;
+        }
+    };
+    match settle() {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(file_error(&path, &error)),
+        _ => Ok(()),
+    }
 }
 
 /// Takes the lock file beside the database; the system gives it back when the process ends, however it ends.

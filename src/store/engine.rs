@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::{
     error::Error,
-    sqlite::{LocalRow, SqliteTx, Writer, aside},
+    sqlite::{LocalRow, SqliteTx, Writer},
 };
 use crate::core::{
     record::{Base, RecordKey},
@@ -171,17 +171,6 @@ impl Engine {
         let changed = tx.execute(sql, args).await?;
         tx.commit().await?;
         Ok(changed)
-    }
-
-    /// Brings everything that the log of a SQLite file holds into the file, and begins the log anew.
-    ///
-    /// A log that was left behind may hold what its process could not sync: it can be read now, since the system still
-    /// has it in memory, but a power loss would take it away, and with it everything that is written behind it. Written
-    /// to another place and synced there, it stays.
-    pub async fn settle(&self) -> Result<(), Error> {
-        let Self::Sqlite(sqlite) = self else { return Ok(()) };
-        let mut writer = Arc::clone(&sqlite.writer).lock_owned().await;
-        aside(move || writer.settle()).await
     }
 
     /// Waits for a failure after which the database is not used any more; PostgreSQL ends by itself then.

@@ -61,13 +61,6 @@ impl Writer {
         }
     }
 
-    /// Brings the log into the file and begins it anew.
-    pub fn settle(&mut self) -> Result<(), Error> {
-        const SQL: &str = "pragma wal_checkpoint(truncate)";
-        let settled = self.connection()?.query_row(SQL, [], |_| Ok(()));
-        self.broken.note(settled.map_err(|error| Error::of_sqlite(SQL, &error)))
-    }
-
     /// Closes it for good; SQLite moves its log into the database then.
     pub fn close(&mut self) {
         self.state = State::Closed;

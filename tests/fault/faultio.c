@@ -76,6 +76,7 @@ struct file {
 	dev_t dev;
 	ino_t ino;
 	off64_t synced_size;
+	int is_cut; /* shortened since the last sync: what was cut off comes back whole, or not at all */
 	struct sector *sectors; /* open addressing, `room` a power of two */
 	size_t count, room;
 };
@@ -219,6 +220,7 @@ static void synced(struct file *file, int fd)
 		if (old[i].is_used && old[i].is_lost)
 			*find_sector(file, old[i].number, 1) = old[i];
 	free(old);
+	file->is_cut = 0;
 	if (fstat(fd, &now) == 0)
 		file->synced_size = now.st_size;
 }
@@ -313,7 +315,7 @@ __attribute__((destructor)) static void remember(void)
 		if (names[i].now < 0)
 			continue;
 		struct file *file = &files[names[i].now];
-		uint64_t head[2] = {(uint64_t)file->synced_size, file->count};
+		uint64_t head[3] = {(uint64_t)file->synced_size, file->count, (uint64_t)file->is_cut};
 		put(fd, names[i].path, PATH_MAX);
 		put(fd, head, sizeof head);
 		for (size_t at = 0; at < file->room; at++)
@@ -331,7 +333,7 @@ static void recall(void)
 		return;
 	char path[PATH_MAX];
 	while (read(fd, path, sizeof path) == (ssize_t)sizeof path) {
-		uint64_t head[2];
+		uint64_t head[3];
 		if (read(fd, head, sizeof head) != (ssize_t)sizeof head)
 			die("cannot recall");
 		int keeper = keeper_of(path);
@@ -342,6 +344,7 @@ static void recall(void)
 			name->keeper = keeper;
 			file = &files[name->now];
 			file->synced_size = (off64_t)head[0];
+			file->is_cut = (int)head[2];
 		}
 		for (uint64_t i = 0; i < head[1]; i++) {
 			struct sector sector;
@@ -373,14 +376,26 @@ static void lose(struct file *file, int fd, unsigned odds)
 	if (fstat(fd, &now) != 0)
 		return;
 	off64_t size = now.st_size;
+	/* A file system shortens a file at once or not: then everything written since is lost with it. */
+	int is_uncut = file->is_cut && draw() % 2 == 0;
 	for (size_t i = 0; i < file->room; i++) {
 		struct sector *sector = &file->sectors[i];
-		if (!sector->is_used || (!sector->is_lost && draw() % 256 < odds))
+		if (!sector->is_used)
+			continue;
+		if (file->is_cut && !is_uncut) {
+			static const unsigned char nothing[SECTOR];
+			memcpy(sector->before, nothing, SECTOR);
+		}
+		if (!is_uncut && !sector->is_lost && draw() % 256 < odds)
 			continue;
 		if (real_pwrite(fd, sector->before, SECTOR, (off64_t)sector->number * SECTOR) != SECTOR)
 			die("cannot put back what was there");
 	}
-	if (size != file->synced_size) {
+	if (is_uncut) {
+		size = file->synced_size;
+	} else if (file->is_cut) {
+		/* What it was before is gone; what was written since is there or not. */
+	} else if (size != file->synced_size) {
 		off64_t between = size > file->synced_size ? size - file->synced_size : file->synced_size - size;
 		off64_t least = size < file->synced_size ? size : file->synced_size;
 		switch (draw() % 3) {
@@ -646,8 +661,10 @@ static int truncating(int fd, off64_t length)
 	int result = -1;
 	if (!fails(strike(TRUNCATE))) {
 		struct stat now;
-		if (keeps_power && fstat(fd, &now) == 0 && now.st_size > length)
+		if (keeps_power && fstat(fd, &now) == 0 && now.st_size > length) {
 			keep(&files[fds[fd].file], fd, length, now.st_size - length);
+			files[fds[fd].file].is_cut = 1;
+		}
 		result = real_ftruncate(fd, length);
 	}
 	int saved = errno;

@@ -147,5 +147,4 @@ const INTERNAL: &[&str] = &[
     "execute",
     "rollback",
     "count",
-    "settle",
 ];
