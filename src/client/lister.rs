@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::{
     budget::Road,
-    exchange::{Errand, Refused},
+    exchange::{Errand, Refused, Reply},
     meter,
     system::Inner,
 };
@@ -38,7 +38,7 @@ pub struct Listing {
 pub struct Page {
     /// Its records.
     pub records: Vec<Record>,
-    /// Where the listing stands behind it; `None` at the end.
+    /// Where the listing stands behind it; `None` at the end, and where that cannot be stored.
     pub resume: Option<String>,
 }
 
@@ -113,13 +113,14 @@ pub(super) struct Reader {
 
 impl Reader {
     async fn read(mut self: Box<Self>) -> Read {
-        match self.page().await {
-            Ok(page) => Ok((Some(page), self)),
+        match self.fetch().await {
+            Ok((page, _)) => Ok((Some(page), self)),
             Err(refused) => Err(Box::new(refused.fault)),
         }
     }
 
-    async fn page(&mut self) -> Result<Page, Refused> {
+    /// The next page, and the answer it came with.
+    pub(super) async fn fetch(&mut self) -> Result<(Page, Reply), Refused> {
         let system = Arc::clone(&self.system);
         let object = system.object(&self.object)?;
         let list = object
@@ -171,9 +172,9 @@ impl Reader {
             print,
         });
         self.is_ended = turn.map_err(|error| system.bad_answer(&self.object, &error.to_string()))? == Turn::End;
-        Ok(Page {
-            records,
-            resume: self.pager.resume(),
-        })
+        // Some systems repeat a key in the address of the next page; it is not stored.
+        let secrets = system.exchange.auth.secrets();
+        let resume = self.pager.resume().filter(|resume| !secrets.are_in(resume));
+        Ok((Page { records, resume }, reply))
     }
 }

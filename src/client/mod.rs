@@ -11,14 +11,17 @@ mod exchange;
 pub mod guard;
 mod lister;
 mod meter;
+mod probe;
 mod redact;
 mod since;
 mod system;
 mod transport;
+mod verdict;
 
-pub use auth::{NoTokens, Pending, Token, TokenStore};
+pub use auth::{Kept, NoTokens, Pending, Token, TokenStore};
 pub use batch::BatchItem;
 pub use budget::{Road, Usage};
 pub use lister::{Lister, Listing, Page};
 pub use meter::Meter;
+pub use probe::{Seen, Sight, Trouble, TroubleKind};
 pub use system::{Config, ConfigError, Outcome, System, WriteFault, Written};

@@ -258,7 +258,7 @@ impl System {
         }
     }
 
-    fn reader(&self, name: &str, listing: Listing, road: Road) -> Result<Reader, Refused> {
+    pub(super) fn reader(&self, name: &str, listing: Listing, road: Road) -> Result<Reader, Refused> {
         let object = self.inner.object(name)?;
         let list = object
             .listing(listing.since.is_some())
@@ -302,6 +302,10 @@ impl System {
                 records: None,
             };
             let reply = inner.exchange.call(errand, call).await?;
+            // Only a stated `null` says that there is none; silence says nothing.
+            if reply.raw.body.trim_ascii().is_empty() {
+                return Err(inner.bad_answer(object, "it is empty"));
+            }
             inner.record(known, get, reply)
         };
         match read.await {
@@ -316,10 +320,15 @@ impl System {
 
     /// Finds records by one field's value.
     pub async fn find(&self, object: &str, field: &str, value: &Value, road: Road) -> Result<Vec<Record>, Fault> {
-        self.inner
-            .find(object, field, value, road)
-            .await
-            .map_err(|refused| refused.fault)
+        match self.inner.find(object, field, value, road).await {
+            Ok(found) => Ok(found),
+            // Only a rule of the connector says so of a search.
+            Err(Refused {
+                outcome: Outcome::Missing,
+                ..
+            }) => Ok(Vec::new()),
+            Err(refused) => Err(refused.fault),
+        }
     }
 
     /// Makes a record.
@@ -456,11 +465,10 @@ impl Inner {
             records: None,
         };
         let reply = self.exchange.call(errand, call).await?;
-        let records = find
-            .records
-            .get(&reply.body)
-            .and_then(Value::as_list)
-            .unwrap_or_default();
+        let records = find.records.get(&reply.body).and_then(Value::as_list);
+        // "No list" is not "none found": a second record would be made of it.
+        let records =
+            records.ok_or_else(|| self.bad_answer(name, &format!("there is no list at `{}`", find.records)))?;
         let dialect = self.dialect();
         let read = |fields: &Value| match fields {
             Value::Map(fields) => {

@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::load::Catalog,
-    client::{self, Pending, System, Token, TokenStore},
+    client::{self, Kept, Pending, System, Token, TokenStore},
     clock::Clock,
     core::value::Value,
     settings::{self, Settings},
@@ -114,43 +115,52 @@ pub fn system(
 /// Keeps the client's tokens in our own store, sealed. Trouble there costs another sign-in and nothing else.
 struct Tokens(Store);
 
+/// A token as it is sealed.
+#[derive(Default, Serialize, Deserialize)]
+struct Sealed {
+    headers: Vec<(String, String)>,
+    got_with: String,
+}
+
 impl TokenStore for Tokens {
-    fn load<'a>(&'a self, system: &'a str) -> Pending<'a, Option<Token>> {
+    fn load<'a>(&'a self, system: &'a str) -> Pending<'a, Option<Kept>> {
         Box::pin(async move {
             let stored = self.0.load_token(system).await;
             let stored = stored
                 .inspect_err(|error| tracing::warn!(%error, system, "cannot read a stored token"))
                 .ok()??;
-            let headers: Vec<(String, String)> = serde_json::from_str(stored.secret.expose_secret()).ok()?;
-            let headers = headers
+            // One of another form is nobody's token, but has a version that the next one replaces.
+            let sealed: Sealed = serde_json::from_str(stored.secret.expose_secret()).unwrap_or_default();
+            let headers = sealed
+                .headers
                 .into_iter()
-                .map(|(name, value)| (name, SecretString::from(value)))
-                .collect();
-            Some(Token {
-                headers,
-                renew_at: stored.expires_at,
+                .map(|(name, value)| (name, SecretString::from(value)));
+            Some(Kept {
+                token: Token {
+                    headers: headers.collect(),
+                    renew_at: stored.expires_at,
+                    got_with: sealed.got_with,
+                },
+                version: stored.version,
             })
         })
     }
 
-    fn save<'a>(&'a self, system: &'a str, token: &'a Token) -> Pending<'a, ()> {
+    fn save<'a>(&'a self, system: &'a str, token: &'a Token, replaces: Option<i64>) -> Pending<'a, Option<i64>> {
         Box::pin(async move {
-            let headers: Vec<(&str, &str)> = token
+            let headers = token
                 .headers
                 .iter()
-                .map(|(name, value)| (name.as_str(), value.expose_secret()))
-                .collect();
-            let secret = SecretString::from(serde_json::to_string(&headers).unwrap_or_default());
-            let known = self
-                .0
-                .load_token(system)
-                .await
-                .ok()
-                .flatten()
-                .map(|stored| stored.version);
-            if let Err(error) = self.0.save_token(system, &secret, token.renew_at, known).await {
-                tracing::warn!(%error, system, "cannot keep a token");
-            }
+                .map(|(name, value)| (name.clone(), value.expose_secret().to_owned()));
+            let sealed = Sealed {
+                headers: headers.collect(),
+                got_with: token.got_with.clone(),
+            };
+            let secret = SecretString::from(serde_json::to_string(&sealed).unwrap_or_default());
+            let saved = self.0.save_token(system, &secret, token.renew_at, replaces).await;
+            saved
+                .inspect_err(|error| tracing::warn!(%error, system, "cannot keep a token"))
+                .unwrap_or_default()
         })
     }
 }

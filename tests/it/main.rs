@@ -11,6 +11,7 @@ mod support;
 
 mod api;
 mod cli;
+mod client;
 mod daemon;
 mod documentation;
 mod durable;

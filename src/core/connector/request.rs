@@ -213,6 +213,18 @@ pub fn append_query(url: &mut Url, name: &str, value: &str) {
     url.set_query(Some(&query));
 }
 
+/// Takes every query parameter of this name away; the others stay as they are spelled.
+pub fn remove_query(url: &mut Url, name: &str) {
+    let Some(query) = url.query() else { return };
+    let is_named = |pair: &&str| {
+        let mut decoded = url::form_urlencoded::parse(pair.as_bytes());
+        decoded.next().is_some_and(|(key, _)| key == name)
+    };
+    let kept: Vec<&str> = query.split('&').filter(|pair| !is_named(pair)).collect();
+    let kept = kept.join("&");
+    url.set_query((!kept.is_empty()).then_some(kept.as_str()));
+}
+
 /// The values of these headers; one that yields nothing is left out.
 pub fn build_headers(headers: &[(String, Template)], scope: &Scope) -> Result<Vec<(String, String)>, BuildError> {
     let mut built = Vec::with_capacity(headers.len() + 1);

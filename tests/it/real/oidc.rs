@@ -9,7 +9,7 @@ use std::{
 
 use secrecy::ExposeSecret;
 use syncline::{
-    client::{Listing, Pending, Road, System, Token, TokenStore},
+    client::{self, Listing, Pending, Road, System, Token, TokenStore},
     core::fault::Fault,
     sandbox::{
         crm::{self, Introspection},
@@ -25,13 +25,13 @@ use crate::support::system::system;
 struct Kept(Mutex<Vec<Token>>);
 
 impl TokenStore for Kept {
-    fn load<'a>(&'a self, _: &'a str) -> Pending<'a, Option<Token>> {
+    fn load<'a>(&'a self, _: &'a str) -> Pending<'a, Option<client::Kept>> {
         Box::pin(std::future::ready(None))
     }
 
-    fn save<'a>(&'a self, _: &'a str, token: &'a Token) -> Pending<'a, ()> {
+    fn save<'a>(&'a self, _: &'a str, token: &'a Token, _: Option<i64>) -> Pending<'a, Option<i64>> {
         self.0.lock().unwrap().push(token.clone());
-        Box::pin(std::future::ready(()))
+        Box::pin(std::future::ready(None))
     }
 }
 

@@ -4,5 +4,6 @@ pub mod app;
 pub mod database;
 pub mod disk;
 pub mod http;
+pub mod loopback;
 pub mod rig;
 pub mod system;

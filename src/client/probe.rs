@@ -1,0 +1,138 @@
+//! A look at a system for `syncline doctor`: is it reached, are we let in, does each object read as the connector says?
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::header::{DATE, HeaderMap};
+use tokio::time::Instant;
+
+use super::{budget::Road, exchange::Refused, lister::Listing, system::System};
+use crate::core::{fault::Fault, status::FailureClass};
+
+/// What one look at an object found.
+#[derive(Debug)]
+pub struct Sight {
+    /// The object.
+    pub object: String,
+    /// How long its first page took, signing in and waiting included.
+    pub took: Duration,
+    /// What was seen, or why nothing was.
+    pub found: Result<Seen, Trouble>,
+}
+
+/// A first page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The HTTP status.
+    pub status: u16,
+    /// Records on the page.
+    pub records: usize,
+    /// Whether there are more pages.
+    pub has_more: bool,
+    /// Headers that tell about the system's own limits, as they are spelled.
+    pub limits: Vec<(String, String)>,
+    /// How far the system's clock is ahead of ours (behind where negative), where it says its time; exact to a second.
+    pub skew: Option<TimeDelta>,
+}
+
+/// Why an object could not be read.
+#[derive(Debug)]
+pub struct Trouble {
+    /// Of what kind, for advice.
+    pub kind: TroubleKind,
+    /// What happened, with a hint.
+    pub fault: Fault,
+}
+
+/// Kinds of trouble, in the order in which they stand in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TroubleKind {
+    /// The address guard refuses it.
+    Forbidden,
+    /// There is no connection.
+    Unreachable,
+    /// It does not answer in time, or breaks off.
+    Broken,
+    /// It is not well, asks for a rest, or its budget is used up.
+    Busy,
+    /// The credentials are not accepted, or there are none.
+    SignIn,
+    /// The rights do not suffice.
+    Denied,
+    /// Something else answers: a login page, a proxy, a redirect.
+    WrongAddress,
+    /// The answer is not what the connector describes.
+    Mismatch,
+}
+
+impl Trouble {
+    fn of(fault: Fault) -> Self {
+        let kind = match fault.code {
+            "RQ001" => TroubleKind::Forbidden,
+            "RQ002" => TroubleKind::Unreachable,
+            "RQ005" | "RQ006" => TroubleKind::Broken,
+            "AU002" => TroubleKind::Denied,
+            "RQ008" | "RQ025" => TroubleKind::WrongAddress,
+            _ => match fault.class {
+                FailureClass::Auth => TroubleKind::SignIn,
+                FailureClass::Transient => TroubleKind::Busy,
+                _ => TroubleKind::Mismatch,
+            },
+        };
+        Self { kind, fault }
+    }
+}
+
+impl System {
+    /// Reads the first page of every object that can be listed, one after the other.
+    pub async fn probe(&self) -> Vec<Sight> {
+        let mut sights = Vec::new();
+        for (name, object) in &self.connector().objects {
+            if object.listing(false).is_some() {
+                sights.push(self.look_at(name).await);
+            }
+        }
+        sights
+    }
+
+    async fn look_at(&self, object: &str) -> Sight {
+        let started = Instant::now();
+        let found = self.first_page(object).await;
+        Sight {
+            object: object.to_owned(),
+            took: started.elapsed(),
+            found: found.map_err(|refused| Trouble::of(refused.fault)),
+        }
+    }
+
+    async fn first_page(&self, object: &str) -> Result<Seen, Refused> {
+        let mut reader = self.reader(object, Listing::default(), Road::Manual)?;
+        let (page, reply) = Box::pin(reader.fetch()).await?;
+        let now = self.now();
+        Ok(Seen {
+            status: reply.raw.status,
+            records: page.records.len(),
+            has_more: !reader.is_ended,
+            limits: limits(&reply.raw.headers),
+            skew: date(&reply.raw.headers).map(|date| date - now),
+        })
+    }
+}
+
+/// Headers by which systems tell about their limits.
+fn limits(headers: &HeaderMap) -> Vec<(String, String)> {
+    let named = headers.iter().filter(|(name, _)| {
+        let name = name.as_str();
+        name.contains("ratelimit")
+            || name.contains("rate-limit")
+            || name.contains("quota")
+            || name.contains("limit-info")
+    });
+    let named = named.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
+    named.take(16).collect()
+}
+
+fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    Some(httpdate::parse_http_date(text).ok()?.into())
+}

@@ -1,0 +1,345 @@
+//! What the end of one attempt means: the words, the class and the advice of every code, and whether it is sent again.
+
+use std::time::Duration;
+
+use super::{
+    auth::Authenticator,
+    budget::Hold,
+    exchange::{Errand, Exchange, Next, Refused},
+    redact,
+    system::Outcome,
+    transport::{Raw, SendError},
+};
+use crate::core::{
+    connector::{
+        answer::{Content, Meaning, Purpose, Verdict},
+        request::Call,
+    },
+    fault::Fault,
+    path::Path,
+    status::{FailureClass, Stage},
+    value::{
+        Value,
+        json::{self, ErrorKind},
+    },
+};
+
+/// The rest given to a system that has too much to do and does not say for how long.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What stands in the body of an answer.
+#[derive(Debug)]
+pub(super) enum Nature {
+    /// JSON, or nothing.
+    Json,
+    /// A text that is no JSON.
+    Text,
+    /// A page for people, or another kind of markup.
+    Markup,
+    /// JSON that cannot be read.
+    Broken(json::Error),
+}
+
+impl Nature {
+    /// Whether a system that speaks JSON did not say it. A proxy may have: it proves nothing about a record.
+    pub(super) const fn is_foreign(&self) -> bool {
+        !matches!(self, Self::Json)
+    }
+}
+
+/// The body as rules see it, and what it is.
+pub(super) fn read(raw: &Raw, records: Option<&Path>) -> (Value, Nature) {
+    let limits = json::Limits {
+        bytes: raw.body.len().max(1),
+        ..json::Limits::default()
+    };
+    let content = match (records, raw.status) {
+        (Some(path), 200..=299) if !Content::is_html(&raw.body) => {
+            json::split(&raw.body, path, &limits).map(|split| Content::Json(split.rest))
+        }
+        _ => Content::of(&raw.body, &limits),
+    };
+    match content {
+        Ok(Content::Html) => (Value::Null, Nature::Markup),
+        Ok(content @ Content::Text(_)) => (content.into_value(), Nature::Text),
+        Ok(content) => (content.into_value(), Nature::Json),
+        Err(error) => (Value::Null, Nature::Broken(error)),
+    }
+}
+
+/// How one attempt ended, as far as it has been found out.
+pub(super) struct End<'a> {
+    pub(super) call: &'a Call,
+    pub(super) raw: &'a Raw,
+    pub(super) verdict: &'a Verdict,
+    pub(super) nature: &'a Nature,
+    /// What `Retry-After` says.
+    pub(super) asked: Option<Duration>,
+    pub(super) backoff: Duration,
+    /// The version of the token it was sent with.
+    pub(super) signature: u64,
+}
+
+impl Exchange {
+    pub(super) fn fault(&self, errand: Errand<'_>, code: &'static str, class: FailureClass, message: &str) -> Fault {
+        let stage = match errand.purpose {
+            Purpose::Create | Purpose::Update | Purpose::Delete | Purpose::Batch => Stage::Write,
+            Purpose::Find => Stage::Match,
+            Purpose::List | Purpose::Get | Purpose::Login => Stage::Fetch,
+        };
+        let what = errand.purpose.as_str();
+        Fault::new(
+            code,
+            class,
+            stage,
+            format!("system `{}`, {what} `{}`: {message}", self.name, errand.object),
+        )
+    }
+
+    /// The budget does not let it go. Nothing was sent.
+    pub(super) fn held(&self, errand: Errand<'_>, hold: Hold) -> Refused {
+        let (code, message, hint) = match hold {
+            Hold::Circuit(_) => (
+                "RQ010",
+                "it does not answer and is left alone for a while",
+                "nothing is lost: work goes on when it answers again",
+            ),
+            Hold::Paused(_) => (
+                "RQ011",
+                "it asked for a rest",
+                "lower `limits:` of the connector or of the system if this is frequent",
+            ),
+            Hold::Daily(_) => (
+                "RQ012",
+                "the daily quota is used up, or the rest of it is kept for live events",
+                "raise the quota with the vendor, or poll and reconcile less often",
+            ),
+        };
+        let mut fault = self
+            .fault(errand, code, FailureClass::Transient, message)
+            .with_hint(hint);
+        fault.retry_after = Some(hold.wait());
+        Refused {
+            fault,
+            outcome: Outcome::NotWritten,
+        }
+    }
+
+    /// There is no answer.
+    pub(super) fn unanswered<T>(
+        &self,
+        errand: Errand<'_>,
+        call: &Call,
+        error: &SendError,
+        backoff: Duration,
+    ) -> Next<T> {
+        let message = error.to_string();
+        let (code, class, hint) = match error {
+            SendError::Refused(_) => (
+                "RQ001",
+                FailureClass::Rejected,
+                "add the network to `allow_networks` of the system if this is meant",
+            ),
+            SendError::Connect { .. } => (
+                "RQ002",
+                FailureClass::Transient,
+                "is the address right, and does the system run?",
+            ),
+            SendError::Unsendable { .. } => ("RQ003", FailureClass::Rejected, "correct the connector or the value"),
+            SendError::TooLarge { .. } => (
+                "RQ004",
+                FailureClass::Rejected,
+                "ask for smaller pages, or raise `limits: body_bytes_max`",
+            ),
+            SendError::TimedOut => (
+                "RQ005",
+                FailureClass::Transient,
+                "raise `limits: timeout` if the system is slow by nature",
+            ),
+            SendError::Broken { .. } | SendError::Encoding => (
+                "RQ006",
+                FailureClass::Transient,
+                "the network or the system broke off; it is tried again",
+            ),
+        };
+        let fault = self.fault(errand, code, class, &message).with_hint(hint);
+        let is_safe = error.is_unsent() || call.is_repeatable;
+        let outcome = if error.is_unsent() {
+            Outcome::NotWritten
+        } else {
+            Outcome::Unknown
+        };
+        let refused = Refused { fault, outcome };
+        if is_safe && class == FailureClass::Transient {
+            Next::Again(backoff, refused)
+        } else {
+            Next::Refused(refused)
+        }
+    }
+
+    /// There is an answer, and it is not what was asked for.
+    pub(super) fn refused<T>(&self, errand: Errand<'_>, end: &End<'_>) -> Next<T> {
+        match (end.verdict.meaning, end.nature) {
+            (Meaning::Ok, Nature::Broken(error)) => self.unreadable(errand, end, error),
+            // Nobody said what became of it: never taken for "no such record", nor for a write that went through.
+            (Meaning::Ok, _) => Next::Refused(self.told(errand, end, Outcome::Unknown)),
+            (Meaning::Throttle, _) => {
+                self.budget.pause(end.asked.unwrap_or_else(|| end.backoff.max(PAUSE)));
+                Next::Again(end.wait(), self.told(errand, end, Outcome::NotWritten))
+            }
+            (Meaning::Retry, _) if end.verdict.is_by_rule => {
+                Next::Again(end.wait(), self.told(errand, end, Outcome::NotWritten))
+            }
+            (Meaning::Retry, _) => {
+                if let Some(asked) = end.asked {
+                    self.budget.pause(asked);
+                }
+                let refused = self.told(errand, end, Outcome::Unknown);
+                if end.call.is_repeatable {
+                    Next::Again(end.wait(), refused)
+                } else {
+                    Next::Refused(refused)
+                }
+            }
+            (Meaning::Reauthenticate, _) if errand.purpose != Purpose::Login && Authenticator::can_renew(self) => {
+                Next::SignIn(end.signature, self.told(errand, end, Outcome::NotWritten))
+            }
+            (Meaning::Exists, _) => Next::Refused(self.told(errand, end, Outcome::Exists)),
+            (Meaning::Stale, _) => Next::Refused(self.told(errand, end, Outcome::Stale)),
+            (Meaning::Missing, _) => Next::Refused(self.told(errand, end, Outcome::Missing)),
+            _ => Next::Refused(self.told(errand, end, Outcome::NotWritten)),
+        }
+    }
+
+    /// An answer that is broken JSON: for a write, nobody knows what became of it.
+    fn unreadable<T>(&self, errand: Errand<'_>, end: &End<'_>, error: &json::Error) -> Next<T> {
+        // What was cut off on its way may come whole the next time; what is too deep or says a thing twice will not.
+        let is_passing = matches!(
+            error.kind,
+            ErrorKind::Syntax { .. } | ErrorKind::Encoding | ErrorKind::Trailing
+        );
+        let class = if is_passing {
+            FailureClass::Transient
+        } else {
+            FailureClass::Rejected
+        };
+        let fault = self
+            .fault(errand, "RQ007", class, &format!("the answer is broken JSON: {error}"))
+            .with_status(end.raw.status)
+            .with_hint("if it stays so, look at the system's answer with its own tools");
+        let refused = Refused {
+            fault,
+            outcome: Outcome::Unknown,
+        };
+        if is_passing && end.call.is_repeatable {
+            Next::Again(end.backoff, refused)
+        } else {
+            Next::Refused(refused)
+        }
+    }
+
+    /// The fault that tells what the answer says.
+    fn told(&self, errand: Errand<'_>, end: &End<'_>, outcome: Outcome) -> Refused {
+        let says = end
+            .verdict
+            .message
+            .as_deref()
+            .map(|message| redact::excerpt(message, self.auth.secrets()));
+        let says = says
+            .filter(|says| !says.is_empty())
+            .map_or_else(String::new, |says| format!(": {says}"));
+        let (code, class, words, hint) = words(end);
+        let mut fault = self
+            .fault(errand, code, class, &format!("{words}{says}"))
+            .with_status(end.raw.status)
+            .with_hint(hint);
+        if end.verdict.meaning == Meaning::Throttle || end.asked.is_some() {
+            fault.retry_after = Some(end.wait());
+        }
+        Refused { fault, outcome }
+    }
+}
+
+impl End<'_> {
+    /// When it may be sent again: not before the other side says, and not when all others are.
+    fn wait(&self) -> Duration {
+        self.asked.unwrap_or_default().saturating_add(self.backoff)
+    }
+
+    /// A page for people stands where an answer should be, and neither a rule nor the status says what it is about.
+    fn is_page_for_people(&self) -> bool {
+        let is_about_a_record = matches!(self.raw.status, 404 | 410);
+        let is_foreign = matches!(self.nature, Nature::Markup) || (is_about_a_record && self.nature.is_foreign());
+        is_foreign && !self.verdict.is_by_rule && matches!(self.verdict.meaning, Meaning::Ok | Meaning::Reject)
+    }
+}
+
+/// Code, class, words and advice for what an answer means.
+fn words(end: &End<'_>) -> (&'static str, FailureClass, &'static str, &'static str) {
+    if end.is_page_for_people() {
+        let hint = "is `base_url` right? is there a login page or a proxy in front?";
+        // It is about the system and not about a record: no record is parked for it.
+        return (
+            "RQ008",
+            FailureClass::Transient,
+            "answered a page of HTML or text instead of JSON",
+            hint,
+        );
+    }
+    match end.verdict.meaning {
+        Meaning::Throttle => (
+            "RQ020",
+            FailureClass::Transient,
+            "too many requests",
+            "lower `limits:` if this is frequent",
+        ),
+        Meaning::Retry => (
+            "RQ021",
+            FailureClass::Transient,
+            "the system is not well",
+            "it is tried again by itself",
+        ),
+        Meaning::Exists => (
+            "RQ022",
+            FailureClass::Rejected,
+            "the record exists already",
+            "link the two records, or correct the key",
+        ),
+        Meaning::Missing => (
+            "RQ023",
+            FailureClass::Rejected,
+            "there is no such record",
+            "it was deleted, or the path in the connector is wrong",
+        ),
+        Meaning::Stale => (
+            "RQ024",
+            FailureClass::Transient,
+            "the record changed in between",
+            "it is read and planned again",
+        ),
+        Meaning::Reauthenticate => (
+            "AU001",
+            FailureClass::Auth,
+            "the credentials are not accepted",
+            "check the credentials of the system; have they been replaced?",
+        ),
+        Meaning::Denied => (
+            "AU002",
+            FailureClass::Auth,
+            "access is denied",
+            "give the integration user the rights or scopes for this object",
+        ),
+        Meaning::Redirect => (
+            "RQ025",
+            FailureClass::Rejected,
+            "the answer leads elsewhere, and redirects are not followed",
+            "use the final address as `base_url`",
+        ),
+        Meaning::Ok | Meaning::Reject => (
+            "RQ026",
+            FailureClass::Rejected,
+            "the system says no",
+            "correct the record or the mapping, then reprocess",
+        ),
+    }
+}
