@@ -67,6 +67,8 @@ pub enum Group {
     Event,
     /// The same over a slow network.
     Latency,
+    /// Start-up and idle memory.
+    Start,
 }
 
 impl Args {

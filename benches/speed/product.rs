@@ -1,6 +1,6 @@
 //! Syncline as it is built in production, over the two systems of [`crate::server`]: real files, real settings, real store.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
 use syncline::{
@@ -58,6 +58,42 @@ pub fn write_files(folder: &Path, url: &str, is_batching: bool) -> Result<()> {
         system("right", ""),
         folder = folder.display(),
     );
+    fs::write(folder.join("config/dev.toml"), config)?;
+    Ok(())
+}
+
+/// As many systems on each side, each with a connector of its own, and mappings between them; nothing is reached.
+pub fn write_many(folder: &Path, systems: usize, mappings: usize) -> Result<()> {
+    for name in ["config", "connectors", "mappings"] {
+        fs::remove_dir_all(folder.join(name))?;
+        fs::create_dir_all(folder.join(name))?;
+    }
+    let mut config = "[schedule]\nenabled = false\n".to_owned();
+    for number in 0..systems {
+        for (side, text) in [("left", LEFT), ("right", RIGHT)] {
+            let connector = format!("bench-{side}{number}");
+            let text = text.replace(&format!("bench-{side}"), &connector);
+            fs::write(folder.join(format!("connectors/{connector}.yaml")), text)?;
+            let secrets = if side == "left" {
+                format!("webhook_secrets = [\"{SECRET}\"]\n")
+            } else {
+                String::new()
+            };
+            write!(
+                config,
+                "[systems.{side}{number}]\nconnector = \"{connector}\"\n\
+                 settings = {{ base_url = \"https://{side}{number}.example.com\" }}\n{secrets}"
+            )?;
+        }
+    }
+    for number in 0..mappings {
+        let (left, right) = (number % systems, (number + number / systems) % systems);
+        let text = ITEM
+            .replace("left", &format!("left{left}"))
+            .replace("right", &format!("right{right}"))
+            .replace("mapping: item", &format!("mapping: item-{number}"));
+        fs::write(folder.join(format!("mappings/item-{number}.yaml")), text)?;
+    }
     fs::write(folder.join("config/dev.toml"), config)?;
     Ok(())
 }

@@ -4,6 +4,7 @@ mod event;
 mod intake;
 mod latency;
 mod record;
+mod start;
 
 use std::{
     cell::Cell,
@@ -18,13 +19,14 @@ use crate::{Args, Group, product, report::Report, server::Server, subject::Task}
 /// Runs every group that is asked for.
 pub fn all(args: &Args, report: &mut Report) -> Result<()> {
     type Measure = fn(&Args, &mut Report) -> Result<()>;
-    let groups: [(Group, Measure); 6] = [
+    let groups: [(Group, Measure); 7] = [
         (Group::Intake, intake::measure),
         (Group::Listing, record::listing),
         (Group::First, record::first),
         (Group::Quiet, record::quiet),
         (Group::Event, event::measure),
         (Group::Latency, latency::measure),
+        (Group::Start, start::measure),
     ];
     for (group, measure) in groups {
         if args.has(group) {
