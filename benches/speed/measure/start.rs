@@ -1,7 +1,6 @@
 //! The real program: from its start to ready with much to load, and what it needs while it has nothing to do.
 
 use std::{
-    fs,
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, ChildStderr, Command, Stdio},
