@@ -292,7 +292,7 @@ fn look(path: &Path, acknowledged: &BTreeSet<String>) -> rusqlite::Result<Result
     }
     let torn = text(
         "select count(*) || '' from event where status = 'queued' \
-         and not exists (select 1 from change where change.event_id = event.event_id)",
+         and not exists (select 1 from change where change.record_id = event.record_id)",
     )?;
     if torn != "0" {
         return Ok(Err(format!("{torn} events stand there without their changes")));

@@ -1,10 +1,12 @@
 //! What is acknowledged stays: processes are killed, lose power and run on disks that fail, and a checker compares what
 //! they acknowledged with what is there.
 
+mod daemon;
 mod disk;
 mod failing_disk;
 mod inbox;
 mod power;
+mod unknown;
 
 /// A promise in the documentation is worth what its tests are.
 #[test]

@@ -1,11 +1,14 @@
 //! A client that says what it is told to, byte for byte, and shows all of the answer.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, io, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+
+/// How long an answer may take; a server that is alive answers long before.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An answer.
 #[derive(Debug, Clone)]
@@ -51,6 +54,71 @@ pub async fn send(address: &str, method: &str, path: &str, headers: &[(&str, &st
     let mut bytes = Vec::new();
     let _ = stream.read_to_end(&mut bytes).await;
     parse(&bytes)
+}
+
+/// A connection that is used again and again, to a server that may go away at any time.
+pub struct Connection {
+    address: String,
+    stream: Option<TcpStream>,
+}
+
+impl Connection {
+    pub fn new(address: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            stream: None,
+        }
+    }
+
+    /// Sends one request; the connection is made anew where it has ended.
+    pub async fn post(&mut self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
+        let exchanged = tokio::time::timeout(PATIENCE, self.exchange(path, headers, body)).await;
+        let answer = exchanged.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        if answer
+            .as_ref()
+            .is_ok_and(|answer| answer.header("connection") != Some("close"))
+        {
+            return answer;
+        }
+        self.stream = None;
+        answer
+    }
+
+    async fn exchange(&mut self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
+        let mut head = format!("POST {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
+        for (name, value) in headers {
+            write!(head, "{name}: {value}\r\n").unwrap();
+        }
+        write!(head, "Content-Length: {}\r\n\r\n", body.len()).unwrap();
+        let mut bytes = head.into_bytes();
+        bytes.extend_from_slice(body);
+        let stream = match &mut self.stream {
+            Some(stream) => stream,
+            none => none.insert(TcpStream::connect(&self.address).await?),
+        };
+        stream.write_all(&bytes).await?;
+        read_answer(stream).await
+    }
+}
+
+/// Reads one answer whose length is told.
+async fn read_answer(stream: &mut TcpStream) -> io::Result<Answer> {
+    let mut bytes = Vec::new();
+    loop {
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+            continue;
+        };
+        let answer = parse(&bytes);
+        let length = answer
+            .header("content-length")
+            .map_or(0, |length| length.parse().unwrap());
+        if bytes.len() >= end + 4 + length {
+            return Ok(answer);
+        }
+    }
 }
 
 fn parse(bytes: &[u8]) -> Answer {

@@ -3,7 +3,9 @@
 pub mod app;
 pub mod database;
 pub mod disk;
+pub mod house;
 pub mod http;
 pub mod loopback;
+pub mod proxy;
 pub mod rig;
 pub mod system;
