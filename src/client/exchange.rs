@@ -9,9 +9,9 @@ use super::{
     auth::{Authenticator, Renewed},
     budget::{Budget, Permit, Road},
     meter,
-    system::Outcome,
     transport::{Raw, SendError, Transport},
     verdict::{self, End},
+    write::Outcome,
 };
 use crate::{
     clock::Clock,
@@ -57,6 +57,16 @@ pub(super) struct Errand<'a> {
     pub(super) road: Road,
     /// Where a list of records is that must not be built as a tree.
     pub(super) records: Option<&'a Path>,
+}
+
+/// What a request to a token endpoint is about, in place of an object.
+const TOKEN: &str = "token";
+
+impl Errand<'_> {
+    /// Whether it asks a token endpoint, which may be another server than the system.
+    pub(super) fn is_for_a_token(&self) -> bool {
+        self.purpose == Purpose::Login && self.object == TOKEN
+    }
 }
 
 /// An answer that is what was asked for.
@@ -126,7 +136,7 @@ impl Exchange {
     pub(super) async fn ask_for_token(&self, call: &Call, road: Road) -> Result<Raw, Refused> {
         let errand = Errand {
             purpose: Purpose::Login,
-            object: "token",
+            object: TOKEN,
             road,
             records: None,
         };

@@ -17,6 +17,7 @@ mod since;
 mod system;
 mod transport;
 mod verdict;
+mod write;
 
 pub use auth::{Kept, NoTokens, Pending, Token, TokenStore};
 pub use batch::BatchItem;
@@ -24,4 +25,5 @@ pub use budget::{Road, Usage};
 pub use lister::{Lister, Listing, Page};
 pub use meter::Meter;
 pub use probe::{Seen, Sight, Trouble, TroubleKind};
-pub use system::{Config, ConfigError, Outcome, System, WriteFault, Written};
+pub use system::{Config, ConfigError, System};
+pub use write::{Outcome, WriteFault, Written};

@@ -13,6 +13,7 @@ use super::{
     guard,
     lister::{Lister, Listing, Reader},
     transport::{self, Transport},
+    write::Outcome,
 };
 use crate::{
     clock::Clock,
@@ -20,10 +21,10 @@ use crate::{
         connector::{
             Connector, Object, Operation,
             answer::{Purpose, Taken, take},
-            call::{Context, Subject},
+            call::Context,
             form::LimitsForm,
             page::Pager,
-            request::{BuildError, Call, parse_base},
+            request::{BuildError, parse_base},
             spelling::Dialect,
         },
         expr::Scope,
@@ -77,50 +78,6 @@ pub enum ConfigError {
     /// The HTTP library refuses the settings.
     #[error("the connection cannot be set up: {0}")]
     Transport(String),
-}
-
-/// What a write left.
-#[derive(Debug, Clone)]
-pub struct Written {
-    /// Id of the record.
-    pub id: String,
-    /// Its version now, where the answer says.
-    pub version: Option<String>,
-    /// The record as it is now, where the answer says.
-    pub record: Option<Record>,
-}
-
-/// Why a write did not go through, and what is known about it.
-#[derive(Debug)]
-pub struct WriteFault {
-    /// What went wrong.
-    pub fault: Fault,
-    /// What is known.
-    pub outcome: Outcome,
-}
-
-/// What is known about a write that did not go through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing was written.
-    NotWritten,
-    /// Nobody knows: the record has to be read before anything is sent again.
-    Unknown,
-    /// The record exists already; nothing was written.
-    Exists,
-    /// The record changed in between; nothing was written.
-    Stale,
-    /// There is no such record; nothing was written.
-    Missing,
-}
-
-impl From<Refused> for WriteFault {
-    fn from(refused: Refused) -> Self {
-        Self {
-            fault: refused.fault,
-            outcome: refused.outcome,
-        }
-    }
 }
 
 /// One configured system. Clones are the same.
@@ -206,6 +163,12 @@ impl System {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.inner.exchange.name
+    }
+
+    /// Where it is reached, without a path: `https://crm.example.com`.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.inner.exchange.base.origin().ascii_serialization()
     }
 
     /// The time.
@@ -330,52 +293,6 @@ impl System {
             Err(refused) => Err(refused.fault),
         }
     }
-
-    /// Makes a record.
-    pub async fn create(&self, object: &str, fields: &Map, key: &str) -> Result<Written, WriteFault> {
-        let subject = Subject {
-            fields: Some(fields),
-            key: Some(key),
-            ..Subject::default()
-        };
-        Ok(self.inner.write(object, Purpose::Create, subject).await?)
-    }
-
-    /// Changes fields of a record; `version` guards against changes in between where the connector knows how.
-    pub async fn update(
-        &self,
-        object: &str,
-        id: &str,
-        changes: &Map,
-        version: Option<&str>,
-        key: &str,
-    ) -> Result<Written, WriteFault> {
-        let subject = Subject {
-            id: Some(id),
-            version,
-            fields: Some(changes),
-            key: Some(key),
-        };
-        Ok(self.inner.write(object, Purpose::Update, subject).await?)
-    }
-
-    /// Removes a record; one that is gone already counts as removed.
-    pub async fn delete(&self, object: &str, id: &str, version: Option<&str>, key: &str) -> Result<(), WriteFault> {
-        let subject = Subject {
-            id: Some(id),
-            version,
-            fields: None,
-            key: Some(key),
-        };
-        match self.inner.write(object, Purpose::Delete, subject).await {
-            Ok(_)
-            | Err(Refused {
-                outcome: Outcome::Missing,
-                ..
-            }) => Ok(()),
-            Err(refused) => Err(refused.into()),
-        }
-    }
 }
 
 fn unbuildable(system: &str, error: &BuildError) -> Refused {
@@ -442,7 +359,12 @@ impl Inner {
         build(&context).map_err(|error| unbuildable(&self.exchange.name, &error))
     }
 
-    fn record(&self, object: &Object, operation: &Operation, reply: Reply) -> Result<Option<Record>, Refused> {
+    pub(super) fn record(
+        &self,
+        object: &Object,
+        operation: &Operation,
+        reply: Reply,
+    ) -> Result<Option<Record>, Refused> {
         match take(reply.body, &operation.record).map_err(|error| self.bad_answer(&object.name, &error.to_string()))? {
             Taken::Nothing => Ok(None),
             Taken::Found(fields) => {
@@ -481,40 +403,5 @@ impl Inner {
             )),
         };
         records.iter().map(read).collect()
-    }
-
-    async fn write(&self, name: &str, purpose: Purpose, subject: Subject<'_>) -> Result<Written, Refused> {
-        let object = self.object(name)?;
-        let operation = match purpose {
-            Purpose::Create => &object.create,
-            Purpose::Update => &object.update,
-            _ => &object.delete,
-        };
-        let operation = operation.as_ref().ok_or_else(|| self.unable(name, purpose.as_str()))?;
-        let call: Call = self.with_context(|context| context.write(object, operation, subject))?;
-        let errand = Errand {
-            purpose,
-            object: name,
-            road: Road::Event,
-            records: None,
-        };
-        let reply = self.exchange.call(errand, call).await?;
-        let new_id = operation.new_id(&reply.body, &reply.headers);
-        let header_version = object.version_of(&Map::new(), &reply.headers);
-        // The write went through: an answer without the record is no failure, the record is read again.
-        let record = self.record(object, operation, reply).ok().flatten();
-        let id = subject
-            .id
-            .map(ToOwned::to_owned)
-            .or(new_id)
-            .or_else(|| record.as_ref().map(|record| record.id.clone()));
-        let version = record
-            .as_ref()
-            .and_then(|record| record.version.clone())
-            .or(header_version);
-        match id {
-            Some(id) => Ok(Written { id, version, record }),
-            None => Err(self.bad_answer(name, "the new record's id is not in it")),
-        }
     }
 }

@@ -7,8 +7,8 @@ use super::{
     budget::Hold,
     exchange::{Errand, Exchange, Next, Refused},
     redact,
-    system::Outcome,
     transport::{Raw, SendError},
+    write::Outcome,
 };
 use crate::core::{
     connector::{
@@ -133,8 +133,17 @@ impl Exchange {
         error: &SendError,
         backoff: Duration,
     ) -> Next<T> {
-        let message = error.to_string();
+        let mut message = error.to_string();
         let (code, class, hint) = match error {
+            // The credentials were never seen, so nothing is said about them.
+            SendError::Connect { .. } if errand.is_for_a_token() => {
+                message = format!("the token endpoint cannot be reached: {message}");
+                (
+                    "AU008",
+                    FailureClass::Transient,
+                    "check `token_url`, and whether the sign-in server runs and can be reached; the credentials were not looked at",
+                )
+            }
             SendError::Refused(_) => (
                 "RQ001",
                 FailureClass::Rejected,

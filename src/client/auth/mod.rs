@@ -28,7 +28,7 @@ use super::{
     budget::Road,
     exchange::{Exchange, Refused},
     redact::Secrets,
-    system::Outcome,
+    write::Outcome,
 };
 use crate::core::{
     connector::{Auth, request::Call},

@@ -122,7 +122,7 @@ async fn no_spelling_of_a_private_address_is_reached_for_a_token() {
         sample.network = Policy::default();
         let fault = get(&sample.at_url("http://192.0.2.1")).await.unwrap_err();
         assert!(
-            matches!(fault.code, "RQ001" | "RQ002" | "AU004" | "AU007"),
+            matches!(fault.code, "RQ001" | "AU008" | "AU004" | "AU007"),
             "{url}: {fault}"
         );
     }

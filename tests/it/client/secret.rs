@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use serde_json::json;
-use syncline::core::value::{Map, Value};
+use syncline::{
+    client::Road,
+    core::value::{Map, Value},
+};
 
 use super::{Sample, account, ana};
 use crate::support::loopback::{Loopback, Reply};
@@ -42,7 +45,7 @@ async fn a_secret_that_a_system_repeats_is_in_no_fault_in_any_spelling() {
                 key[place] = json!("key");
                 // A header carries no letter beyond ASCII as text; this system takes bytes.
                 let system = signed(json!({ "api_key": key })).at(&server);
-                let refused = system.create("account", &ana(), "key").await.unwrap_err();
+                let refused = system.create("account", &ana(), "key", Road::Event).await.unwrap_err();
                 write!(
                     said,
                     "{} {:?} {:?} {system:?}",
@@ -61,7 +64,7 @@ async fn a_secret_that_a_system_repeats_is_in_no_fault_in_any_spelling() {
 async fn a_query_with_a_secret_is_in_no_fault_of_the_connection() {
     for url in ["http://127.0.0.1:1", "http://10.0.0.1", "http://nowhere.invalid"] {
         let system = signed(json!({ "api_key": { "query": "key", "value": "{{ credentials.secret }}" } })).at_url(url);
-        let refused = system.create("account", &ana(), "key").await.unwrap_err();
+        let refused = system.create("account", &ana(), "key", Road::Event).await.unwrap_err();
         let said = format!("{} {refused:?}", refused.fault);
         assert!(!said.contains("key=") && !said.contains("c4nary"), "{said}");
     }
@@ -140,9 +143,13 @@ async fn no_value_changes_what_a_request_asks_for() {
     for payload in PAYLOADS {
         let fields = Map::from_iter([("name".to_owned(), Value::from(*payload))]);
         let before = server.seen().len();
-        let _ = system.update("account", payload, &fields, None, payload).await;
-        let _ = system.update("account", payload, &ana(), None, "key").await;
-        let _ = system.create("account", &fields, "key").await;
+        let _ = system
+            .update("account", payload, &fields, None, payload, Road::Event)
+            .await;
+        let _ = system
+            .update("account", payload, &ana(), None, "key", Road::Event)
+            .await;
+        let _ = system.create("account", &fields, "key", Road::Event).await;
         let seen = server.seen();
         for seen in &seen[before..] {
             assert_eq!(seen.header("x-evil"), None, "{payload:?}");
