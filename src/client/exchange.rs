@@ -29,8 +29,6 @@ use crate::{
     },
 };
 
-/// How often one call is sent at most.
-const ATTEMPTS_MAX: u32 = 4;
 /// The first wait between two attempts.
 const BACKOFF_BASE: Duration = Duration::from_millis(200);
 /// The longest wait between two attempts that the other side did not ask for.
@@ -47,6 +45,10 @@ pub(super) struct Exchange {
     pub(super) budget: Arc<Budget>,
     pub(super) auth: Authenticator,
     pub(super) clock: Clock,
+    /// How often one call is sent at most.
+    pub(super) attempts_max: u32,
+    /// Lists and maps within one another in an answer.
+    pub(super) depth_max: usize,
 }
 
 /// What a call is for.
@@ -161,7 +163,7 @@ impl Exchange {
         refused: Refused,
     ) -> Result<(), Refused> {
         attempts.is_uncertain |= refused.outcome == Outcome::Unknown;
-        if attempts.count >= ATTEMPTS_MAX || wait > errand.road.patience() || !self.budget.may_retry() {
+        if attempts.count >= self.attempts_max || wait > errand.road.patience() || !self.budget.may_retry() {
             return Err(attempts.last(refused));
         }
         tracing::debug!(system = self.name, fault = %refused.fault, attempt = attempts.count, "trying again");
@@ -204,7 +206,7 @@ impl Exchange {
             Err(next) => return next,
         };
         let headers = headers(&raw);
-        let (body, nature) = verdict::read(&raw, errand.records);
+        let (body, nature) = verdict::read(&raw, errand.records, self.depth_max);
         let answer = Answer {
             purpose: errand.purpose,
             status: raw.status,

@@ -1,84 +1,34 @@
 //! One configured system: everything Syncline asks of it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use secrecy::SecretString;
 
 use super::{
-    auth::{Authenticator, TokenStore},
+    auth::Authenticator,
     budget::{Budget, Road, Usage},
+    config::{Config, ConfigError},
     exchange::{Errand, Exchange, Refused, Reply},
-    guard,
     lister::{Lister, Listing, Reader},
     transport::{self, Transport},
     write::Outcome,
 };
-use crate::{
-    clock::Clock,
-    core::{
-        connector::{
-            Connector, Object, Operation,
-            answer::{Purpose, Taken, take},
-            call::Context,
-            form::LimitsForm,
-            page::Pager,
-            request::{BuildError, parse_base},
-            spelling::Dialect,
-        },
-        expr::Scope,
-        fault::Fault,
-        record::Record,
-        status::{FailureClass, Stage},
-        value::{Map, Value, projection::Projection},
+use crate::core::{
+    connector::{
+        Connector, Object, Operation,
+        answer::{Purpose, Taken, take},
+        call::Context,
+        page::Pager,
+        request::{BuildError, parse_base},
+        spelling::Dialect,
     },
+    expr::Scope,
+    fault::Fault,
+    record::Record,
+    status::{FailureClass, Stage},
+    value::{Map, Value, projection::Projection},
 };
-
-/// What a system is made of.
-pub struct Config {
-    /// Its name in the configuration.
-    pub name: String,
-    /// What kind of system it is.
-    pub connector: Arc<Connector>,
-    /// What the configuration gives it; the connector's defaults fill in the rest.
-    pub settings: BTreeMap<String, Value>,
-    /// Its credentials, by name.
-    pub credentials: BTreeMap<String, SecretString>,
-    /// A smaller budget than the connector's.
-    pub limits: LimitsForm,
-    /// Which addresses may be reached.
-    pub network: guard::Policy,
-    /// Keeps tokens between starts.
-    pub tokens: Arc<dyn TokenStore>,
-    /// The time.
-    pub clock: Clock,
-}
-
-impl std::fmt::Debug for Config {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Config")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Why a system cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A setting is missing.
-    #[error("setting `{0}` is missing")]
-    Missing(String),
-    /// The base address is none.
-    #[error("`base_url` does not come to an address: {0}")]
-    BaseUrl(String),
-    /// The time zone is none.
-    #[error("`types: zone` does not come to a time zone: {0}")]
-    Zone(String),
-    /// The HTTP library refuses the settings.
-    #[error("the connection cannot be set up: {0}")]
-    Transport(String),
-}
 
 /// One configured system. Clones are the same.
 #[derive(Clone)]
@@ -125,7 +75,7 @@ impl System {
             .types
             .zone_of(&scope)
             .map_err(|error| ConfigError::Zone(error.to_string()))?;
-        let limits = connector.limits.with(&config.limits);
+        let limits = config.defaults.with(&connector.limits).with(&config.limits);
         let bounds = transport::Limits {
             connect: limits.connect_timeout,
             idle: limits.idle_timeout,
@@ -135,13 +85,15 @@ impl System {
         let transport =
             Transport::new(config.network, bounds).map_err(|error| ConfigError::Transport(error.to_string()))?;
         let exchange = Exchange {
+            budget: Budget::new(&config.name, &limits, config.quota, config.clock.clone()),
             name: config.name,
             base,
             settings,
             transport,
-            budget: Budget::new(&limits, config.clock.clone()),
             auth: Authenticator::new(config.credentials, config.tokens),
             clock: config.clock,
+            attempts_max: limits.attempts_max,
+            depth_max: limits.depth_max,
             connector,
         };
         Ok(Self {
@@ -184,6 +136,18 @@ impl System {
     #[must_use]
     pub fn usage(&self) -> Usage {
         self.inner.exchange.budget.usage()
+    }
+
+    /// When its token is renewed, where it has one that ends; none is known before the first request, and while somebody
+    /// signs in.
+    #[must_use]
+    pub fn token_renews_at(&self) -> Option<DateTime<Utc>> {
+        self.inner.exchange.auth.renews_at()
+    }
+
+    /// Gives back what was taken of the daily quota and not sent: for a process that ends.
+    pub async fn give_back_quota(&self) {
+        self.inner.exchange.budget.give_back().await;
     }
 
     /// Whether it pushes its changes.

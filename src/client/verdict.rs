@@ -48,9 +48,10 @@ impl Nature {
 }
 
 /// The body as rules see it, and what it is.
-pub(super) fn read(raw: &Raw, records: Option<&Path>) -> (Value, Nature) {
+pub(super) fn read(raw: &Raw, records: Option<&Path>, depth: usize) -> (Value, Nature) {
     let limits = json::Limits {
         bytes: raw.body.len().max(1),
+        depth,
         ..json::Limits::default()
     };
     let content = match (records, raw.status) {
@@ -113,6 +114,11 @@ impl Exchange {
                 "RQ012",
                 "the daily quota is used up, or the rest of it is kept for live events",
                 "raise the quota with the vendor, or poll and reconcile less often",
+            ),
+            Hold::Uncounted(_) => (
+                "RQ013",
+                "nobody can say what is left of the daily quota: our own database does not answer",
+                "nothing was sent; look at the database, work goes on when it answers again",
             ),
         };
         let mut fault = self

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     client::TroubleKind,
     settings::{self, Settings},
+    store::Access,
 };
 
 /// Tries everything that Syncline needs, and says what to do about what it finds.
@@ -175,10 +176,18 @@ async fn examine(context: &Context, settings: &Settings, wanted: &[String], find
         .iter()
         .filter(|(name, _)| wanted.is_empty() || wanted.contains(name));
     let scratch = system::Scratch::open(context).await?;
+    // Where there is none, that was told already.
+    let own = context.store(settings, Access::Read).await.ok();
     for (name, given) in chosen {
         context.output.talk(format!("trying {name} …"));
         let mut tried = system::examine(context, settings, &loaded.catalog, &scratch, name, given).await;
         findings.append(&mut tried);
+        if let Some(store) = &own {
+            findings.extend(system::quota(store, &loaded.catalog, settings, name, given).await);
+        }
+    }
+    if let Some(store) = own {
+        store.close().await;
     }
     scratch.close().await;
     Ok(())

@@ -54,7 +54,8 @@ pub(super) async fn examine(
             }
         }
     }
-    findings.extend(webhooks(settings, catalog, &part, name, given));
+    let webhooks = webhooks(settings, catalog, &part, name, given);
+    findings.extend(webhooks.map(|finding| finding.about("webhooks")));
     findings
 }
 
@@ -79,7 +80,10 @@ fn secrets(settings: &Settings, part: &str, name: &str) -> Vec<Finding> {
         .into_iter()
         .filter(|problem| problem.key.starts_with(&inside));
     missing
-        .map(|problem| Finding::wrong(part, problem.message).next(problem.hint.unwrap_or_default()))
+        .map(|problem| {
+            let finding = Finding::wrong(part, problem.message).about("secrets");
+            finding.next(problem.hint.unwrap_or_default())
+        })
         .collect()
 }
 
@@ -90,10 +94,33 @@ fn rotation(part: &str, given: &settings::System) -> Option<Finding> {
         .secret_owner
         .as_deref()
         .map_or_else(String::new, |owner| format!(" by {owner}"));
-    Some(Finding::good(
-        part,
-        format!("secrets are to be replaced{by} until {date}"),
-    ))
+    Some(Finding::good(part, format!("to be replaced{by} until {date}")).about("secrets"))
+}
+
+/// How the daily quota stands, as all nodes count it.
+pub(super) async fn quota(
+    store: &Store,
+    catalog: &Catalog,
+    settings: &Settings,
+    name: &str,
+    given: &settings::System,
+) -> Option<Finding> {
+    let connector = catalog.connector_of(name)?;
+    let limits = settings.requests.limits().with(&connector.limits).with(&given.limits);
+    let (daily, part) = (limits.daily?, format!("system {name}"));
+    let reserve = limits.reserve.of(daily);
+    let spent = match store.quota_spent(name).await {
+        Ok(spent) => spent,
+        Err(error) => return Some(Finding::wrong(part, error.to_string()).about("quota")),
+    };
+    let found = format!("{spent} of {daily} requests of the last 24 hours used, {reserve} are kept for live events");
+    let finding = if spent >= daily.saturating_sub(reserve) {
+        Finding::notable(part, found)
+            .next("polls and reconciliations wait; poll and reconcile less often, or raise the quota with the vendor")
+    } else {
+        Finding::good(part, found)
+    };
+    Some(finding.about("quota"))
 }
 
 fn webhooks(
@@ -106,11 +133,11 @@ fn webhooks(
     let definition = catalog.connector_of(name)?.webhooks.as_ref()?;
     let address = format!("{}webhooks/{name}", settings.server.public_url);
     if definition.recipe().is_unverified() {
-        let found = Finding::notable(part, format!("webhooks are taken unverified at {address}"));
+        let found = Finding::notable(part, format!("taken unverified at {address}"));
         return Some(found.next("anybody who knows the address can send them: use a signature if the sender can sign"));
     }
     if given.webhook_secrets.is_empty() {
-        let found = Finding::notable(part, "no webhook secret is given: its pushes are refused");
+        let found = Finding::notable(part, "no secret is given: its pushes are refused");
         return Some(found.next("add `webhook_secrets = [{ env = \"…\" }]`, or let mappings poll it"));
     }
     for secret in &given.webhook_secrets {
@@ -119,13 +146,10 @@ fn webhooks(
             continue;
         };
         if let Err(error) = Secret::parse(definition.recipe(), &text) {
-            let found = Finding::wrong(part, format!("a webhook secret is none: {error}"));
+            let found = Finding::wrong(part, format!("a secret is none: {error}"));
             return Some(found.next("copy it anew from the sender"));
         }
     }
     let secrets = count(given.webhook_secrets.len(), "secret");
-    Some(Finding::good(
-        part,
-        format!("webhooks are taken at {address}, {secrets}"),
-    ))
+    Some(Finding::good(part, format!("taken at {address}, {secrets}")))
 }

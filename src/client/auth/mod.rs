@@ -185,6 +185,12 @@ impl Authenticator {
         &self.secrets
     }
 
+    /// When the current token is renewed; nobody waits for a sign-in to hear it.
+    pub(super) fn renews_at(&self) -> Option<DateTime<Utc>> {
+        let state = self.current.try_lock().ok()?;
+        state.token.as_ref()?.renew_at
+    }
+
     /// Whether a refused token can be replaced.
     pub(super) fn can_renew(exchange: &Exchange) -> bool {
         matches!(exchange.connector.auth, Auth::OAuth2(_) | Auth::Session(_))
