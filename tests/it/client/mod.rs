@@ -5,8 +5,10 @@ mod auth;
 mod code;
 
 mod guard;
+mod inject;
 mod limits;
 mod oauth2;
+mod origin;
 mod paging;
 mod probe;
 mod quota;
