@@ -12,7 +12,7 @@ pub(super) fn next(system: &System, given: &settings::System, object: &str, trou
     let hint = trouble.fault.hint.as_deref().unwrap_or_default();
     match (trouble.kind, trouble.fault.code) {
         (TroubleKind::Forbidden, _) => format!(
-            "if this address is meant, add its network to `allow_networks` of [systems.{name}]; if not, correct `base_url`"
+            "if this address is meant, add its network to `allow_networks` of [systems.{name}]; if not, correct `base_url` or `token_url`"
         ),
         (TroubleKind::Unreachable, "AU008") => {
             "check `token_url`, then whether the sign-in server runs and this machine reaches it; the credentials were not \

@@ -1,7 +1,7 @@
 //! The daily quota of one system, shared by everybody who spends it.
 //!
 //! Requests are taken from a [`QuotaStore`] in blocks, so that it is asked rarely: a first block of one, each next one twice
-//! as large, up to a hundredth of the quota. What is left of a block goes back when its hour is over and at the end.
+//! as large, up to a hundredth of the quota. What is left of a block goes back with the first question after its hour, and at the end.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -88,6 +88,8 @@ impl QuotaStore for OwnQuota {
 
 /// How long a "no" is believed before the store is asked again: others may give back what they did not need.
 const REFUSED: Duration = Duration::from_secs(10);
+/// How long an answer of the store is waited for: what waits holds a place in flight.
+const ASK_MAX: Duration = Duration::from_secs(5);
 /// How long to wait where the count cannot be asked for.
 const UNKNOWN: Duration = Duration::from_secs(5);
 
@@ -199,12 +201,16 @@ impl Daily {
         let wanted = self.hand().block.saturating_mul(2).clamp(1, self.block_max);
         // Whatever is spent, the reserve is left to events: on every node, since all are counted together.
         let max = if is_event { self.max } else { self.max - self.reserve };
-        let grant = self.store.take(&self.system, wanted, max).await;
-        let grant = grant.map_err(|error| {
+        self.put(self.ask(wanted, max).await?, is_event)
+    }
+
+    async fn ask(&self, wanted: u64, max: u64) -> Result<Grant, Hold> {
+        let asked = tokio::time::timeout(ASK_MAX, self.store.take(&self.system, wanted, max)).await;
+        let grant = asked.unwrap_or_else(|_| Err(QuotaError("no answer in time".to_owned())));
+        grant.map_err(|error| {
             tracing::warn!(system = self.system, %error, "the daily quota cannot be asked for: nothing is sent");
             Hold::Uncounted(UNKNOWN)
-        })?;
-        self.put(grant, is_event)
+        })
     }
 
     /// Spends what is at hand, or repeats a "no" that is still believed.

@@ -161,3 +161,29 @@ async fn a_write_leaves_the_reserve_of_the_quota_to_live_events_unless_it_is_one
         .unwrap();
     assert_eq!(server.seen().len(), 6);
 }
+
+#[tokio::test]
+async fn the_bounds_of_the_settings_hold_where_a_connector_says_nothing_and_its_own_go_over_them() {
+    let mut once = Sample::new();
+    once.defaults.attempts_max = 1;
+    let server = Loopback::answering([Reply::hang_up()]).await;
+    get(&once.at(&server)).await.unwrap_err();
+    assert_eq!(server.seen().len(), 1);
+
+    let mut shallow = Sample::new();
+    shallow.defaults.depth_max = 3;
+    let deep = Loopback::answering([Reply::json(200, &json!({ "id": 7, "a": [[[[1]]]] }))]).await;
+    let fault = get(&shallow.at(&deep)).await.unwrap_err();
+    assert_eq!(fault.code, "RQ007", "{fault}");
+
+    for (connector, code) in [
+        (json!({}), Some("RQ004")),
+        (json!({ "limits": { "body_bytes_max": 1_000_000 } }), None),
+    ] {
+        let mut small = Sample::new().with(connector);
+        small.defaults.body_bytes_max = 10;
+        let server = Loopback::answering([found()]).await;
+        let fault = get(&small.at(&server)).await.err().map(|fault| fault.code);
+        assert_eq!(fault, code);
+    }
+}

@@ -41,6 +41,8 @@ pub struct Sample {
     pub connector: Json,
     pub credentials: Vec<(&'static str, String)>,
     pub limits: Json,
+    /// What the settings say of all systems.
+    pub defaults: Limits,
     pub network: Policy,
     pub tokens: Arc<dyn TokenStore>,
     /// Its own where nothing is said.
@@ -76,6 +78,7 @@ impl Sample {
             connector,
             credentials: Vec::new(),
             limits: json!({}),
+            defaults: Limits::default(),
             network: loopback(),
             tokens: Arc::new(NoTokens),
             quota: None,
@@ -122,7 +125,7 @@ impl Sample {
             credentials: secrets
                 .map(|(name, value)| (name.to_owned(), SecretString::from(value)))
                 .collect(),
-            defaults: Limits::default(),
+            defaults: self.defaults,
             limits,
             network: self.network,
             tokens: self.tokens,
