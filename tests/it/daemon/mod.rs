@@ -2,6 +2,7 @@
 
 mod crash;
 mod live;
+mod promise;
 mod settings;
 mod site;
 mod start;

@@ -2,6 +2,7 @@
 
 mod first;
 mod held;
+mod promise;
 mod reconcile;
 mod record;
 mod unknown;
