@@ -133,7 +133,12 @@ impl Exchange {
         error: &SendError,
         backoff: Duration,
     ) -> Next<T> {
-        let message = error.to_string();
+        let mut message = error.to_string();
+        if let (SendError::Connect { .. }, Some(host)) = (error, call.url.host_str()) {
+            // No more of the address: its path and query may hold a secret.
+            let port = call.url.port_or_known_default().unwrap_or_default();
+            message = format!("{message} (at {host}:{port})");
+        }
         let (code, class, hint) = match error {
             SendError::Refused(_) => (
                 "RQ001",
