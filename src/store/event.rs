@@ -293,9 +293,16 @@ impl FromRow for Identity {
     }
 }
 
+const INSERT_HEAD: &str = "insert into event (system, external_id, object, record_id, kind, own, merged_into, version, \
+                           status, occurred_at, received_at, request_id, payload)";
+
 const INSERT: Bulk = Bulk {
-    head: "insert into event (system, external_id, object, record_id, kind, own, merged_into, version, status, \
-           occurred_at, received_at, request_id, payload)",
+    head: INSERT_HEAD,
+    tail: "on conflict (system, external_id) do nothing",
+};
+
+const INSERT_RETURNING: Bulk = Bulk {
+    head: INSERT_HEAD,
     tail: "on conflict (system, external_id) do nothing returning event_id, system, external_id",
 };
 
@@ -310,26 +317,31 @@ pub(super) async fn receive(tx: &mut Tx, context: &Context<'_>, events: &[&NewEv
         .iter()
         .map(|event| insert_args(context, event))
         .collect::<Result<Vec<_>, _>>()?;
-    let inserted = INSERT.rows::<Identity>(tx, rows).await?;
-    let mut fresh = by_key(inserted);
+    let answers = insert(tx, events, rows).await?;
     let mut stored = HashMap::new();
-    let mut answers = Vec::with_capacity(events.len());
     let mut changes = Vec::new();
-    for event in events {
-        let key = event_key(event);
-        // The first of two with one key in this batch is the stored one.
-        let answer = fresh.remove(&key).inspect(|event_id| {
+    for (event, answer) in events.iter().zip(&answers) {
+        if let Some(event_id) = *answer {
             changes.extend(event.changes.iter().map(|change| NewChange {
-                event_id: Some(*event_id),
+                event_id: Some(event_id),
                 ..change.clone()
             }));
-            stored.insert(key, *event_id);
-        });
-        answers.push(answer);
+            stored.insert(event_key(event), event_id);
+        }
     }
     change::enqueue(tx, context, &changes.iter().collect::<Vec<_>>()).await?;
     expect_each(tx, &changes).await?;
     duplicates(tx, events, answers, stored).await
+}
+
+/// Stores events; the ids of those that were new, in the order of the events. Of two with one key it is the first.
+async fn insert(tx: &mut Tx, events: &[&NewEvent], rows: Vec<Args<'_>>) -> Result<Vec<Option<i64>>, Error> {
+    if let Tx::Sqlite(tx) = tx {
+        let inserted = INSERT.each(tx, rows)?.into_iter();
+        return Ok(inserted.map(|one| (one.rows > 0).then_some(one.id)).collect());
+    }
+    let mut fresh = by_key(INSERT_RETURNING.rows::<Identity>(tx, rows).await?);
+    Ok(events.iter().map(|event| fresh.remove(&event_key(event))).collect())
 }
 
 /// Remembers the changes of events that brought several, so that none of them speaks for the others.
