@@ -210,37 +210,53 @@ impl Store {
         self.engine().count(sql, args![system, object, record_id, since]).await
     }
 
-    /// When the last event about each of these records came that was no echo of our own; those without one are missing in the answer.
+    /// The last event about each of these records that was no echo of our own; those without one are missing in the answer.
     pub async fn last_events(
         &self,
         system: &str,
         object: &str,
         record_ids: &[&str],
-    ) -> Result<HashMap<String, DateTime<Utc>>, Error> {
+    ) -> Result<HashMap<String, LastEvent>, Error> {
         let mut found = HashMap::new();
         for ids in record_ids.chunks(LIST_MAX) {
             let mut args = args![system, object];
             let list = in_list(ids, &mut args);
             let sql = format!(
-                "select record_id, max(received_at) as last_at from event where system = $1 and object = $2 \
-                 and not own and record_id in {list} group by record_id"
+                "select event_id, record_id, status, received_at from event where event_id in \
+                 (select max(event_id) from event where system = $1 and object = $2 and not own \
+                 and record_id in {list} group by record_id)"
             );
             let rows = self.engine().rows::<Last>(sql, args).await?;
-            found.extend(rows.into_iter().map(|Last(id, at)| (id, at)));
+            found.extend(rows.into_iter().map(|Last(id, last)| (id, last)));
         }
         Ok(found)
     }
 }
 
-/// When the last event about a record came.
-struct Last(String, DateTime<Utc>);
+/// The last event about a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastEvent {
+    /// Our id of it.
+    pub event_id: i64,
+    /// How it stands.
+    pub status: EventStatus,
+    /// When it was stored.
+    pub received_at: DateTime<Utc>,
+}
+
+struct Last(String, LastEvent);
 
 impl FromRow for Last {
     const TABLE: &'static str = "event";
     const KEY: &'static str = "record_id";
 
     fn from_row(row: &Row) -> Result<Self, Unread> {
-        Ok(Self(row.get("record_id")?, row.time("last_at")?))
+        let last = LastEvent {
+            event_id: row.get("event_id")?,
+            status: row.get("status")?,
+            received_at: row.time("received_at")?,
+        };
+        Ok(Self(row.get("record_id")?, last))
     }
 }
 
@@ -502,7 +518,12 @@ pub(super) async fn finish(tx: &mut Tx, context: &Context<'_>, outcomes: &[&Fini
     };
     let of_changes = outcomes.iter().filter_map(|outcome| {
         let key = outcome.change.as_ref()?;
-        Some(args![outcome.event_id, outcome.status, &key.mapping, key.side])
+        // For the event as a whole, a change that needed nothing is one that is done.
+        let status = match outcome.status {
+            EventStatus::Ignored => EventStatus::Done,
+            other => other,
+        };
+        Some(args![outcome.event_id, status, &key.mapping, key.side])
     });
     CHANGE.execute(tx, of_changes.collect()).await?;
     // One statement touches an event once, however many of its changes end in this submission.

@@ -80,13 +80,19 @@ pub struct Look {
     pub key: RecordKey,
     /// What complete listings have for it; none: it is read, and the other system is searched.
     pub listed: Option<Listed>,
+    /// The record as a push carried it, whole and newer than what its link knows; none: it is read.
+    pub pushed: Option<Record>,
 }
 
 impl Look {
     /// A record that nothing is known of yet.
     #[must_use]
     pub const fn at(key: RecordKey) -> Self {
-        Self { key, listed: None }
+        Self {
+            key,
+            listed: None,
+            pushed: None,
+        }
     }
 }
 
@@ -265,6 +271,8 @@ async fn one_pair(
     let listed = look.listed.as_ref().filter(|_| link.is_none());
     let kept = listed.and_then(|listed| listed.record.clone());
     let mut is_listed = kept.is_some();
+    // Without a link nobody knows whether a push is the last word.
+    let kept = kept.or_else(|| look.pushed.clone().filter(|_| link.is_some()));
     let origin = match kept {
         Some(record) => Looked::Record(record),
         None => one(engine, mapping, side, id, road).await?,
