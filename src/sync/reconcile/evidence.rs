@@ -200,10 +200,10 @@ impl Known {
         match (*self.watched.get(key.side), changed_at) {
             (Watched::Pushed, _) => Told::Nothing,
             (Watched::Unwatched, _) => Told::Unwatched,
-            (Watched::Polled(None), _) => Told::Pending,
             (Watched::Polled(Some(_)), None) => Told::Unknown,
             (Watched::Polled(Some(shown)), Some(at)) if at < shown => Told::Nothing,
-            (Watched::Polled(Some(_)), Some(_)) => Told::Pending,
+            // Not asked yet, or not since.
+            (Watched::Polled(None), _) | (Watched::Polled(Some(_)), Some(_)) => Told::Pending,
         }
     }
 
