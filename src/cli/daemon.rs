@@ -122,7 +122,7 @@ impl Daemon {
         joined(self.server).await;
         self.app.finish().await;
         let store = self.engine.store();
-        if let Err(error) = store.close_crashed_runs(store.node()).await {
+        if let Err(error) = store.close_crashed_runs(store.node(), recover::CUT_OFF).await {
             tracing::warn!(%error, "runs that were given up stay open until the next start");
         }
         store.close().await;
