@@ -14,7 +14,7 @@ use crate::{
     settings::Settings,
     store::{self, Access, Store},
     sync::Engine,
-    worker::{assembly, recover},
+    worker::{assembly, quota, recover},
 };
 
 /// A project that can work.
@@ -67,6 +67,7 @@ impl Work {
 
     /// Gives everything back.
     pub(super) async fn close(self) {
+        quota::give_back(&self.engine).await;
         self.engine.store().close().await;
     }
 }

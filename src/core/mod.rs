@@ -15,6 +15,7 @@ pub mod path;
 pub mod period;
 pub mod plan;
 pub mod problem;
+pub mod quota;
 pub mod record;
 pub mod retry;
 pub mod schedule;

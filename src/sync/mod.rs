@@ -43,6 +43,8 @@ pub struct Limits {
     pub chunk: u32,
     /// Chunks at work at once.
     pub chunks_in_flight: usize,
+    /// Memory that comparing two systems may take, in bytes; the rest is in a scratch file.
+    pub scan_memory_max: u64,
     /// How often a transient failure is tried before it waits for a person.
     pub attempts_max: u32,
     /// The wait after a first failure.
@@ -59,6 +61,7 @@ impl Default for Limits {
             in_flight: 32,
             chunk: 400,
             chunks_in_flight: 4,
+            scan_memory_max: 16 << 20,
             attempts_max: 12,
             retry_first: Duration::from_secs(2),
             retry_longest: Duration::from_hours(1),

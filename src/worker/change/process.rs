@@ -150,7 +150,7 @@ fn of_a_system(engine: &Engine, mapping: &Mapping, synced: &Synced) -> Option<Fa
         [Side::Left, Side::Right]
             .iter()
             .filter_map(|side| engine.end(mapping, *side).ok())
-            .any(|system| system.usage().is_circuit_open)
+            .any(|system| system.usage().circuit.is_open())
     };
     let is_of_a_system = match fault.class {
         FailureClass::Auth => true,

@@ -1,6 +1,7 @@
 //! The command line, by running the real binary: help, exit codes, JSON, and what is never printed.
 
 mod check;
+mod doctor;
 mod first_day;
 mod help;
 mod look;
