@@ -47,7 +47,7 @@ macro_rules! status {
             fn from_str(text: &str) -> Result<Self, UnknownName> {
                 match text {
                     $($text => Ok(Self::$variant),)+
-                    _ => Err(UnknownName { name: text.chars().take(64).collect(), kind: stringify!($name) }),
+                    _ => Err(UnknownName { name: text.chars().take(64).collect(), known: &[$($text),+] }),
                 }
             }
         }
@@ -56,10 +56,10 @@ macro_rules! status {
 
 /// A stored or given name that no variant has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is no {kind}")]
+#[error("`{name}` is none of {}", known.join(", "))]
 pub struct UnknownName {
     name: String,
-    kind: &'static str,
+    known: &'static [&'static str],
 }
 
 status! {
@@ -452,8 +452,9 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_an_error_that_names_it() {
+    fn an_unknown_name_is_an_error_that_names_it_and_all_that_are_known() {
         let error = "runing".parse::<RunStatus>().unwrap_err();
-        assert_eq!(error.to_string(), "`runing` is no RunStatus");
+        let known = "running, succeeded, partial, failed, held, cancelled";
+        assert_eq!(error.to_string(), format!("`runing` is none of {known}"));
     }
 }

@@ -155,7 +155,7 @@ pub async fn resolve_conflict(store: &Store, conflict_id: i64, winner: Side, act
     Ok(Outcome::Made)
 }
 
-/// Leaves a conflict alone until a side changes again.
+/// Leaves a conflict alone until a side changes again, and has the pair looked at.
 pub async fn ignore_conflict(store: &Store, conflict_id: i64, actor: &str) -> Result<Outcome, Error> {
     let Some(conflict) = store.conflict(conflict_id).await? else {
         return Ok(Outcome::Unknown);
@@ -164,6 +164,9 @@ pub async fn ignore_conflict(store: &Store, conflict_id: i64, actor: &str) -> Re
         return Ok(Outcome::Settled);
     }
     let entry = entry(actor, "conflict.ignore", format!("conflict/{conflict_id}"), None);
-    store.commit(vec![Op::Audit(entry)]).await?;
+    // One more look settles the failure that the conflict left.
+    let key = RecordKey::new(Arc::clone(&conflict.mapping), Side::Left, conflict.left_id);
+    let change = NewChange::new(key, ChangeOrigin::Manual, EventKind::Updated);
+    store.commit(vec![Op::Enqueue(change), Op::Audit(entry)]).await?;
     Ok(Outcome::Made)
 }

@@ -328,17 +328,24 @@ const SQLITE_PAGE_BYTES: u64 = 4_096;
 async fn open_postgres(options: &Options) -> Result<sqlx::PgPool, Error> {
     if !options.url.starts_with("postgres://") && !options.url.starts_with("postgresql://") {
         return Err(Error::Url {
-            why: "it begins with neither".into(),
+            why: "it begins with neither `sqlite://` nor `postgres://`".into(),
         });
     }
     let connect = PgConnectOptions::from_str(&options.url).map_err(|error| Error::of("connect", &error))?;
+    let place = format!(
+        "`{}` at {}:{}",
+        connect.get_database().unwrap_or_default(),
+        connect.get_host(),
+        connect.get_port()
+    );
     // Once by hand: the pool would try again until its time is up, and not say why.
     let first = tokio::time::timeout(WAIT_MAX, connect.connect())
         .await
         .map_err(|_| Error::Gone {
             what: "no answer".into(),
-        })?
-        .map_err(|error| Error::of("connect", &error))?;
+        })
+        .and_then(|connected| connected.map_err(|error| Error::of("connect", &error)))
+        .map_err(|error| error.at(&place))?;
     // A connection that does not end well has ended, too.
     let _ = first.close().await;
     Ok(PgPoolOptions::new()

@@ -139,7 +139,7 @@ pub struct QueueStats {
     pub waiting: u64,
     /// Those that are due, whether at work or not.
     pub due: u64,
-    /// When the oldest came up.
+    /// When the oldest that waits for no parent came up.
     pub oldest_at: Option<DateTime<Utc>>,
 }
 
@@ -179,7 +179,7 @@ impl Store {
     pub async fn queue_stats(&self) -> Result<QueueStats, Error> {
         let sql = "select count(*) as depth, count(waiting_mapping) as waiting, \
              coalesce(sum(case when waiting_mapping is null and not_before <= $1 then 1 else 0 end), 0) as due, \
-             min(first_at) as oldest_at from change";
+             min(case when waiting_mapping is null then first_at end) as oldest_at from change";
         let stats = self.engine().row::<QueueStats>(sql, args![self.now()]).await?;
         Ok(stats.unwrap_or_default())
     }

@@ -12,6 +12,7 @@ use crate::{
     client::Road,
     core::{
         fault::Fault,
+        plan::{LinkStep, Plan},
         record::RecordKey,
         status::{ChangeOrigin, DriftOutcome, EventKind, FailureClass, RunKind, Side, Sides, Stage},
     },
@@ -187,7 +188,12 @@ fn conclude(context: &Context, key: &RecordKey, synced: &Synced, known: &Known, 
             let case = Case::settled(key, synced);
             let failures = known.failures_of(&case);
             ops.extend(failures.map(|failure| Op::Resolve(failure.key.clone())));
-            DriftOutcome::Repaired
+            let has_acted = |plan: &Plan| !plan.writes.is_empty() || matches!(plan.link, LinkStep::Put | LinkStep::End);
+            if synced.plan.as_ref().is_some_and(has_acted) {
+                DriftOutcome::Repaired
+            } else {
+                DriftOutcome::Reported
+            }
         }
         Ending::Waiting(awaited) => {
             let change = NewChange {

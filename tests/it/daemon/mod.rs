@@ -4,6 +4,7 @@ mod crash;
 mod held;
 mod live;
 mod pushed;
+mod promise;
 mod settings;
 mod site;
 mod start;

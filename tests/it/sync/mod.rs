@@ -6,6 +6,7 @@ mod failure;
 mod first;
 mod held;
 mod poll;
+mod promise;
 mod reconcile;
 mod record;
 mod unknown;
