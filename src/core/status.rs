@@ -242,7 +242,7 @@ status! {
         Queued = "queued",
         /// Every change it caused is done.
         Done = "done",
-        /// Needs nothing: our own echo, or an object nobody maps.
+        /// Needs nothing: our own echo, a state older than the one that is known, or an object nobody maps.
         Ignored = "ignored",
         /// Could not be processed; see its failure.
         Failed = "failed",
@@ -366,6 +366,10 @@ status! {
         NeverLinked = "never_linked",
         /// No event arrived.
         EventMissed = "event_missed",
+        /// It was told, or the next poll asks for it; nobody has worked on it yet.
+        Pending = "pending",
+        /// Changed where nothing is pushed and nothing is polled: only reconciliation sees it.
+        Unwatched = "unwatched",
         /// An event arrived and failed; see the failure.
         EventFailed = "event_failed",
         /// The write failed; see the failure.

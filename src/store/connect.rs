@@ -21,6 +21,7 @@ use super::{
     error::Error,
     key::Keys,
     migrate,
+    presence::{self, Presence},
     seal::{Place, Sealer},
     sqlite::{Opening, Writer},
     writer,
@@ -116,7 +117,11 @@ impl Store {
         }
         let sealer = Sealer::new(&options.keys);
         check_key(&engine, &sealer, options.access).await?;
-        Self::new(options, engine, sealer, lock)
+        let store = Self::new(options, engine, sealer, lock)?;
+        if options.access == Access::Shared && presence::is_command(&options.node) {
+            store.say_alive().await?;
+        }
+        Ok(store)
     }
 
     fn new(options: &Options, engine: Engine, sealer: Sealer, lock: Option<fs::File>) -> Result<Self, Error> {
@@ -125,6 +130,13 @@ impl Store {
             holders(&options.node, options.access),
             rand::random::<u64>()
         );
+        let database = sqlite_path(&options.url);
+        let presence = match &database {
+            Some(path) if presence::is_command(&options.node) && options.access == Access::Shared => {
+                Some(Presence::begin(path, &options.node).map_err(|error| file_error(path, &error))?)
+            }
+            _ => None,
+        };
         let enqueued = Arc::new(Notify::new());
         let worker = writer::Worker {
             engine: engine.clone(),
@@ -141,11 +153,13 @@ impl Store {
                 keys: options.keys.clone(),
                 clock: options.clock.clone(),
                 node: options.node.clone(),
+                database,
                 holder,
                 epochs: AtomicI64::new(1),
                 writer: writer::start(worker, options.queue_max)?,
                 enqueued,
                 _lock: lock,
+                _presence: presence,
             }),
         })
     }

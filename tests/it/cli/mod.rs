@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod check;
+mod doctor;
 mod first_day;
 mod help;
 mod look;
