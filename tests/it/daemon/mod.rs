@@ -3,8 +3,8 @@
 mod crash;
 mod held;
 mod live;
-mod pushed;
 mod promise;
+mod pushed;
 mod settings;
 mod site;
 mod start;
