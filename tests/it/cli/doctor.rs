@@ -1,6 +1,7 @@
 //! `syncline doctor`: what it finds about a system, and the next step it names, for every kind of trouble.
 
 use serde_json::{Value as Json, json};
+use syncline::clock::Clock;
 
 use super::{Place, stdout};
 
