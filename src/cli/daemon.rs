@@ -125,7 +125,7 @@ impl Daemon {
         self.app.finish().await;
         quota::give_back(&self.engine).await;
         let store = self.engine.store();
-        if let Err(error) = store.close_crashed_runs(store.node()).await {
+        if let Err(error) = store.close_crashed_runs(store.node(), recover::CUT_OFF).await {
             tracing::warn!(%error, "runs that were given up stay open until the next start");
         }
         store.close().await;

@@ -156,6 +156,13 @@ impl System {
         self.connector().webhooks.is_some()
     }
 
+    /// A record as an event carries it; none where it is none of this object.
+    #[must_use]
+    pub fn pushed(&self, object: &str, fields: Map) -> Option<Record> {
+        let object = self.connector().objects.get(object)?;
+        object.record(fields, &Map::new(), &self.inner.dialect()).ok()
+    }
+
     /// How far an incremental read goes back behind the last one.
     #[must_use]
     pub fn overlap(&self, object: &str) -> Duration {

@@ -21,4 +21,5 @@ pub mod retry;
 pub mod schedule;
 pub mod status;
 pub mod value;
+pub mod version;
 pub mod webhook;

@@ -41,6 +41,7 @@ use crate::{
         change::NewChange,
         event::{NewEvent, Received},
     },
+    sync,
 };
 
 /// Where webhooks are sent to.
@@ -70,15 +71,9 @@ impl Hook {
         mappings: &BTreeMap<String, Arc<Mapping>>,
     ) -> Self {
         let mut ends: HashMap<String, Vec<(Arc<str>, Side)>> = HashMap::new();
-        for mapping in mappings.values() {
-            for side in [Side::Left, Side::Right] {
-                let end = mapping.end(side);
-                if end.system == system {
-                    ends.entry(end.object.clone())
-                        .or_default()
-                        .push((mapping.name.as_str().into(), side));
-                }
-            }
+        for (mapping, side) in sync::ends(mappings.values(), system) {
+            let of_object = ends.entry(mapping.end(side).object.clone()).or_default();
+            of_object.push((mapping.name.as_str().into(), side));
         }
         Self {
             system: system.into(),

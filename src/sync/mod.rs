@@ -9,6 +9,7 @@ pub mod apply;
 pub mod fetch;
 pub mod manual;
 pub mod poll;
+pub mod pushed;
 pub mod reconcile;
 
 pub mod record;
@@ -163,6 +164,11 @@ impl Engine {
         self.inner.mappings.values()
     }
 
+    /// The mappings that an object of a system takes part in, and on which side.
+    pub fn ends_of<'a>(&'a self, system: &'a str, object: &'a str) -> impl Iterator<Item = (&'a Arc<Mapping>, Side)> {
+        ends(self.mappings(), system).filter(move |(mapping, side)| mapping.end(*side).object == object)
+    }
+
     /// A system by name.
     #[must_use]
     pub fn system(&self, name: &str) -> Option<&Arc<System>> {
@@ -187,6 +193,17 @@ impl Engine {
             .with_hint(format!("add `[systems.{name}]` to the configuration"))
         })
     }
+}
+
+/// The mappings that a system takes part in, and on which side.
+pub fn ends<'a>(
+    mappings: impl Iterator<Item = &'a Arc<Mapping>>,
+    system: &'a str,
+) -> impl Iterator<Item = (&'a Arc<Mapping>, Side)> {
+    let both = |mapping| [(mapping, Side::Left), (mapping, Side::Right)];
+    mappings
+        .flat_map(both)
+        .filter(move |(mapping, side)| mapping.end(*side).system == system)
 }
 
 impl std::fmt::Debug for Engine {

@@ -1,5 +1,6 @@
 //! The command line, by running the real binary: help, exit codes, JSON, and what is never printed.
 
+mod bad_input;
 mod check;
 mod doctor;
 mod first_day;
