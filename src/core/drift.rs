@@ -78,7 +78,12 @@ pub fn cause(situation: Situation, decision: Option<&Decision>, evidence: Eviden
         Some(Reason::MappingChanged(_)) => return Cause::MappingChanged,
         Some(Reason::WrongSide(_) | Reason::WrongSideReported(_)) => return Cause::EditedOnWrongSide,
         Some(
-            Reason::Unsettled | Reason::NoTimes | Reason::PolicyWins(_) | Reason::NewestWins(_) | Reason::Decided(_),
+            Reason::Unsettled
+            | Reason::BaseLost
+            | Reason::NoTimes
+            | Reason::PolicyWins(_)
+            | Reason::NewestWins(_)
+            | Reason::Decided(_),
         ) => return Cause::Conflict,
         // Without a base nobody knows what changed, so that what was told proves nothing.
         Some(Reason::FirstMatch(_) | Reason::Filled(_)) if evidence.failure.is_none() => return Cause::Unknown,

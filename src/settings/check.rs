@@ -29,10 +29,25 @@ const NAMES: &[&str] = &[
 /// Checks everything that types leave open.
 pub(super) fn all(settings: &Settings, layers: &Layers, now: DateTime<Utc>, problems: &mut Vec<Problem>) {
     bounds::all(settings, layers, problems);
+    database(settings, layers, problems);
     clear_text(settings, layers, problems);
     open_files(settings, layers, problems);
     for (name, system) in &settings.systems {
         rotation(name, system, layers, now, problems);
+    }
+}
+
+/// An address of the database that is none. One that a variable or a file holds is told when the database is opened.
+fn database(settings: &Settings, layers: &Layers, problems: &mut Vec<Problem>) {
+    const KEY: &str = "store.url";
+    let Reference::Text(url) = &settings.store.url else {
+        return;
+    };
+    let is_known = |scheme: &&str| url.expose_secret().starts_with(*scheme);
+    if !["sqlite:", "postgres://", "postgresql://"].iter().any(is_known) {
+        let message = "the address of the database begins with neither `sqlite://` nor `postgres://`";
+        let problem = Problem::error("CF004", KEY, layers.origin(&path(KEY)), message);
+        problems.push(problem.with_hint("write `sqlite://path/to/file.db` or `postgres://user@host/name`"));
     }
 }
 

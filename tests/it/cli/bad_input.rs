@@ -1,6 +1,6 @@
 //! What people get wrong on the first day: a message names the thing, its place and the next step, and nothing of the insides.
 
-use super::{Place, stderr};
+use super::{Place, stderr, stdout};
 
 const CONFLICT: &str = "insert into conflict (mapping, left_id, right_id, field, left_value, right_value, sensitive, \
      status, created_at) values ('customer-account', '7', 'ACC-1', 'name', 'a', 'b', 0, 'open', 1)";
@@ -35,8 +35,10 @@ fn told(place: &Place, code: i32, args: &[&str]) -> String {
 #[test]
 fn a_database_address_that_is_none_says_what_one_looks_like() {
     let place = stored_at("mysql://host/name");
+    let text = stdout(&place.run(&["check"]).code(1));
+    assert!(text.contains("[CF004]") && text.contains("config/dev.toml:"), "{text}");
     for command in ["run", "failures", "migrate"] {
-        let text = told(&place, 3, &[command]);
+        let text = told(&place, 1, &[command]);
         assert!(
             text.contains("store.url") && text.contains("sqlite://path/to/file.db"),
             "{text}"

@@ -29,6 +29,10 @@ async fn open_conflicts(world: &World) -> Vec<String> {
 #[tokio::test]
 async fn of_two_edits_the_later_one_wins_on_either_side() {
     let (world, customer, account) = pair(&[]).await;
+    // One system stamps to the millisecond and the other finer: edits of one millisecond are nobody's last.
+    let second = std::time::Duration::from_secs(1);
+    world.systems.crm.clock().advance(second);
+    world.systems.erp.clock().advance(second / 2);
     world.edit_customer(&customer, r#"{"name":"First, in the ERP"}"#);
     world.edit_account(&account, r#"{"Name":"Last, in the CRM"}"#);
     world.reconcile().await;
@@ -37,6 +41,7 @@ async fn of_two_edits_the_later_one_wins_on_either_side() {
         ("Last, in the CRM".into(), "Last, in the CRM".into())
     );
     world.edit_account(&account, r#"{"Name":"First, in the CRM"}"#);
+    world.systems.erp.clock().advance(second);
     world.edit_customer(&customer, r#"{"name":"Last, in the ERP"}"#);
     world.reconcile().await;
     assert_eq!(

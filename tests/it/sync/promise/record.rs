@@ -36,27 +36,6 @@ async fn only_fields_that_changed_are_written() {
 }
 
 #[tokio::test]
-async fn with_newest_the_side_that_changed_last_wins() {
-    let (world, customers) = linked(2, "").await;
-    let accounts = [
-        account_of(&world, &customers[0]).await,
-        account_of(&world, &customers[1]).await,
-    ];
-    let later = std::time::Duration::from_secs(60);
-    world.edit_customer(&customers[0], r#"{"name":"Ours"}"#);
-    world.systems.crm.clock().advance(later);
-    world.edit_account(&accounts[0], r#"{"Name":"Theirs, later"}"#);
-    world.edit_account(&accounts[1], r#"{"Name":"Theirs"}"#);
-    world.systems.erp.clock().advance(2 * later);
-    world.edit_customer(&customers[1], r#"{"name":"Ours, later"}"#);
-    for customer in &customers {
-        told_of(&world, Side::Left, customer).await;
-    }
-    assert_eq!(world.customer_now(&customers[0])["name"], "Theirs, later");
-    assert_eq!(world.account_now(&accounts[1])["Name"], "Ours, later");
-}
-
-#[tokio::test]
 async fn an_emptied_value_clears_the_other_side_only_where_the_field_says_so() {
     let (world, customers) = linked(1, "").await;
     let full = r#"{"phone":"+55 11 4002-8922","address":{"city":"Recife"}}"#;
