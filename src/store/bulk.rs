@@ -43,8 +43,8 @@ impl Bulk {
             .head
             .strip_suffix(" from (")
             .filter(|head| head.starts_with("update "));
-        if let (Some(head), Some(tail)) = (updated, self.tail.strip_prefix(") as v")) {
-            return format!("{head}{tail}").replace("v.column", "$");
+        if let (Some(head), Some(tail)) = (updated, self.tail.strip_prefix(") as v where ")) {
+            return format!("{head} where {tail}").replace("v.column", "$");
         }
         format!("{} values ({marks}) {}", self.head, self.tail)
     }
@@ -320,6 +320,14 @@ mod tests {
             tail: ") as v where t.a = v.column1",
         };
         assert_eq!(updated.of_row(2), "update t set b = coalesce($2, t.b) where t.a = $1");
+        let joined = Bulk {
+            tail: ") as v join u on u.a = v.column1 where t.a = u.b",
+            ..updated
+        };
+        assert_eq!(
+            joined.of_row(1),
+            "update t set b = coalesce(v.column2, t.b) from ( values ($1) ) as v join u on u.a = v.column1 where t.a = u.b"
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use rusqlite::{
     CachedStatement, Connection, OpenFlags,
+    hooks::Wal,
     types::{ToSqlOutput, Value, ValueRef},
 };
 use tokio::sync::OwnedMutexGuard;
@@ -24,7 +25,7 @@ const STATEMENTS_MAX: usize = 400;
 /// Kibibytes of pages that are kept in memory.
 const CACHE_KIB: i64 = 16 * 1_024;
 /// Pages in the log before they go to the database: the larger, the fewer are written twice.
-const CHECKPOINT_PAGES: i64 = 4_000;
+const CHECKPOINT_PAGES: i32 = 4_000;
 
 /// How the connection is opened, at its first use.
 #[derive(Debug, Clone)]
@@ -133,11 +134,24 @@ fn open(opening: &Opening) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "synchronous", level(Durability::Durable, opening.synchronous))?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.wal_hook(Some(move_log));
     if let Some(pages) = opening.pages_max {
         connection.pragma_update(None, "max_page_count", i64::try_from(pages).unwrap_or(i64::MAX))?;
     }
     Ok(connection)
+}
+
+/// Moves the log into the database once it is long, after a commit. SQLite's own way does the same and says nothing of a
+/// disk that fails at it, after which the database is not to be trusted. That another one moves it, or that there is no space
+/// for it now, does no harm: it is tried again after the next commit, and what was committed stands in the log.
+fn move_log(log: &Wal, pages: i32) -> rusqlite::Result<()> {
+    if pages < CHECKPOINT_PAGES {
+        return Ok(());
+    }
+    match log.checkpoint() {
+        Err(error) if Error::of_sqlite("checkpoint", &error).is_fatal() => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn run(connection: &Connection, sql: &'static str) -> Result<(), Error> {
@@ -372,6 +386,26 @@ mod tests {
             assert_eq!(level(&mut tx), Some(Value::Integer(expected)));
             tx.commit().await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_long_log_is_moved_into_the_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder);
+        let size = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len();
+        let mut tx = begin(&writer, Durability::Relaxed).await;
+        tx.execute("create table t (a blob)", Vec::new()).unwrap();
+        tx.commit().await.unwrap();
+        for _ in 0..3 {
+            let mut tx = begin(&writer, Durability::Relaxed).await;
+            let sql = "insert into t select zeroblob(4096) from (with recursive n(i) as \
+                       (select 1 union all select i + 1 from n where i < 3000) select i from n)";
+            tx.execute(sql, Vec::new()).unwrap();
+            tx.commit().await.unwrap();
+        }
+        assert!(size("test.db") > 4_096 * 3_000);
+        let log = size("test.db-wal");
+        assert!(log < 4_200 * 2 * 6_200, "the log is used again: {log}");
     }
 
     #[tokio::test]
