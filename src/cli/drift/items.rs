@@ -62,6 +62,17 @@ pub(super) struct Filters {
 }
 
 impl Filters {
+    /// Whether any is given.
+    pub(super) const fn is_any(&self) -> bool {
+        self.situation.is_some()
+            || self.cause.is_some()
+            || self.field.is_some()
+            || self.outcome.is_some()
+            || self.record.is_some()
+            || self.side.is_some()
+            || self.older_than.is_some()
+    }
+
     pub(super) fn of(&self, clock: &Clock) -> DriftFilter {
         DriftFilter {
             situation: self.situation,

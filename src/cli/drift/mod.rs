@@ -86,6 +86,10 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
                         let report = ReportArg::Run(run_id).read(&store).await?;
                         items::list(context, &store, report.run_id, &args.filters, args.rows).await
                     }
+                    None if args.filters.is_any() => {
+                        Err(Error::usage("this filter is one of differences, not of reports")
+                            .with_hint("`syncline drift items` lists the differences of the newest report"))
+                    }
                     None => list::run(context, &store, args).await,
                 }
             }

@@ -114,4 +114,38 @@ fn reports_that_are_not_there_are_told_with_what_to_do() {
         assert!(stderr(&done).contains("hint:"), "{args:?}: {}", stderr(&done));
     }
     place.run(&["drift", "export", "--format", "pdf"]).code(2);
+    place.run(&["drift", "--cause", "conflict"]).code(2);
+}
+
+#[tokio::test]
+async fn a_plan_on_a_changed_mapping_says_what_it_will_do_to_how_many_records() {
+    let site = Site::start();
+    site.place.json(&["reconcile", "customer-account"]);
+    let before = site.one(0, &["plan", "customer-account"]);
+    assert_eq!(
+        (&before["mapping_changed"], &before["held"]),
+        (&serde_json::json!({}), &Json::Null)
+    );
+    site.place.edit(
+        "mappings/customer-account.yaml",
+        "values: { active: Active, blocked: Inactive, prospect: Lead }",
+        "values: { active: Inactive, blocked: Active, prospect: Lead }",
+    );
+    let plan = site.one(0, &["plan", "customer-account"]);
+    let pairs = plan["mapping_changed"]["status"].as_u64().unwrap();
+    assert!(
+        pairs > 0 && plan["summary"]["planned"]["updates"].as_u64() >= Some(pairs),
+        "{plan}"
+    );
+    assert!(plan["held"].as_str().unwrap().contains("would change"), "{plan}");
+    let told = stdout(&site.place.run(&["plan", "customer-account"]).code(0));
+    for part in [
+        "a reconciliation would create",
+        "`status` has a new definition",
+        "it would be held",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let held = site.one(1, &["reconcile", "customer-account"]);
+    assert_eq!(held["status"], "held");
 }
