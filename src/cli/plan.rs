@@ -88,14 +88,14 @@ async fn one(context: &Context, work: &Work, args: &Args, wanted: &RecordArg) ->
     let planned = Box::pin(record::plan(&work.engine, &mapping, side, id, Road::Manual))
         .await
         .map_err(super::sync::told)?;
-    if planned.plan.situation == Situation::Gone && planned.synced_at.is_none() {
+    if planned.plan.situation == Situation::Gone && planned.pair.synced_at.is_none() {
         let end = mapping.end(side);
         return Err(
             Error::failed(format!("there is no {} `{id}` in {}", end.object, end.system))
                 .with_hint("an id is written as the system itself writes it, `CRM-000123` rather than `123`"),
         );
     }
-    let (left, right) = (planned.ids.left.as_deref(), planned.ids.right.as_deref());
+    let (left, right) = (planned.pair.ids.left.as_deref(), planned.pair.ids.right.as_deref());
     decided::View::of(&mapping, &planned.plan, left, right).show(context, true)?;
     context.output.talk("nothing was written: this was a dry run");
     Ok(Exit::Done)

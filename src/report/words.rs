@@ -26,6 +26,8 @@ pub const fn cause(cause: Cause) -> &'static str {
     match cause {
         Cause::NeverLinked => "the records were never linked",
         Cause::EventMissed => "the record changed, and no webhook told of it",
+        Cause::Pending => "it is known, and nobody has worked on it yet",
+        Cause::Unwatched => "changed in a system that neither tells of its changes nor is asked for them",
         Cause::EventFailed => "a webhook told of the change, and the work on it failed",
         Cause::WriteFailed => "the other system did not take the change",
         Cause::Conflict => "both sides changed the same field",
@@ -47,6 +49,8 @@ pub const fn next_step(cause: Cause) -> &'static str {
         Cause::EventMissed => {
             "the reconciliation repairs it; if it happens often, look at the sender's webhook subscription and its log"
         }
+        Cause::Pending => "nothing: it is worked on soon; if it stays, look at `syncline doctor` and the queue",
+        Cause::Unwatched => "the reconciliation repairs it; to see such changes sooner, add webhooks or `poll:`",
         Cause::EventFailed => "read the failure, correct the record or the mapping, then `syncline reprocess`",
         Cause::WriteFailed => "read the failure: correct the value it names, then `syncline reprocess`",
         Cause::Conflict => "decide with `syncline conflicts resolve`, or let the mapping decide with `conflict:`",

@@ -152,7 +152,7 @@ impl<'a> Import<'a> {
 }
 
 fn put(mapping: &Arc<str>, pair: &Pair) -> Op {
-    // Without a base: what differs is settled as at a first match.
+    // Without a base nobody knows who changed what: a difference is a conflict, unless one side owns the field or has nothing.
     Op::PutLink(NewLink {
         mapping: Arc::clone(mapping),
         left_id: pair.left_id.clone(),

@@ -25,7 +25,7 @@ use axum::{Router, middleware, routing};
 pub use error::Problem;
 pub use health::Readiness;
 pub use page::Page;
-pub use state::{App, Parts};
+pub use state::{App, Parts, Pause};
 pub use webhook::Hook;
 
 /// Everything that is served.

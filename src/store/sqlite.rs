@@ -13,6 +13,7 @@ use rusqlite::{
 use tokio::sync::OwnedMutexGuard;
 
 use super::{
+    bulk::Changed,
     connect::Synchronous,
     engine::{Arg, Args, Broken, Durability, Row, WAIT_MAX, without_nul},
     error::Error,
@@ -179,19 +180,26 @@ impl SqliteTx {
 
     /// What a statement returns for each of many sets of values.
     pub fn rows_each<'q>(&mut self, sql: &str, sets: impl IntoIterator<Item = Args<'q>>) -> Result<Vec<Row>, Error> {
-        let (statement, broken) = self.statement(sql)?;
-        broken.note(read(statement, sets).map_err(|error| Error::of_sqlite(sql, &error)))
+        let (connection, broken) = self.connection()?;
+        let found = prepare(connection, sql).and_then(|statement| read(statement, sets));
+        broken.note(found.map_err(|error| Error::of_sqlite(sql, &error)))
     }
 
     /// How many rows a statement changes.
     pub fn execute(&mut self, sql: &str, args: Args<'_>) -> Result<u64, Error> {
-        self.execute_each(sql, std::iter::once(args))
+        let changed = self.execute_each(sql, std::iter::once(args))?;
+        Ok(changed.into_iter().map(|changed| changed.rows).sum())
     }
 
-    /// How many rows a statement changes for all of many sets of values.
-    pub fn execute_each<'q>(&mut self, sql: &str, sets: impl IntoIterator<Item = Args<'q>>) -> Result<u64, Error> {
-        let (statement, broken) = self.statement(sql)?;
-        broken.note(change(statement, sets).map_err(|error| Error::of_sqlite(sql, &error)))
+    /// What a statement does for each of many sets of values.
+    pub fn execute_each<'q>(
+        &mut self,
+        sql: &str,
+        sets: impl IntoIterator<Item = Args<'q>>,
+    ) -> Result<Vec<Changed>, Error> {
+        let (connection, broken) = self.connection()?;
+        let changed = prepare(connection, sql).and_then(|statement| change(connection, statement, sets));
+        broken.note(changed.map_err(|error| Error::of_sqlite(sql, &error)))
     }
 
     pub async fn commit(self) -> Result<(), Error> {
@@ -216,14 +224,16 @@ impl SqliteTx {
         if self.may_wait { end() } else { aside(end).await }
     }
 
-    fn statement(&mut self, sql: &str) -> Result<(CachedStatement<'_>, Broken), Error> {
+    fn connection(&mut self) -> Result<(&Connection, Broken), Error> {
         let writer = self.writer.as_mut().ok_or(Error::Closed)?;
         let broken = writer.broken.clone();
-        // `$2` would be the name of a parameter that is counted where it first stands; `?2` is the second one.
-        let prepared = writer.connection()?.prepare_cached(&sql.replace('$', "?"));
-        let statement = broken.note(prepared.map_err(|error| Error::of_sqlite(sql, &error)))?;
-        Ok((statement, broken))
+        Ok((writer.connection()?, broken))
     }
+}
+
+/// `$2` would be the name of a parameter that is counted where it first stands; `?2` is the second one.
+fn prepare<'c>(connection: &'c Connection, sql: &str) -> rusqlite::Result<CachedStatement<'c>> {
+    connection.prepare_cached(&sql.replace('$', "?"))
 }
 
 fn read<'q>(
@@ -246,11 +256,18 @@ fn read<'q>(
     Ok(found)
 }
 
-fn change<'q>(mut statement: CachedStatement<'_>, sets: impl IntoIterator<Item = Args<'q>>) -> rusqlite::Result<u64> {
-    let mut changed = 0;
+fn change<'q>(
+    connection: &Connection,
+    mut statement: CachedStatement<'_>,
+    sets: impl IntoIterator<Item = Args<'q>>,
+) -> rusqlite::Result<Vec<Changed>> {
+    let mut changed = Vec::new();
     for args in sets {
         bind(&mut statement, args)?;
-        changed += u64::try_from(statement.raw_execute()?).unwrap_or_default();
+        changed.push(Changed {
+            rows: u64::try_from(statement.raw_execute()?).unwrap_or_default(),
+            id: connection.last_insert_rowid(),
+        });
     }
     Ok(changed)
 }

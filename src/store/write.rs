@@ -142,9 +142,12 @@ impl Store {
         for ids in record_ids.chunks(LIST_MAX) {
             let mut args = args![mapping, side, side.other()];
             let list = in_list(ids, &mut args);
+            // Two searches, each along an index of its own: asked for both at once, SQLite walks through every write of
+            // the mapping.
+            let open = "status in ('intended', 'unknown') and mapping = $1";
             let sql = format!(
-                "{SELECT} where status in ('intended', 'unknown') and mapping = $1 \
-                 and ((side = $2 and record_id in {list}) or (side = $3 and partner_id in {list})) order by write_id"
+                "{SELECT} where {open} and side = $2 and record_id in {list} \
+                 union {SELECT} where {open} and side = $3 and partner_id in {list} order by write_id"
             );
             found.extend(self.engine().rows::<Write>(sql, args).await?);
         }
@@ -210,9 +213,11 @@ impl Store {
 
 /// Stores intents; their ids in the order given.
 pub(super) async fn intend(tx: &mut Tx, context: &Context<'_>, writes: &[&NewWrite]) -> Result<Vec<i64>, Error> {
-    const INTEND: Bulk = Bulk {
-        head: "insert into write (run_id, mapping, side, kind, record_id, partner_id, node, idempotency_key, \
-               values_hash, status, started_at)",
+    const HEAD: &str = "insert into write (run_id, mapping, side, kind, record_id, partner_id, node, \
+                        idempotency_key, values_hash, status, started_at)";
+    const INTEND: Bulk = Bulk { head: HEAD, tail: "" };
+    const INTEND_RETURNING: Bulk = Bulk {
+        head: HEAD,
         tail: "returning write_id as number",
     };
     let rows = writes.iter().map(|write| {
@@ -230,13 +235,13 @@ pub(super) async fn intend(tx: &mut Tx, context: &Context<'_>, writes: &[&NewWri
             context.now,
         ]
     });
-    let mut ids = INTEND
-        .rows::<Number>(tx, rows.collect())
-        .await?
-        .into_iter()
-        .map(|id| id.0)
-        .collect::<Vec<_>>();
-    // Ids are drawn in the order of the rows; the order in which they are returned is promised by neither database.
+    let rows = rows.collect();
+    if let Tx::Sqlite(tx) = tx {
+        return Ok(INTEND.each(tx, rows)?.into_iter().map(|inserted| inserted.id).collect());
+    }
+    let ids = INTEND_RETURNING.rows::<Number>(tx, rows).await?;
+    let mut ids = ids.into_iter().map(|id| id.0).collect::<Vec<_>>();
+    // Ids are drawn in the order of the rows; the order in which they are returned is not promised.
     ids.sort_unstable();
     Ok(ids)
 }

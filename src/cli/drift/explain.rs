@@ -161,7 +161,8 @@ async fn now(context: &Context, mapping: &Mapping, side: Side, id: &str) -> Resu
     let planned = Box::pin(record::plan(&work.engine, mapping, side, id, Road::Manual)).await;
     let shown = match planned {
         Ok(planned) => {
-            let (left, right) = (planned.ids.left.as_deref(), planned.ids.right.as_deref());
+            let ids = &planned.pair.ids;
+            let (left, right) = (ids.left.as_deref(), ids.right.as_deref());
             let view = decided::View::of(mapping, &planned.plan, left, right);
             context
                 .output

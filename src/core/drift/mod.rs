@@ -14,19 +14,60 @@ use crate::core::{
     value::{Value, json},
 };
 
+/// What one side told of a record since the pair was last in sync; later ones say more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Told {
+    /// Not known.
+    #[default]
+    Unknown,
+    /// Nothing, and nothing of it is listened to or asked for: only reconciliation sees it.
+    Unwatched,
+    /// Nothing, though it pushes its changes or is asked for them.
+    Nothing,
+    /// It was told, or the next poll asks for it; nobody has worked on it yet.
+    Pending,
+    /// This event came, and the work on it failed.
+    Failed(i64),
+}
+
 /// What the inbox, the failures and the runs say about one record; gathered by the caller.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Evidence {
     /// Whether the pair was linked before this reconciliation.
     pub was_linked: bool,
-    /// Whether a system that sends events told us of this record since the pair was last in sync.
-    pub event_arrived: bool,
-    /// Whether the side that changed sends events at all.
-    pub expects_events: bool,
+    /// What each side told of it.
+    pub told: Sides<Told>,
     /// The open failure of this record, if there is one.
-    pub failure: Option<(i64, FailureClass)>,
-    /// The event that tells of the change, where one came.
+    pub failure: Option<Failed>,
+}
+
+/// The open failure of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failed {
+    /// Its id.
+    pub failure_id: i64,
+    /// What happens next.
+    pub class: FailureClass,
+    /// The event that brought the record up, where it was one.
     pub event_id: Option<i64>,
+}
+
+impl Evidence {
+    /// What was told of this change; where nobody knows which side it was on, what says most.
+    fn told(self, changed: Changed) -> Told {
+        match changed {
+            Changed::One(side) => *self.told.get(side),
+            Changed::Neither | Changed::Both | Changed::NoBase => self.told.left.max(self.told.right),
+        }
+    }
+
+    /// The event behind this change: one whose work failed, or that brought the failure up.
+    fn event_id(self, changed: Changed) -> Option<i64> {
+        match self.told(changed) {
+            Told::Failed(event_id) => Some(event_id),
+            _ => self.failure.and_then(|failure| failure.event_id),
+        }
+    }
 }
 
 /// Why one record, or one field of it, drifted.
@@ -36,10 +77,9 @@ pub fn cause(situation: Situation, decision: Option<&Decision>, evidence: Eviden
         Situation::Missing | Situation::Gone => return Cause::Deleted,
         Situation::Filtered => return Cause::Filtered,
         _ if !evidence.was_linked => {
-            return if evidence.failure.is_some() && evidence.event_arrived {
-                Cause::EventFailed
-            } else {
-                Cause::NeverLinked
+            return match evidence.failure.and_then(|failure| failure.event_id) {
+                Some(_) => Cause::EventFailed,
+                None => Cause::NeverLinked,
             };
         }
         _ => {}
@@ -47,26 +87,23 @@ pub fn cause(situation: Situation, decision: Option<&Decision>, evidence: Eviden
     match decision.map(|decision| decision.reason) {
         Some(Reason::MappingChanged(_)) => return Cause::MappingChanged,
         Some(Reason::WrongSide(_) | Reason::WrongSideReported(_)) => return Cause::EditedOnWrongSide,
-        Some(Reason::Unsettled | Reason::NoTimes) => return Cause::Conflict,
+        Some(
+            Reason::Unsettled | Reason::NoTimes | Reason::PolicyWins(_) | Reason::NewestWins(_) | Reason::Decided(_),
+        ) => return Cause::Conflict,
+        // Without a base nobody knows what changed, so that what was told proves nothing.
+        Some(Reason::FirstMatch(_) | Reason::Filled(_)) if evidence.failure.is_none() => return Cause::Unknown,
         _ => {}
     }
-    match evidence {
-        Evidence {
-            failure: Some((_, FailureClass::Conflict)),
-            ..
-        } => Cause::Conflict,
-        Evidence {
-            failure: Some(_),
-            event_arrived: true,
-            ..
-        } => Cause::EventFailed,
-        Evidence { failure: Some(_), .. } => Cause::WriteFailed,
-        Evidence {
-            event_arrived: false,
-            expects_events: true,
-            ..
-        } => Cause::EventMissed,
-        _ => Cause::Unknown,
+    let told = evidence.told(decision.map_or(Changed::Neither, |decision| decision.changed));
+    match (evidence.failure, told) {
+        (Some(failure), _) if failure.class == FailureClass::Conflict => Cause::Conflict,
+        (_, Told::Failed(_)) => Cause::EventFailed,
+        (Some(failure), _) if failure.event_id.is_some() => Cause::EventFailed,
+        (Some(_), _) => Cause::WriteFailed,
+        (None, Told::Pending) => Cause::Pending,
+        (None, Told::Nothing) => Cause::EventMissed,
+        (None, Told::Unwatched) => Cause::Unwatched,
+        (None, Told::Unknown) => Cause::Unknown,
     }
 }
 
@@ -111,7 +148,7 @@ pub fn items(mapping: &Mapping, plan: &Plan, ids: &Sides<Option<String>>, eviden
             values: Sides::default(),
             sensitive: false,
             last_changed: gone_side(plan),
-            event_id: evidence.event_id,
+            event_id: evidence.event_id(Changed::Neither),
             note: plan.reason.clone(),
         }],
     }
@@ -136,7 +173,7 @@ fn field_item(
             Changed::One(side) => Some(side),
             Changed::Neither | Changed::Both | Changed::NoBase => None,
         },
-        event_id: evidence.event_id,
+        event_id: evidence.event_id(decision.changed),
         note: decision.reason.describe(mapping),
     }
 }

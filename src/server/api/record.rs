@@ -120,15 +120,13 @@ impl View {
     /// What `role` may see of a plan.
     #[must_use]
     pub fn of(mapping: &Mapping, planned: Planned, role: Role) -> Self {
-        let Planned {
-            plan, ids, synced_at, ..
-        } = planned;
+        let Planned { plan, pair, .. } = planned;
         let decisions = plan.decisions.iter();
         Self {
             mapping: mapping.name.clone(),
-            left_id: ids.left,
-            right_id: ids.right,
-            synced_at,
+            left_id: pair.ids.left,
+            right_id: pair.ids.right,
+            synced_at: pair.synced_at,
             situation: plan.situation,
             reason: plan.reason,
             link: match plan.link {

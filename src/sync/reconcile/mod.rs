@@ -202,7 +202,7 @@ pub async fn proceed(
         run_id,
         request,
         released,
-        scan: Scan::create(None).await?,
+        scan: Scan::create(None, engine.limits().scan_memory_max).await?,
         meter: Arc::default(),
         stop: shutdown.child_token(),
         stopped: Arc::default(),

@@ -28,6 +28,7 @@ use crate::support::app::{CANARIES, TestApp};
 mod action;
 mod drift;
 mod role;
+mod system;
 
 #[tokio::test]
 async fn a_refusal_is_a_problem_with_the_id_of_its_request() {

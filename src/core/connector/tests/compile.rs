@@ -28,7 +28,7 @@ fn a_connector_that_uses_everything_compiles() {
     let connector = acme();
     let account = &connector.objects["account"];
     assert_eq!(connector.credentials, ["client_id", "client_secret"]);
-    assert_eq!(connector.limits.concurrency, 8);
+    assert_eq!(connector.limits.concurrency, Some(8));
     assert!(account.lists_changes());
     assert!(account.can_find("VatNumber") && !account.can_find("Name"));
     assert_eq!(account.batch_update.as_ref().unwrap().size, 200);
