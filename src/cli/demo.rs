@@ -105,9 +105,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result {
     ));
     let temporary;
     let folder = if let Some(folder) = &args.folder {
-        fs::create_dir_all(folder)?;
-        // Whole, so that commands work from any other folder too.
-        fs::canonicalize(folder)?
+        own_folder(folder)?
     } else {
         temporary = tempfile::Builder::new().prefix("syncline-demo-").tempdir()?;
         temporary.path().to_path_buf()
@@ -119,6 +117,22 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result {
     }
     story.end().await;
     told.map(|()| Exit::Done)
+}
+
+/// The folder that was asked for, by its whole path, so that commands work from any other folder too.
+fn own_folder(folder: &Path) -> Result<PathBuf> {
+    let shown = folder.display();
+    let made = fs::create_dir_all(folder).and_then(|()| fs::canonicalize(folder));
+    let whole = made.map_err(|error| {
+        Error::failed(format!("the folder `{shown}` cannot be made: {error}")).with_hint("name another --folder")
+    })?;
+    if whole.join("syncline.db").exists() {
+        let error = Error::failed(format!(
+            "`{shown}` has the database of an earlier demo, whose systems are gone"
+        ));
+        return Err(error.with_hint("remove that folder, or name another --folder"));
+    }
+    Ok(whole)
 }
 
 struct Story {

@@ -71,7 +71,7 @@ pub(super) fn check_mapping(context: &Context, mapping: Option<&str>, is_empty: 
         .flatten()
         .flatten()
         .filter_map(|file| Some(file.file_name().to_str()?.strip_suffix(".yaml")?.to_owned()))
-        .filter(|name| !name.ends_with(".test"))
+        .filter(|name| name.strip_suffix(".test").is_none())
         .collect();
     if known.iter().any(|known| known == name) {
         return Ok(());

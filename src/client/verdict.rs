@@ -140,6 +140,11 @@ impl Exchange {
         backoff: Duration,
     ) -> Next<T> {
         let mut message = error.to_string();
+        if let (SendError::Connect { .. }, Some(host)) = (error, call.url.host_str()) {
+            // No more of the address: its path and query may hold a secret.
+            let port = call.url.port_or_known_default().unwrap_or_default();
+            message = format!("{message} (at {host}:{port})");
+        }
         let (code, class, hint) = match error {
             // The credentials were never seen, so nothing is said about them.
             SendError::Connect { .. } if errand.is_for_a_token() => {

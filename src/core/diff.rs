@@ -3,7 +3,7 @@
 //! Each side is compared with what it was when both last agreed (its hash in the [`Base`]), so the question "who changed?"
 //! never depends on how the other side rounds or spells a value. See `docs/mappings.md` for the table in people's words.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use crate::core::{
     fault::Fault,
@@ -482,14 +482,20 @@ fn settle(policy: Policy, records: Sides<&Record>) -> Ruling {
             winner: None,
             reason: Reason::Unsettled,
         },
-        Policy::Newest => match (records.left.updated_at, records.right.updated_at) {
-            (Some(left), Some(right)) if left > right => Ruling::wins(Side::Left, Reason::NewestWins(Side::Left)),
-            (Some(left), Some(right)) if right > left => Ruling::wins(Side::Right, Reason::NewestWins(Side::Right)),
-            _ => Ruling {
-                winner: None,
-                reason: Reason::NoTimes,
-            },
-        },
+        Policy::Newest => {
+            let times = records.left.updated_at.zip(records.right.updated_at);
+            let newest = match times.map(|(left, right)| compare::later(left, right)) {
+                Some(Ordering::Greater) => Side::Left,
+                Some(Ordering::Less) => Side::Right,
+                Some(Ordering::Equal) | None => {
+                    return Ruling {
+                        winner: None,
+                        reason: Reason::NoTimes,
+                    };
+                }
+            };
+            Ruling::wins(newest, Reason::NewestWins(newest))
+        }
     }
 }
 

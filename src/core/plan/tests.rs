@@ -258,6 +258,26 @@ fn the_conflict_policy_names_the_winner() {
 }
 
 #[test]
+fn newest_is_told_at_the_coarser_precision_of_both_times() {
+    let at = |text: &str| Some(text.parse().unwrap());
+    let mapping = mapping(json!({ "conflict": "newest" }));
+    let link = link(&mapping, &left(), &right());
+    let mut left = with(&left(), json!({ "name": "Ana SA" }));
+    let mut right = with(&right(), json!({ "Name": "Ana KG" }));
+    // The right side cuts off what is finer than a millisecond: it may have been later.
+    right.updated_at = at("2026-01-01T00:00:00.100Z");
+    for (time, reason) in [
+        ("2026-01-01T00:00:00.100900Z", Reason::NoTimes),
+        ("2026-01-01T00:00:00.101000Z", Reason::NewestWins(Side::Left)),
+        ("2026-01-01T00:00:00.099999Z", Reason::NewestWins(Side::Right)),
+    ] {
+        left.updated_at = at(time);
+        let plan = plan(&mapping, Seen::Record(&left), Seen::Record(&right), Some(&link));
+        assert_eq!(plan.decisions[0].reason, reason, "{time}");
+    }
+}
+
+#[test]
 fn newest_without_times_is_left_to_a_person() {
     let mapping = mapping(json!({ "conflict": "newest" }));
     let link = link(&mapping, &left(), &right());

@@ -12,6 +12,17 @@ fn migrated() -> Place {
     place
 }
 
+/// A project whose database is somewhere else.
+fn stored_at(url: &str) -> Place {
+    let place = Place::project();
+    place.edit(
+        "config/dev.toml",
+        "[systems.erp]",
+        &format!("[store]\nurl = \"{url}\"\n[systems.erp]"),
+    );
+    place
+}
+
 /// What a command says that ends so.
 fn told(place: &Place, code: i32, args: &[&str]) -> String {
     let text = stderr(&place.run(args).code(code));
@@ -23,7 +34,7 @@ fn told(place: &Place, code: i32, args: &[&str]) -> String {
 
 #[test]
 fn a_database_address_that_is_none_says_what_one_looks_like() {
-    let place = Place::with("[store]\nurl = \"mysql://host/name\"");
+    let place = stored_at("mysql://host/name");
     for command in ["run", "failures", "migrate"] {
         let text = told(&place, 3, &[command]);
         assert!(
@@ -35,7 +46,7 @@ fn a_database_address_that_is_none_says_what_one_looks_like() {
 
 #[test]
 fn a_database_that_does_not_answer_is_named_without_its_password() {
-    let place = Place::with("[store]\nurl = \"postgres://nobody:canary@127.0.0.1:1/books\"");
+    let place = stored_at("postgres://nobody:canary@127.0.0.1:1/books");
     for command in ["run", "failures", "migrate"] {
         let text = told(&place, 3, &[command]);
         assert!(
@@ -48,7 +59,7 @@ fn a_database_that_does_not_answer_is_named_without_its_password() {
 
 #[test]
 fn a_folder_that_cannot_be_used_is_named_with_what_to_look_at() {
-    let place = Place::with("[store]\nurl = \"sqlite:///proc/syncline.db\"");
+    let place = stored_at("sqlite:///proc/syncline.db");
     let text = told(&place, 3, &["run"]);
     assert!(
         text.contains("/proc/syncline.db") && text.contains("may write to it"),
@@ -112,4 +123,17 @@ fn an_id_that_nothing_has_ends_with_3_and_names_what_was_looked_for() {
         let text = told(&place, 3, args);
         assert!(text.contains(&format!("there is no {thing}")), "{args:?}: {text}");
     }
+}
+
+#[test]
+fn a_folder_of_an_earlier_demo_is_left_alone_and_one_that_cannot_be_made_is_named() {
+    let place = Place::empty();
+    place.write("shown/syncline.db", "");
+    let text = told(&place, 3, &["demo", "--once", "--folder", "shown"]);
+    assert!(text.contains("`shown`") && text.contains("an earlier demo"), "{text}");
+    let text = told(&place, 3, &["demo", "--once", "--folder", "shown/syncline.db/new"]);
+    assert!(
+        text.contains("shown/syncline.db/new") && text.contains("--folder"),
+        "{text}"
+    );
 }

@@ -1,10 +1,10 @@
 //! `syncline doctor`: what it finds about a system, and the next step it names, for every kind of trouble.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::{Value as Json, json};
+use syncline::clock::Clock;
 
 use super::{Place, stdout};
+
 use crate::support::loopback::{Loopback, Reply};
 
 const CONNECTOR: &str = r#"
@@ -206,9 +206,8 @@ async fn a_sign_in_that_fails_is_told_apart_from_a_sign_in_server_that_is_not_th
 
 /// The time in an answer, this far from ours.
 fn date(seconds: i64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let then = UNIX_EPOCH + std::time::Duration::from_secs(now.checked_add_signed(seconds).unwrap());
-    httpdate::fmt_http_date(then)
+    let then = Clock::system().now() + chrono::TimeDelta::seconds(seconds);
+    httpdate::fmt_http_date(then.into())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -50,6 +50,7 @@ async fn a_system_that_does_not_run_is_named_with_what_to_look_at() {
     let fault = get(&system).await.unwrap_err();
     assert_eq!((fault.code, fault.class), ("RQ002", FailureClass::Transient), "{fault}");
     assert!(fault.message.contains("system `crm`") && fault.hint.is_some());
+    assert!(fault.message.contains(&format!("127.0.0.1:{port}")), "{fault}");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use crate::support::{
     http::{self, Answer},
 };
 
+mod answer;
 mod hostile;
 mod vector;
 

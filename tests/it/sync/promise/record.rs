@@ -42,9 +42,12 @@ async fn with_newest_the_side_that_changed_last_wins() {
         account_of(&world, &customers[0]).await,
         account_of(&world, &customers[1]).await,
     ];
+    let later = std::time::Duration::from_secs(60);
     world.edit_customer(&customers[0], r#"{"name":"Ours"}"#);
+    world.systems.crm.clock().advance(later);
     world.edit_account(&accounts[0], r#"{"Name":"Theirs, later"}"#);
     world.edit_account(&accounts[1], r#"{"Name":"Theirs"}"#);
+    world.systems.erp.clock().advance(2 * later);
     world.edit_customer(&customers[1], r#"{"name":"Ours, later"}"#);
     for customer in &customers {
         told_of(&world, Side::Left, customer).await;
