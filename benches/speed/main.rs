@@ -73,6 +73,8 @@ pub enum Group {
     Latency,
     /// Start-up and idle memory.
     Start,
+    /// Drift reports as files.
+    Export,
 }
 
 impl Args {

@@ -11,6 +11,7 @@ pub mod auth;
 pub mod decision;
 mod extract;
 mod idempotency;
+pub mod linking;
 mod page;
 mod rate;
 

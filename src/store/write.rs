@@ -191,6 +191,16 @@ impl Store {
         Ok(found)
     }
 
+    /// Writes that concern a record of `side`, newest first: to it, or (for a create) from it.
+    pub async fn writes_of(&self, mapping: &str, side: Side, record_id: &str, limit: u32) -> Result<Vec<Write>, Error> {
+        let sql = format!(
+            "{SELECT} where mapping = $1 and ((side = $2 and record_id = $3) or (side = $4 and partner_id = $3)) \
+             order by write_id desc limit $5"
+        );
+        let args = args![mapping, side, record_id, side.other(), i64::from(limit)];
+        self.engine().rows(sql, args).await
+    }
+
     /// The last write from a record to the other side, whatever became of it: for the cause of a drift.
     pub async fn last_write(&self, mapping: &str, side: Side, partner_id: &str) -> Result<Option<Write>, Error> {
         let sql = format!(

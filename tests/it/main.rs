@@ -19,6 +19,7 @@ mod law;
 mod layering;
 mod real;
 mod recorded;
+mod report;
 mod since;
 mod store;
 mod sync;

@@ -157,6 +157,7 @@ impl Items {
                 outcome,
                 note: Some(item.note),
                 failure_id: self.failure_id,
+                event_id: item.event_id,
             })
         })
     }

@@ -463,6 +463,17 @@ impl Reconciliation {
     }
 }
 
+/// Why a reconciliation with these findings would be held, with so many pairs linked before it.
+#[must_use]
+pub fn would_hold(mapping: &Mapping, summary: &Summary, linked: u64) -> Option<String> {
+    let counts = scan::Counts {
+        left: summary.left_records,
+        right: summary.right_records,
+        pairs: linked,
+    };
+    held::reason(mapping.reconcile.guard, summary.planned, counts, None)
+}
+
 fn bytes(hashes: &[u64]) -> Vec<u8> {
     hashes.iter().flat_map(|hash| hash.to_be_bytes()).collect()
 }

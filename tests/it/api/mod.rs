@@ -26,6 +26,7 @@ use syncline::{
 use crate::support::app::{CANARIES, TestApp};
 
 mod action;
+mod drift;
 mod role;
 mod system;
 
@@ -307,6 +308,7 @@ async fn personal_data_in_drift_is_masked_for_those_who_only_look() {
         outcome: DriftOutcome::Repaired,
         note: None,
         failure_id: None,
+        event_id: None,
     };
     let mut summary = Summary {
         cells: 4,

@@ -3,8 +3,10 @@
 mod bad_input;
 mod check;
 mod doctor;
+mod drift;
 mod first_day;
 mod help;
+mod links;
 mod look;
 mod sandbox;
 mod work;

@@ -185,6 +185,7 @@ fn drift(run_id: i64, left_id: Option<&str>, right_id: Option<&str>, field: &str
         outcome: DriftOutcome::Reported,
         note: None,
         failure_id: None,
+        event_id: None,
     }
 }
 

@@ -1,13 +1,15 @@
 //! Drift: what reconciliation found different, since when, and why.
 
-use std::collections::BTreeMap;
+mod report;
+mod summary;
 
-use serde::{Deserialize, Serialize};
+pub use report::{FieldCount, Group, Known, Numbers, Oldest, Report, Since};
+pub use summary::{Planned, Summary};
 
 use crate::core::{
-    diff::{Changed, Decision, Reason, Verdict},
+    diff::{Changed, Decision, Reason},
     mapping::Mapping,
-    plan::Plan,
+    plan::{LinkStep, Plan},
     status::{Cause, FailureClass, Side, Sides, Situation, WriteKind},
     value::{Value, json},
 };
@@ -56,6 +58,14 @@ impl Evidence {
         match changed {
             Changed::One(side) => *self.told.get(side),
             Changed::Neither | Changed::Both | Changed::NoBase => self.told.left.max(self.told.right),
+        }
+    }
+
+    /// The event behind this change: one whose work failed, or that brought the failure up.
+    fn event_id(self, changed: Changed) -> Option<i64> {
+        match self.told(changed) {
+            Told::Failed(event_id) => Some(event_id),
+            _ => self.failure.and_then(|failure| failure.event_id),
         }
     }
 }
@@ -119,6 +129,8 @@ pub struct Item {
     pub sensitive: bool,
     /// The side that changed last, where that is known.
     pub last_changed: Option<Side>,
+    /// The event that tells of the change, where one came.
+    pub event_id: Option<i64>,
     /// Why it was decided as it was.
     pub note: String,
 }
@@ -140,7 +152,8 @@ pub fn items(mapping: &Mapping, plan: &Plan, ids: &Sides<Option<String>>, eviden
             ids: ids.clone(),
             values: Sides::default(),
             sensitive: false,
-            last_changed: None,
+            last_changed: gone_side(plan),
+            event_id: evidence.event_id(Changed::Neither),
             note: plan.reason.clone(),
         }],
     }
@@ -165,8 +178,24 @@ fn field_item(
             Changed::One(side) => Some(side),
             Changed::Neither | Changed::Both | Changed::NoBase => None,
         },
+        event_id: evidence.event_id(decision.changed),
         note: decision.reason.describe(mapping),
     }
+}
+
+/// Of a linked pair whose one record is gone, the side that it is gone from: that side changed last.
+fn gone_side(plan: &Plan) -> Option<Side> {
+    if plan.situation != Situation::Missing {
+        return None;
+    }
+    if let LinkStep::MarkMissing(side) = plan.link {
+        return Some(side);
+    }
+    plan.writes.first().and_then(|write| match write.kind {
+        WriteKind::Create => Some(write.to),
+        WriteKind::Delete => Some(write.to.other()),
+        WriteKind::Update => None,
+    })
 }
 
 /// A value as a report shows it; long ones are cut.
@@ -178,141 +207,4 @@ pub fn shown(value: &Value) -> String {
         return text;
     }
     text.chars().take(CHARS_MAX).chain(std::iter::once('…')).collect()
-}
-
-/// What the plans of a reconciliation would do, in records.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Planned {
-    /// Records that would be made.
-    pub creates: u64,
-    /// Records that would be changed.
-    pub updates: u64,
-    /// Records that would be deleted.
-    pub deletes: u64,
-}
-
-impl Planned {
-    /// Adds the writes of one plan.
-    pub fn add(&mut self, plan: &Plan) {
-        for write in &plan.writes {
-            *(match write.kind {
-                WriteKind::Create => &mut self.creates,
-                WriteKind::Update => &mut self.updates,
-                WriteKind::Delete => &mut self.deletes,
-            }) += 1;
-        }
-    }
-}
-
-/// The numbers of one drift report.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Summary {
-    /// Records of the left side that were read.
-    pub left_records: u64,
-    /// Records of the right side that were read.
-    pub right_records: u64,
-    /// Pairs that were compared.
-    pub pairs: u64,
-    /// Field pairs that were compared.
-    pub cells: u64,
-    /// Field pairs that agreed.
-    pub cells_equal: u64,
-    /// Records by situation.
-    pub situations: BTreeMap<Situation, u64>,
-    /// Drift items by field.
-    pub fields: BTreeMap<String, u64>,
-    /// Drift items by cause.
-    pub causes: BTreeMap<Cause, u64>,
-    /// Values that a table does not name, by field and value, with how often they came.
-    pub unmapped: BTreeMap<String, u64>,
-    /// Whether both listings were complete.
-    pub complete: bool,
-    /// What the plans would do: what a person who releases a held run agrees to.
-    #[serde(default)]
-    pub planned: Planned,
-}
-
-/// The most unmapped values a report names: a column of free text in a `values` table must not fill it.
-const UNMAPPED_MAX: usize = 1_000;
-
-impl Summary {
-    /// The share of agreeing cells, in hundredths of a percent; 10,000 where nothing was compared.
-    #[must_use]
-    pub fn match_score(&self) -> u64 {
-        let score = u128::from(self.cells_equal) * 10_000;
-        score
-            .checked_div(u128::from(self.cells))
-            .and_then(|score| u64::try_from(score).ok())
-            .unwrap_or(10_000)
-    }
-
-    /// How many records are in a situation other than in sync.
-    #[must_use]
-    pub fn drifted(&self) -> u64 {
-        let settled = [Situation::InSync, Situation::Filtered];
-        self.situations
-            .iter()
-            .filter(|(situation, _)| !settled.contains(situation))
-            .map(|(_, count)| count)
-            .sum()
-    }
-
-    /// Adds the numbers of a part of the same report.
-    pub fn absorb(&mut self, part: Self) {
-        self.pairs += part.pairs;
-        self.cells += part.cells;
-        self.cells_equal += part.cells_equal;
-        for (situation, count) in part.situations {
-            *self.situations.entry(situation).or_default() += count;
-        }
-        for (field, count) in part.fields {
-            *self.fields.entry(field).or_default() += count;
-        }
-        for (cause, count) in part.causes {
-            *self.causes.entry(cause).or_default() += count;
-        }
-        for (value, count) in part.unmapped {
-            if self.unmapped.len() < UNMAPPED_MAX || self.unmapped.contains_key(&value) {
-                *self.unmapped.entry(value).or_default() += count;
-            }
-        }
-        self.planned.creates += part.planned.creates;
-        self.planned.updates += part.planned.updates;
-        self.planned.deletes += part.planned.deletes;
-    }
-
-    /// Counts pairs that were found unchanged without reading them again.
-    pub fn add_unchanged(&mut self, pairs: u64, fields: u64) {
-        self.pairs += pairs;
-        self.cells += pairs * fields;
-        self.cells_equal += pairs * fields;
-        *self.situations.entry(Situation::InSync).or_default() += pairs;
-    }
-
-    /// Counts one planned record and its items.
-    pub fn add(&mut self, plan: &Plan, items: &[Item]) {
-        *self.situations.entry(plan.situation).or_default() += 1;
-        self.planned.add(plan);
-        if !plan.decisions.is_empty() {
-            let agreeing = plan.decisions.iter().filter(|decision| is_settled(decision)).count() as u64;
-            self.pairs += 1;
-            self.cells += plan.decisions.len() as u64;
-            self.cells_equal += agreeing;
-        }
-        for item in items {
-            *self.causes.entry(item.cause).or_default() += 1;
-            if let Some(field) = &item.field {
-                *self.fields.entry(field.clone()).or_default() += 1;
-            }
-        }
-        for fault in plan.faults.iter().filter(|fault| fault.code == "MP103") {
-            if self.unmapped.len() < UNMAPPED_MAX {
-                *self.unmapped.entry(fault.message.clone()).or_default() += 1;
-            }
-        }
-    }
-}
-
-fn is_settled(decision: &Decision) -> bool {
-    matches!(decision.verdict, Verdict::Equal | Verdict::Kept)
 }
