@@ -120,7 +120,9 @@ fn every_function_of_the_store_is_in_the_suite() {
             .collect::<String>()
     };
     let (store, suite) = (
-        read("src/store") + &read("src/store/drift"),
+        ["", "/change", "/drift", "/event"]
+            .map(|room| read(&format!("src/store{room}")))
+            .concat(),
         read("tests/it/store") + &read("tests/it/support") + &read("tests/it/durable"),
     );
     // The scan of a reconciliation, a folder, has its own tests: it has one database only.
