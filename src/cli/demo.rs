@@ -313,13 +313,15 @@ impl Story {
             .filter(|item| shown.insert((item.cause, item.field.clone())))
             .take(8)
         {
+            let failure = item.failure_id.map(|id| format!(" (failure {id})"));
             out.line(format!(
-                "   {:<9} {:<11} {:<22} {:<12} {}",
+                "   {:<9} {:<11} {:<22} {:<12} {}{}",
                 item.left_id.as_deref().unwrap_or("-"),
                 item.right_id.as_deref().unwrap_or("-"),
                 item.cause.as_str(),
                 item.outcome.as_str(),
-                item.note.as_deref().unwrap_or_default()
+                item.note.as_deref().unwrap_or_default(),
+                failure.unwrap_or_default()
             ))?;
         }
         let done = report.counters;

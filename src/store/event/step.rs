@@ -59,20 +59,18 @@ pub(in crate::store) async fn finish(
                and event_change.side = v.column4",
     };
     // Of the statuses that a change leaves, the last in the alphabet is that of the whole: done, failed, queued.
-    const EVENT: Bulk = Bulk {
-        head: "update event set attempts = event.attempts + 1, processed_at = v.column4, processing_ms = v.column5, \
+    const HEAD: &str = "update event set attempts = event.attempts + 1, processed_at = v.column4, \
+               processing_ms = v.column5, \
                status = coalesce((select max(c.status) from event_change as c where c.event_id = event.event_id), \
                v.column2), last_error = case when v.column3 is null and exists (select 1 from event_change as c \
                where c.event_id = event.event_id and c.status <> 'done') then event.last_error else v.column3 end \
-               from (",
+               from (";
+    const EVENT: Bulk = Bulk {
+        head: HEAD,
         tail: ") as v where event.event_id = v.column1",
     };
     const EARLIER: Bulk = Bulk {
-        head: "update event set attempts = event.attempts + 1, processed_at = v.column4, processing_ms = v.column5, \
-               status = coalesce((select max(c.status) from event_change as c where c.event_id = event.event_id), \
-               v.column2), last_error = case when v.column3 is null and exists (select 1 from event_change as c \
-               where c.event_id = event.event_id and c.status <> 'done') then event.last_error else v.column3 end \
-               from (",
+        head: HEAD,
         tail: ") as v join event as last on last.event_id = v.column1 \
                where event.system = last.system and event.object = last.object and event.record_id = last.record_id \
                and event.event_id < last.event_id and event.status = 'queued'",

@@ -20,8 +20,9 @@ use self::process::{Trouble, Worked, give_back, process};
 use super::Signs;
 use crate::{
     core::{
+        mapping::Mapping,
         record::RecordKey,
-        status::{ChangeOrigin, RunKind, RunStatus, Trigger},
+        status::{ChangeOrigin, RunKind, RunStatus, Side, Trigger},
     },
     store::{
         self, Op,
@@ -107,7 +108,21 @@ struct Worker {
     runs: HashMap<(Arc<str>, RunKind), Run>,
     /// Mappings that this node does not have; others may.
     unknown: HashSet<Arc<str>>,
+    /// Whether there are mappings that have no system in common.
+    has_strangers: bool,
     renewed_at: Instant,
+}
+
+fn systems(mapping: &Mapping) -> [&str; 2] {
+    [Side::Left, Side::Right].map(|side| mapping.end(side).system.as_str())
+}
+
+fn has_strangers(engine: &Engine) -> bool {
+    let is_strange =
+        |one: &Mapping, other: &Mapping| systems(one).iter().all(|system| !systems(other).contains(system));
+    engine
+        .mappings()
+        .any(|one| engine.mappings().any(|other| is_strange(one, other)))
 }
 
 struct Run {
@@ -120,6 +135,7 @@ struct Run {
 impl Worker {
     fn new(engine: Engine, limits: Limits, signs: Signs) -> Self {
         Self {
+            has_strangers: has_strangers(&engine),
             engine,
             limits,
             signs,
@@ -163,15 +179,7 @@ impl Worker {
         self.tasks.shutdown().await;
         for (change, _) in std::mem::take(&mut self.changes).into_values() {
             // One by one: a change that ended while it was given up has no lease any more.
-            match self
-                .engine
-                .store()
-                .commit(vec![Op::ReleaseChange(change.claim())])
-                .await
-            {
-                Ok(()) | Err(store::Error::LeaseLost) => {}
-                Err(error) => tracing::error!(%error, record = %change.key, "cannot give a change back"),
-            }
+            self.leave(&change).await;
         }
     }
 
@@ -199,7 +207,32 @@ impl Worker {
             .all()
             .into_iter()
             .map(|pause| Arc::from(pause.mapping));
-        count + self.claim_but(paused.collect(), room - count.min(room)).await
+        let left_alone = paused.chain(self.crowded()).collect();
+        count + self.claim_but(left_alone, room - count.min(room)).await
+    }
+
+    /// Mappings whose work has to wait because a system of theirs takes most of the room: one that hangs must not stop the
+    /// work on others. Where nothing but that system has work, nobody waits.
+    fn crowded(&self) -> Vec<Arc<str>> {
+        if !self.has_strangers {
+            return Vec::new();
+        }
+        let share = (self.limits.in_flight / 4 * 3).max(1);
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        let at_work = self.changes.values().map(|(change, _)| &change.key.mapping);
+        for mapping in at_work.filter_map(|name| self.engine.mapping(name)) {
+            for system in systems(mapping) {
+                *counts.entry(system).or_default() += 1;
+            }
+        }
+        counts.retain(|_, count| *count >= share);
+        let is_crowded = |mapping: &&Arc<Mapping>| systems(mapping).iter().any(|system| counts.contains_key(system));
+        let (crowded, others): (Vec<_>, Vec<_>) = self.engine.mappings().partition(is_crowded);
+        if others.is_empty() {
+            return Vec::new();
+        }
+        let name = |mapping: &Arc<Mapping>| -> Arc<str> { Arc::from(mapping.name.as_str()) };
+        crowded.into_iter().map(name).collect()
     }
 
     /// Claims changes of all but these mappings, and starts on them.
@@ -237,7 +270,8 @@ impl Worker {
             self.leave(&change).await;
             return false;
         }
-        if change.guard.records().iter().any(|record| self.busy.contains(record)) {
+        let is_busy = change.guard.records().iter().any(|record| self.busy.contains(record));
+        if is_busy || self.crowded().contains(&change.key.mapping) {
             self.leave(&change).await;
             return false;
         }
@@ -281,7 +315,7 @@ impl Worker {
             .and_then(|at| (at - self.engine.clock().now()).to_std().ok())
             .unwrap_or(self.limits.idle);
         // A change that is due but leased by somebody else, or paused, must not make this loop spin.
-        let is_resting = !self.unknown.is_empty() || !self.signs.pauses.all().is_empty();
+        let is_resting = !self.unknown.is_empty() || !self.signs.pauses.all().is_empty() || !self.crowded().is_empty();
         let least = Duration::from_millis(if is_resting { 250 } else { 20 });
         let wait = until.clamp(least, self.limits.idle.max(least));
         tokio::select! {

@@ -23,11 +23,11 @@ const TRY_WAIT: Duration = Duration::from_mins(15);
 /// A reconciliation that is to be done now.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Due {
-    date: NaiveDate,
-    trigger: Trigger,
+    pub(super) date: NaiveDate,
+    pub(super) trigger: Trigger,
 }
 
-fn job(mapping: &Mapping) -> String {
+pub(super) fn job(mapping: &Mapping) -> String {
     format!("reconcile/{}", mapping.name)
 }
 
@@ -106,7 +106,7 @@ impl State {
     }
 
     /// Counts the day as done, unless it has to be tried again.
-    async fn conclude(&self, job: &str, date: NaiveDate, is_done: bool) {
+    pub(super) async fn conclude(&self, job: &str, date: NaiveDate, is_done: bool) {
         if !is_done && (self.shutdown.is_cancelled() || self.note_failure(job) < TRIES_MAX) {
             return;
         }

@@ -9,6 +9,8 @@ mod inbox;
 mod lease;
 mod poll;
 mod prune;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{HashMap, HashSet},

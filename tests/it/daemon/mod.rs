@@ -1,5 +1,6 @@
 //! The daemon as people run it: the real binary, two systems over HTTP, signals, crashes.
 
+mod bulkhead;
 mod crash;
 mod held;
 mod live;

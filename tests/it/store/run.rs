@@ -1,10 +1,13 @@
 //! Runs.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use syncline::{
     core::status::{RunKind, RunStatus, Trigger},
     store::{
         Error, Op, Page,
+        presence::command_name,
         prune::Retention,
         run::{Counters, NewRun, RunFilter},
     },
@@ -17,6 +20,7 @@ on_both!(
     a_run_goes_from_running_to_its_end_once,
     counters_add_up_under_concurrency,
     a_crashed_run_is_closed_as_failed_at_the_next_start,
+    what_a_dead_command_left_is_found_and_let_go_and_a_living_one_is_left_alone,
     a_held_run_is_released_or_discarded_by_a_person,
     a_job_key_lets_only_one_run_begin,
     runs_are_filtered,
@@ -74,6 +78,33 @@ async fn a_crashed_run_is_closed_as_failed_at_the_next_start(database: Database)
     assert_eq!(store.close_crashed_runs("north", "it ended").await.unwrap(), 1);
     assert_eq!(store.run(crashed).await.unwrap().unwrap().status, RunStatus::Failed);
     assert_eq!(store.run(elsewhere).await.unwrap().unwrap().status, RunStatus::Running);
+}
+
+async fn what_a_dead_command_left_is_found_and_let_go_and_a_living_one_is_left_alone(database: Database) {
+    let store = database.open().await;
+    let command = database.open_beside(&command_name("north")).await;
+    let run_id = start_run(&command).await;
+    command
+        .acquire_free_lease("reconcile/customer-account", Duration::from_mins(4))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(store.dead_commands().await.unwrap(), Vec::<String>::new());
+    let name = command.node().to_owned();
+    // As if its process were gone: its sign of life ends, on PostgreSQL after a while.
+    command.close().await;
+    drop(command);
+    database.advance(Duration::from_mins(2));
+    assert_eq!(store.dead_commands().await.unwrap(), [name.clone()]);
+    assert_eq!(store.close_crashed_runs(&name, "it ended").await.unwrap(), 1);
+    store.bury_command(&name).await.unwrap();
+    let run = store.run(run_id).await.unwrap().unwrap();
+    assert_eq!((run.status, run.note.as_deref()), (RunStatus::Failed, Some("it ended")));
+    assert_eq!(store.dead_commands().await.unwrap(), Vec::<String>::new());
+    let lease = store
+        .acquire_free_lease("reconcile/customer-account", Duration::from_mins(4))
+        .await;
+    assert!(lease.unwrap().is_some(), "its lease is in nobody's way");
 }
 
 async fn a_held_run_is_released_or_discarded_by_a_person(database: Database) {

@@ -5,6 +5,7 @@ mod evidence;
 mod failure;
 mod first;
 mod held;
+mod poison;
 mod poll;
 mod promise;
 mod reconcile;

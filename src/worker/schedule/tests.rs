@@ -1,0 +1,203 @@
+//! The daily work across downtime, clocks that are set, and nodes that come and go.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+
+use super::{Options, State, lock};
+use crate::{
+    catalog::load::{Catalog, Sources, SystemDecl},
+    clock::Clock,
+    core::{mapping::Mapping, status::Trigger},
+    store::{self, Access, Keys, Store, prune::Retention},
+    sync::{Engine, Limits},
+    worker::Signs,
+};
+
+/// Every day at 02:00 in São Paulo.
+fn mapping() -> Arc<Mapping> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let declare = |name: &str| {
+        let declared = SystemDecl {
+            connector: format!("sandbox-{name}"),
+            settings: BTreeMap::from([("base_url".to_owned(), "http://127.0.0.1:1".into())]),
+            credentials: ["api_key", "client_id", "client_secret"].map(str::to_owned).into(),
+            webhook_secrets: 1,
+            origin: "the test".to_owned(),
+        };
+        (name.to_owned(), declared)
+    };
+    let loaded = Catalog::load(&Sources {
+        connectors_dir: &root.join("connectors"),
+        mappings_dir: &root.join("mappings"),
+        systems: &["erp", "crm"].map(declare).into(),
+    });
+    Arc::clone(&loaded.catalog.mappings["customer-account"])
+}
+
+/// A node on the database in this folder.
+struct Node {
+    state: Arc<State>,
+    mapping: Arc<Mapping>,
+}
+
+impl Node {
+    async fn start(folder: &Path, name: &str, access: Access) -> Self {
+        let options = store::Options {
+            access,
+            node: name.to_owned(),
+            ..store::Options::new(
+                format!("sqlite://{}", folder.join("syncline.db").display()),
+                Keys::derive(&[7; 32]),
+            )
+        };
+        let store = Store::open(&options).await.unwrap();
+        let engine = Engine::new(
+            store,
+            BTreeMap::new(),
+            BTreeMap::new(),
+            Limits::default(),
+            Clock::system(),
+        );
+        let options = Options {
+            is_enabled: true,
+            has_catch_up: true,
+            lease: Duration::from_mins(1),
+            run_time_max: Duration::from_hours(12),
+            grace: Duration::from_secs(1),
+            retention: Retention::default(),
+        };
+        Self {
+            state: Arc::new(State::new(engine, options, Signs::default(), CancellationToken::new())),
+            mapping: mapping(),
+        }
+    }
+
+    /// A look at this time: the run that begins, which ends at once.
+    async fn look(&self, now: DateTime<Utc>) -> Option<(NaiveDate, Trigger)> {
+        let due = self.state.claim_reconciliation(&self.mapping, now).await.unwrap()?;
+        let name = super::daily::job(&self.mapping);
+        self.state.conclude(&name, due.date, true).await;
+        Some((due.date, due.trigger))
+    }
+
+    /// Looks every ten minutes for so long; the runs that begin.
+    async fn watch(&self, from: DateTime<Utc>, hours: i64) -> Vec<(NaiveDate, Trigger)> {
+        let mut runs = Vec::new();
+        for minutes in (0..hours * 60).step_by(10) {
+            runs.extend(self.look(from + TimeDelta::minutes(minutes)).await);
+        }
+        runs
+    }
+}
+
+fn utc(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+fn dates(runs: &[(NaiveDate, Trigger)]) -> Vec<String> {
+    runs.iter().map(|(date, _)| date.to_string()).collect()
+}
+
+fn catch_ups(runs: &[(NaiveDate, Trigger)]) -> usize {
+    runs.iter().filter(|(_, trigger)| *trigger == Trigger::CatchUp).count()
+}
+
+/// 14:00 in São Paulo, where the clocks have not been set since 2019.
+const START: &str = "2026-06-01T17:00:00Z";
+
+#[tokio::test]
+async fn a_clock_that_is_set_costs_no_day_and_runs_none_twice() {
+    let hour = TimeDelta::hours(1);
+    for step in [
+        -TimeDelta::seconds(1),
+        -hour,
+        -TimeDelta::days(2),
+        hour,
+        TimeDelta::days(365),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let node = Node::start(folder.path(), "north", Access::Daemon).await;
+        let mut runs = node.watch(utc(START), 72).await;
+        assert_eq!(dates(&runs), ["2026-06-02", "2026-06-03", "2026-06-04"], "{step}");
+        let set = utc(START) + TimeDelta::hours(72) + step;
+        runs.extend(node.watch(set, 120).await);
+        let all = dates(&runs);
+        let once: BTreeSet<&String> = all.iter().collect();
+        assert_eq!(once.len(), all.len(), "{step}: a day was run twice: {all:?}");
+        assert!(catch_ups(&runs) <= 1, "{step}: {runs:?}");
+        // Whatever date the clock shows at the end, that day's run was made.
+        let last = (set + TimeDelta::hours(119)).date_naive().to_string();
+        assert_eq!(all.last(), Some(&last), "{step}: {all:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_a_year_ahead_and_is_set_right_goes_on_with_the_day_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), "north", Access::Daemon).await;
+    node.watch(utc(START), 24).await;
+    node.watch(utc(START) + TimeDelta::days(366), 24).await;
+    let runs = node.watch(utc(START) + TimeDelta::days(2), 48).await;
+    assert_eq!(dates(&runs), ["2026-06-04", "2026-06-05"]);
+}
+
+#[tokio::test]
+async fn days_missed_while_down_are_made_up_for_by_one_run() {
+    for (hours, missed) in [(1, 0), (11, 0), (14, 1), (73, 1)] {
+        let folder = tempfile::tempdir().unwrap();
+        let node = Node::start(folder.path(), "north", Access::Daemon).await;
+        node.watch(utc(START), 24).await;
+        node.state.engine.store().close().await;
+        drop(node);
+        let node = Node::start(folder.path(), "north", Access::Daemon).await;
+        let back = utc(START) + TimeDelta::hours(24 + hours);
+        let runs = node.watch(back, 1).await;
+        assert_eq!(
+            (runs.len(), catch_ups(&runs)),
+            (missed, missed),
+            "down for {hours} h: {runs:?}"
+        );
+        let runs = node.watch(back + TimeDelta::hours(1), 23).await;
+        assert_eq!((runs.len(), catch_ups(&runs)), (1, 0), "down for {hours} h: {runs:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_lasts_longer_than_a_day_is_not_joined_by_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), "north", Access::Daemon).await;
+    node.watch(utc(START), 24).await;
+    let job = super::daily::job(&node.mapping);
+    lock(&node.state.running).insert(job.clone());
+    assert_eq!(node.watch(utc(START) + TimeDelta::hours(24), 48).await, []);
+    lock(&node.state.running).remove(&job);
+    let runs = node.watch(utc(START) + TimeDelta::hours(72), 24).await;
+    assert_eq!(
+        dates(&runs),
+        ["2026-06-04", "2026-06-05"],
+        "the day that is over is made up for, and then the next"
+    );
+}
+
+#[tokio::test]
+async fn of_two_nodes_one_does_each_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let north = Node::start(folder.path(), "north", Access::Daemon).await;
+    let south = Node::start(folder.path(), "south", Access::Shared).await;
+    let mut runs = Vec::new();
+    for minutes in (0..24 * 5 * 60).step_by(10) {
+        let now = utc(START) + TimeDelta::minutes(minutes);
+        // Both look at the same time.
+        let (one, other) = tokio::join!(north.look(now), south.look(now));
+        runs.extend(one.into_iter().chain(other));
+    }
+    let days = ["2026-06-02", "2026-06-03", "2026-06-04", "2026-06-05", "2026-06-06"];
+    assert_eq!(dates(&runs), days);
+}
