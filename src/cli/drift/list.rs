@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 
 use super::Args;
 use crate::{
-    cli::{Exit, context::Context, error::Result, list::time},
+    cli::{
+        Exit,
+        context::Context,
+        error::Result,
+        list::{check_mapping, time},
+    },
     core::period::Share,
     report::Overview,
     store::Store,
@@ -14,6 +19,7 @@ pub(super) async fn run(context: &Context, store: &Store, args: &Args) -> Result
     let found = store
         .drift_trend_before(args.mapping.as_deref(), args.rows.page().before, args.rows.page().limit)
         .await?;
+    check_mapping(context, args.mapping.as_deref(), found.is_empty())?;
     let reports: Vec<Overview> = found.into_iter().map(Overview::from).collect();
     let head = ["run", "mapping", "when", "match", "drifted", "situations", "causes"];
     context.output.rows(&head, &reports, |report| {

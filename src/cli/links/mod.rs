@@ -11,7 +11,7 @@ use super::{
     Exit,
     context::{Context, block_on},
     error::{Error, Result},
-    list::{Rows, decide, look, maybe_time, time, told},
+    list::{Rows, check_mapping, decide, look, maybe_time, time, told},
     project::unknown,
 };
 use crate::{
@@ -119,6 +119,7 @@ async fn list(context: &Context, args: &List) -> Result {
         status: args.status,
     };
     let links = look(context).await?.links(&filter, args.rows.page()).await?;
+    check_mapping(context, args.mapping.as_deref(), links.is_empty())?;
     rows(context, links.into_iter().map(View::from).collect())
 }
 
