@@ -3,6 +3,10 @@
 mod report;
 mod summary;
 
+use std::cmp::Ordering;
+
+use chrono::{DateTime, Utc};
+
 pub use report::{FieldCount, Group, Known, Numbers, Oldest, Report, Since};
 pub use summary::{Planned, Summary};
 
@@ -39,6 +43,8 @@ pub struct Evidence {
     pub told: Sides<Told>,
     /// The open failure of this record, if there is one.
     pub failure: Option<Failed>,
+    /// When each record changed last, as its system says.
+    pub updated_at: Sides<Option<DateTime<Utc>>>,
 }
 
 /// The open failure of a record.
@@ -58,6 +64,16 @@ impl Evidence {
         match changed {
             Changed::One(side) => *self.told.get(side),
             Changed::Neither | Changed::Both | Changed::NoBase => self.told.left.max(self.told.right),
+        }
+    }
+
+    /// The side whose record is the newer one, by the times of both systems.
+    fn newest(self) -> Option<Side> {
+        let (left, right) = self.updated_at.left.zip(self.updated_at.right)?;
+        match left.cmp(&right) {
+            Ordering::Less => Some(Side::Right),
+            Ordering::Equal => None,
+            Ordering::Greater => Some(Side::Left),
         }
     }
 
@@ -176,7 +192,8 @@ fn field_item(
         sensitive: field.is_some_and(|field| field.sensitive),
         last_changed: match decision.changed {
             Changed::One(side) => Some(side),
-            Changed::Neither | Changed::Both | Changed::NoBase => None,
+            Changed::Both | Changed::NoBase => evidence.newest(),
+            Changed::Neither => None,
         },
         event_id: evidence.event_id(decision.changed),
         note: decision.reason.describe(mapping),
@@ -207,4 +224,45 @@ pub fn shown(value: &Value) -> String {
         return text;
     }
     text.chars().take(CHARS_MAX).chain(std::iter::once('…')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_both_sides_changed_the_newer_record_says_which_was_last() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0);
+        let newest = |left, right| {
+            let evidence = Evidence {
+                updated_at: Sides { left, right },
+                ..Evidence::default()
+            };
+            evidence.newest()
+        };
+        assert_eq!(newest(at(2), at(1)), Some(Side::Left));
+        assert_eq!(newest(at(1), at(2)), Some(Side::Right));
+        assert_eq!(newest(at(1), at(1)), None);
+        assert_eq!(newest(at(1), None), None);
+    }
+
+    #[test]
+    fn the_event_behind_a_change_is_that_of_its_side_else_of_the_failure() {
+        let failure = Some(Failed {
+            failure_id: 1,
+            class: FailureClass::Rejected,
+            event_id: Some(7),
+        });
+        let evidence = Evidence {
+            told: Sides {
+                left: Told::Failed(9),
+                right: Told::Nothing,
+            },
+            failure,
+            ..Evidence::default()
+        };
+        assert_eq!(evidence.event_id(Changed::One(Side::Left)), Some(9));
+        assert_eq!(evidence.event_id(Changed::One(Side::Right)), Some(7));
+        assert_eq!(Evidence::default().event_id(Changed::Both), None);
+    }
 }

@@ -179,6 +179,7 @@ impl Known {
                 class: failure.class,
                 event_id: failure.event_id,
             }),
+            updated_at: case.pair.updated_at,
             ..Evidence::default()
         };
         for key in case.keys().filter(|key| case.changed(key.side)) {

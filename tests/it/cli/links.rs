@@ -11,6 +11,18 @@ fn place() -> Place {
     place
 }
 
+/// Who did what to which, past the program.
+fn audited(place: &Place) -> Vec<(String, String, String)> {
+    let database = rusqlite::Connection::open(place.path().join("data/syncline.db")).unwrap();
+    let mut select = database
+        .prepare("select actor, action, subject from audit order by audit_id")
+        .unwrap();
+    let rows = select
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
 #[test]
 fn a_file_of_links_is_taken_over_with_what_became_of_each_line() {
     let place = place();
@@ -49,8 +61,17 @@ fn a_file_of_links_is_taken_over_with_what_became_of_each_line() {
         "{}",
         stderr(&again)
     );
-    let audit = place.json(&["links", "list", "--mapping", "customer-account"]);
-    assert_eq!(audit.len(), 3);
+    assert_eq!(place.json(&["links", "list", "--mapping", "customer-account"]).len(), 3);
+    let entries = audited(&place);
+    let imported = ("user:ana".to_owned(), "link.import".to_owned());
+    assert_eq!(
+        entries
+            .iter()
+            .map(|one| (one.0.clone(), one.1.clone()))
+            .collect::<Vec<_>>(),
+        vec![imported; 3]
+    );
+    assert_eq!(entries[0].2, "link/customer-account/1/A");
 }
 
 #[test]
@@ -110,6 +131,11 @@ fn a_pair_is_linked_anew_and_follows_a_merge() {
     let id = found[0]["link_id"].to_string();
     place.run(&["links", "unlink", &id]).code(0);
     assert!(place.json(&["links"]).is_empty());
+    let actions: Vec<_> = audited(&place).into_iter().map(|entry| entry.1).collect();
+    assert_eq!(
+        actions,
+        ["link.import", "link.import", "link.relink", "link.merge", "link.end"]
+    );
 }
 
 #[test]
