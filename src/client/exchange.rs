@@ -27,6 +27,7 @@ use crate::{
         status::FailureClass,
         value::{Map, Value},
     },
+    seam,
 };
 
 /// How often one call is sent at most.
@@ -299,7 +300,7 @@ impl Exchange {
 
 /// The wait after attempt number `attempt`, from 1: full jitter.
 fn backoff(attempt: u32) -> Duration {
-    retry::delay(attempt, BACKOFF_BASE, BACKOFF_CAP, rand::random())
+    retry::delay(attempt, BACKOFF_BASE, BACKOFF_CAP, seam::number())
 }
 
 /// The headers as texts. Several of one name are one list (RFC 9110, section 5.3), cookies aside.

@@ -19,6 +19,7 @@ use crate::{
         status::{ConflictStatus, FailureClass, Side, Sides, Stage},
         value::{Value, compare, spelling::Spelling},
     },
+    seam::{self, Bug},
     store::{self, link::StoredLink, scan::Candidates},
 };
 
@@ -317,7 +318,11 @@ async fn one_pair(
 
 async fn one(engine: &Engine, mapping: &Mapping, side: Side, id: &str, road: Road) -> Result<Looked, Fault> {
     let system = engine.end(mapping, side)?;
-    Ok(system.get(&mapping.end(side).object, id, road).await?.into())
+    let read = system.get(&mapping.end(side).object, id, road).await;
+    if read.is_err() && seam::has_bug(Bug::ErrorTakenForGone) {
+        return Ok(Looked::Gone);
+    }
+    Ok(read?.into())
 }
 
 enum Found {
@@ -370,6 +375,9 @@ async fn search(
     record: &Record,
     road: Road,
 ) -> Result<(Found, bool), Error> {
+    if seam::has_bug(Bug::PartnerNotSearched) {
+        return Ok((Found::Nothing, true));
+    }
     let mut first = None;
     let mut searched = false;
     let mut has_values = false;
@@ -522,6 +530,7 @@ async fn settlements(
     let mut found: HashMap<_, BTreeMap<_, _>> = HashMap::new();
     for conflict in engine.store().conflicts_of_all(&mapping.name, &left_ids).await? {
         let settlement = match (conflict.status, conflict.winner) {
+            _ if seam::has_bug(Bug::ConflictTakesLeft) => Settlement::Take(Side::Left),
             (ConflictStatus::Resolved, Some(side)) => Settlement::Take(side),
             (ConflictStatus::Ignored, _) => Settlement::Accept,
             _ => continue,

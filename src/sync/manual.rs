@@ -58,7 +58,10 @@ pub async fn now(
         job_key: None,
     };
     let run_id = store.start_run(&run).await?;
-    let mut synced = Box::pin(record::sync(engine, mapping, &key, Road::Manual, Some(run_id))).await?;
+    let mut synced = {
+        let work = record::sync(engine, mapping, &key, guard.records(), (Road::Manual, Some(run_id)));
+        Box::pin(work).await?
+    };
     let mut ops = std::mem::take(&mut synced.ops);
     ops.extend(ended(&key, run_id, &synced));
     ops.push(Op::AddCounters {

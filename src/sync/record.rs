@@ -1,6 +1,6 @@
 //! One record, from a look at both sides to what is stored about it: every road's last mile.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -20,6 +20,7 @@ use crate::{
         retry,
         status::{EventStatus, FailureClass, FailureStatus, Side, Sides, Situation, Stage, WriteKind},
     },
+    seam::{self, Bug},
     store::{
         self, Op,
         change::{Change, Claim},
@@ -32,6 +33,8 @@ use crate::{
 
 /// How often a pair that changes while it is being written is read again at once.
 const ROUNDS_MAX: u32 = 3;
+/// How long a partner that was found stays leased: longer than the work on a record may take.
+const PARTNER_LEASE: Duration = Duration::from_mins(4);
 /// The wait while credentials are wrong.
 const AUTH_WAIT: Duration = Duration::from_mins(5);
 
@@ -157,7 +160,7 @@ async fn read(
 /// Whether a plan says more than a listing may say.
 fn is_stale(fetched: &Fetched, plan: &Plan) -> bool {
     let changes = plan.writes.iter().any(|write| write.kind != WriteKind::Create);
-    fetched.is_listed && (changes || plan.conflicts().next().is_some())
+    fetched.is_listed && !seam::has_bug(Bug::ListingBelieved) && (changes || plan.conflicts().next().is_some())
 }
 
 /// The same record, with its partners as listed, to be read anew.
@@ -175,15 +178,16 @@ fn synced_at(fetched: &Fetched) -> Option<DateTime<Utc>> {
     Some(stored.last_synced_at.unwrap_or(stored.created_at))
 }
 
-/// Looks at one record and does what its plan says.
+/// Looks at one record and does what its plan says. `leased` are the records that the caller has the lease of.
 pub async fn sync(
     engine: &Engine,
     mapping: &Mapping,
     key: &RecordKey,
-    road: Road,
-    run_id: Option<i64>,
+    leased: &[RecordKey],
+    (road, run_id): (Road, Option<i64>),
 ) -> Result<Synced, store::Error> {
-    let synced = sync_all(engine, mapping, vec![Look::at(key.clone())], road, run_id).await?;
+    let looks = vec![Look::at(key.clone())];
+    let synced = sync_all(engine, mapping, looks, leased, (road, run_id)).await?;
     Ok(synced
         .into_iter()
         .next()
@@ -201,14 +205,15 @@ fn vanished() -> Fault {
 }
 
 /// Looks at records and does what their plans say; what became of each, in the order given. What has to be stored about
-/// them is the caller's to commit.
+/// them is the caller's to commit. `leased` are the records that the caller has the leases of.
 pub async fn sync_all(
     engine: &Engine,
     mapping: &Mapping,
     mut looks: Vec<Look>,
-    road: Road,
-    run_id: Option<i64>,
+    leased: &[RecordKey],
+    (road, run_id): (Road, Option<i64>),
 ) -> Result<Vec<Synced>, store::Error> {
+    let mut leased: HashSet<RecordKey> = leased.iter().cloned().collect();
     let mut synced: Vec<Option<Synced>> = looks.iter().map(|_| None).collect();
     let mut earlier: Vec<Vec<Op>> = looks.iter().map(|_| Vec::new()).collect();
     let mut open: Vec<usize> = (0..looks.len()).collect();
@@ -222,6 +227,7 @@ pub async fn sync_all(
             mapping,
             run_id,
             is_last: round == ROUNDS_MAX,
+            leased: &mut leased,
             synced: &mut synced,
             earlier: &mut earlier,
         };
@@ -232,12 +238,27 @@ pub async fn sync_all(
     Ok(synced.into_iter().map(|one| one.unwrap_or_else(lost)).collect())
 }
 
+/// A record that was read and planned: its place, what was asked, and what came of it.
+type Ready<'l> = (usize, &'l Look, Fetched, Plan);
+
+fn partner_at_work() -> Fault {
+    Fault::new(
+        "SY012",
+        FailureClass::Transient,
+        Stage::Link,
+        "the partner is being worked on at the same time",
+    )
+    .with_hint("somebody else worked on the same records; they are looked at again")
+}
+
 /// One round of a chunk: everything planned is carried out, and what changed in between is left for the next.
 struct Round<'a> {
     engine: &'a Engine,
     mapping: &'a Mapping,
     run_id: Option<i64>,
     is_last: bool,
+    /// Records that nobody else works on.
+    leased: &'a mut HashSet<RecordKey>,
     synced: &'a mut [Option<Synced>],
     earlier: &'a mut [Vec<Op>],
 }
@@ -261,6 +282,7 @@ impl Round<'_> {
                 },
             }
         }
+        let ready = self.with_partners(ready).await?;
         let works: Vec<Work<'_>> = ready
             .iter()
             .map(|(_, look, fetched, plan)| Work {
@@ -279,7 +301,8 @@ impl Round<'_> {
                     self.end(place, |ops| finished(mapping, run_id, ops, plan, (ids, at), done));
                 }
                 Applied::Again { ops: more, .. } if !self.is_last => {
-                    self.keep(place, more);
+                    // At once, so that the next round finds what was agreed in this one.
+                    self.engine.store().commit(more).await?;
                     again.push((place, Look::at(look.key.clone())));
                 }
                 Applied::Again { ops: more, fault } | Applied::Failed { ops: more, fault } => {
@@ -293,6 +316,39 @@ impl Round<'_> {
             }
         }
         Ok(again)
+    }
+
+    /// Leases the partners that were found for unlinked records: until both are linked, somebody may be at work on the
+    /// partner by itself, and find this record for it. What is worked on elsewhere is left for later.
+    async fn with_partners<'l>(&mut self, ready: Vec<Ready<'l>>) -> Result<Vec<Ready<'l>>, store::Error> {
+        let partner = |(_, look, fetched, _): &Ready<'_>| {
+            let side = look.key.side.other();
+            let record = fetched.records.get(side).record().filter(|_| fetched.link.is_none())?;
+            Some(RecordKey::new(self.mapping.name.as_str(), side, record.id.clone()))
+        };
+        let partners: Vec<Option<RecordKey>> = ready.iter().map(partner).collect();
+        let missing = partners.iter().flatten().filter(|key| !self.leased.contains(*key));
+        let sets: Vec<Vec<RecordKey>> = missing.map(|key| vec![key.clone()]).collect();
+        if sets.is_empty() || seam::has_bug(Bug::PartnerNotLeased) {
+            return Ok(ready);
+        }
+        let guards = self.engine.store().lock_sets(&sets, PARTNER_LEASE).await?;
+        let mut kept = Vec::with_capacity(ready.len());
+        for (one, partner) in ready.into_iter().zip(partners) {
+            let guard = guards.iter().find(|guard| guard.records().first() == partner.as_ref());
+            if let (Some(guard), Some(key)) = (guard, &partner)
+                && self.leased.insert(key.clone())
+            {
+                self.keep(one.0, vec![Op::Unlock(guard.clone())]);
+            } else if partner.is_some_and(|key| !self.leased.contains(&key)) {
+                let (place, look, fetched, plan) = one;
+                let ids = fetched.ids(&look.key);
+                self.end(place, |ops| failed(ops, Some(plan), ids, vec![partner_at_work()]));
+                continue;
+            }
+            kept.push(one);
+        }
+        Ok(kept)
     }
 
     fn keep(&mut self, place: usize, ops: Vec<Op>) {
@@ -411,6 +467,9 @@ fn conflicts(mapping: &Mapping, run_id: Option<i64>, plan: &Plan, left_id: &str,
             ops.push(closed(Some(field.name.clone())));
             continue;
         }
+        if seam::has_bug(Bug::ConflictNotListed) {
+            continue;
+        }
         let shown = |side: Side| decision.values.get(side).as_ref().map(crate::core::drift::shown);
         ops.push(Op::OpenConflict(NewConflict {
             mapping: Arc::clone(&name),
@@ -507,6 +566,10 @@ async fn failure(
         next_attempt_at,
         event_id: change.event_id,
     }));
+    if seam::has_bug(Bug::FailureNotRecorded) {
+        ops.pop();
+    }
+    let next_attempt_at = next_attempt_at.filter(|_| !seam::has_bug(Bug::RetryForgotten));
     Ok(if let Some(not_before) = next_attempt_at {
         ops.push(Op::RetryChange { claim, not_before });
         EventStatus::Queued
@@ -521,7 +584,7 @@ pub(super) fn next_attempt(engine: &Engine, fault: &Fault, attempts: u32) -> Opt
     let limits = engine.limits();
     let wait = match fault.class {
         FailureClass::Transient if attempts < limits.attempts_max => {
-            let jittered = retry::delay(attempts, limits.retry_first, limits.retry_longest, rand::random());
+            let jittered = retry::delay(attempts, limits.retry_first, limits.retry_longest, seam::number());
             fault.retry_after.unwrap_or_default().max(jittered)
         }
         FailureClass::Auth => AUTH_WAIT,

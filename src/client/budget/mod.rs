@@ -22,6 +22,7 @@ use crate::{
         pace::Pace,
         retry,
     },
+    seam::{self, Bug},
 };
 
 /// What a request is made for. The order is the order of going first.
@@ -209,6 +210,9 @@ impl Budget {
 
     /// The whole system rests: nothing more is sent before the time is over.
     pub(super) fn pause(&self, wait: Duration) {
+        if seam::has_bug(Bug::RestIgnored) {
+            return;
+        }
         let until = Instant::now() + wait.min(retry::WAIT_MAX);
         let mut state = self.state();
         state.paused_until = state.paused_until.max(Some(until));
@@ -341,7 +345,7 @@ impl State {
         } else {
             limit
         };
-        self.in_flight < limit
+        self.in_flight < limit || seam::has_bug(Bug::ConcurrencyIgnored)
     }
 
     /// Gives free places to those who wait, in the order of the roads.

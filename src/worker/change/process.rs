@@ -60,7 +60,7 @@ pub(super) async fn process(
     } else {
         Road::Manual
     };
-    let work = record::sync(engine, &mapping, &change.key, road, run_id);
+    let work = record::sync(engine, &mapping, &change.key, change.guard.records(), (road, run_id));
     let synced = match tokio::time::timeout(limits.change_time_max, work).await {
         Ok(synced) => synced?,
         Err(_) => record::timed_out(limits.change_time_max),
