@@ -122,8 +122,6 @@ pub enum Bug {
     ConcurrencyIgnored,
     /// The outcomes of a batch are given to the wrong records.
     OutcomesSwapped,
-    /// A record is changed by what a listing said some time ago.
-    ListingBelieved,
     /// A listing that did not come to its end counts as complete.
     ShortListingBelieved,
     /// A record that is gone is not marked as missing.
@@ -168,7 +166,6 @@ impl Bug {
         Self::RestIgnored,
         Self::ConcurrencyIgnored,
         Self::OutcomesSwapped,
-        Self::ListingBelieved,
         Self::ShortListingBelieved,
         Self::MissingNotMarked,
         Self::HalfPlan,

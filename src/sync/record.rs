@@ -160,7 +160,7 @@ async fn read(
 /// Whether a plan says more than a listing may say.
 fn is_stale(fetched: &Fetched, plan: &Plan) -> bool {
     let changes = plan.writes.iter().any(|write| write.kind != WriteKind::Create);
-    fetched.is_listed && !seam::has_bug(Bug::ListingBelieved) && (changes || plan.conflicts().next().is_some())
+    fetched.is_listed && (changes || plan.conflicts().next().is_some())
 }
 
 /// The same record, with its partners as listed, to be read anew.

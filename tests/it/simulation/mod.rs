@@ -10,6 +10,7 @@ mod story;
 mod world;
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     sync::{
         Mutex,
@@ -28,6 +29,14 @@ const NIGHTLY: u64 = 50_000;
 
 fn number(name: &str) -> Option<u64> {
     text(name)?.parse().ok()
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "figures, and the history of a seed, for whoever runs it with --nocapture"
+)]
+fn tell(what: &str) {
+    println!("{what}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests have no settings")]
@@ -94,7 +103,9 @@ fn play_all(from: u64, seeds: u64, bug: Option<Bug>, enough: usize) -> Vec<(u64,
     let (edits, crashes, steps) = sums.into_inner().unwrap();
     let played = next.into_inner().min(from + seeds) - from;
     let took = started.elapsed().as_secs_f32();
-    println!("{played} seeds in {took:.1} s: {edits} edits, {crashes} crashes, {steps} steps");
+    tell(&format!(
+        "{played} seeds in {took:.1} s: {edits} edits, {crashes} crashes, {steps} steps"
+    ));
     let mut broken = broken.into_inner().unwrap();
     broken.sort_by_key(|(seed, _)| *seed);
     broken
@@ -113,7 +124,7 @@ fn every_promise_holds_in_every_simulated_history() {
     let mut said = String::new();
     for (seed, told) in &broken {
         if !told.log.is_empty() {
-            println!("{}", told.log);
+            tell(&told.log);
         }
         let _cannot_fail = write!(
             said,
@@ -125,23 +136,44 @@ fn every_promise_holds_in_every_simulated_history() {
     assert!(broken.is_empty(), "{said}");
 }
 
-/// Within how many seeds each planted bug has to be found.
-const FOUND_WITHIN: u64 = 400;
+/// Within how many seeds each planted bug has to be found: with every commit, and in a night.
+const FOUND_WITHIN: (u64, u64) = (400, 20_000);
+
+/// The seeds that showed each bug last (`tests/data/planted.txt`), where the search begins; none for a bug that is hard to see
+/// and searched for at night alone.
+fn shown_by() -> BTreeMap<String, Option<u64>> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/planted.txt");
+    let text = std::fs::read_to_string(path).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let pair = |line: &str| {
+        let (bug, seed) = line.split_once(' ').unwrap();
+        (bug.to_owned(), seed.parse().ok())
+    };
+    lines.map(pair).collect()
+}
 
 /// Without it a quiet simulation would prove nothing.
 #[test]
 fn every_planted_bug_is_found() {
-    let only = text("SYNCLINE_SIM_BUG");
+    let (only, is_nightly) = (text("SYNCLINE_SIM_BUG"), number("SYNCLINE_NIGHTLY_SECONDS").is_some());
+    let within = if is_nightly { FOUND_WITHIN.1 } else { FOUND_WITHIN.0 };
+    let shown_by = shown_by();
     let mut missed = Vec::new();
     for bug in Bug::ALL {
-        if only.as_ref().is_some_and(|only| *only != format!("{bug:?}")) {
+        let name = format!("{bug:?}");
+        let is_meant = only.as_ref().is_none_or(|only| *only == name);
+        let first = shown_by.get(&name).copied().unwrap_or(Some(0));
+        if !is_meant || (first.is_none() && !is_nightly && only.is_none()) {
             continue;
         }
-        let broken = play_all(0, FOUND_WITHIN, Some(*bug), 1);
-        match broken.first() {
-            Some((seed, told)) => println!("{bug:?}: seed {seed}: {}", told.violations[0]),
+        let mut found = play_all(first.unwrap_or_default(), 1, Some(*bug), 1);
+        if found.is_empty() {
+            found = play_all(0, within, Some(*bug), 1);
+        }
+        match found.first() {
+            Some((seed, told)) => tell(&format!("{name} {seed}: {}", told.violations[0])),
             None => missed.push(*bug),
         }
     }
-    assert_eq!(missed, [], "these bugs were not found within {FOUND_WITHIN} seeds");
+    assert_eq!(missed, [], "these bugs were not found within {within} seeds");
 }
