@@ -19,6 +19,8 @@ pub mod catalog;
 
 pub mod store;
 
+pub mod report;
+
 pub mod server;
 
 pub mod cli;

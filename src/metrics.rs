@@ -385,7 +385,36 @@ fn saturated(count: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    /// Names as the registry gets them, with the unit it adds.
+    fn registered() -> BTreeSet<String> {
+        let code = include_str!("metrics.rs").split("#[cfg(test)]").next().unwrap();
+        let calls = code.split("registry.register").skip(1);
+        calls
+            .map(|call| {
+                let name = call.split('"').nth(1).unwrap();
+                let unit = if call.starts_with("_with_unit") { "_seconds" } else { "" };
+                format!("{name}{unit}")
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_metric_stands_in_the_operations_guide_and_no_other() {
+        let guide = include_str!("../docs/operations.md");
+        let named = guide.split("`syncline_").skip(1).map(|rest| {
+            let end = rest
+                .find(|c: char| !c.is_ascii_lowercase() && c != '_')
+                .unwrap_or(rest.len());
+            let name = rest.get(..end).unwrap_or_default();
+            let bare = name.strip_suffix("_total").or_else(|| name.strip_suffix("_info"));
+            bare.unwrap_or(name).to_owned()
+        });
+        assert_eq!(named.collect::<BTreeSet<_>>(), registered());
+    }
 
     #[test]
     fn what_was_counted_is_encoded_with_its_labels() {

@@ -51,11 +51,16 @@ pub fn start(log: &Log) -> Result<(), Error> {
     Ok(())
 }
 
+/// The scheduler tells of its own insides at `info`; whoever wants that names it in the level.
+const QUIET: &str = "tokio_cron_scheduler=warn";
+
 fn filter(level: &str) -> Result<EnvFilter, Error> {
-    EnvFilter::builder().parse(level).map_err(|source| Error::Filter {
-        filter: level.to_owned(),
-        source,
-    })
+    EnvFilter::builder()
+        .parse(format!("{QUIET},{level}"))
+        .map_err(|source| Error::Filter {
+            filter: level.to_owned(),
+            source,
+        })
 }
 
 fn json<W>(level: &str, writer: W) -> Result<impl Subscriber + Send + Sync + use<W>, Error>

@@ -26,6 +26,10 @@ use clap::Parser as _;
 
 use report::Report;
 
+/// As in the product, and for the floors too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measure Syncline against floors of the same work
 #[derive(Debug, clap::Parser)]
 pub struct Args {
@@ -69,6 +73,8 @@ pub enum Group {
     Latency,
     /// Start-up and idle memory.
     Start,
+    /// Drift reports as files.
+    Export,
 }
 
 impl Args {

@@ -6,10 +6,10 @@ use zeroize::Zeroizing;
 use super::{
     Exit,
     context::Context,
-    error::Result,
+    error::{Error, Result},
     output::{complain, print},
 };
-use crate::settings;
+use crate::{core::problem::nearest, settings};
 
 /// Settings: show them, or make a data key.
 #[derive(Debug, clap::Args)]
@@ -47,7 +47,15 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
 
 fn show(context: &Context, prefix: &str) -> Result {
     let (mut entries, problems) = settings::entries(&context.source);
+    let near = nearest(prefix, entries.iter().map(|entry| entry.key.as_str())).map(ToOwned::to_owned);
     entries.retain(|entry| entry.key.starts_with(prefix));
+    if entries.is_empty() && !prefix.is_empty() {
+        let error = Error::usage(format!("no setting begins with `{prefix}`"));
+        return Err(match near {
+            Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+            None => error.with_hint("`syncline config show` lists every setting"),
+        });
+    }
     context.output.rows(&["key", "value", "from"], &entries, |entry| {
         vec![entry.key.clone(), entry.value.clone(), entry.origin.to_string()]
     })?;

@@ -5,13 +5,14 @@ use clap::Subcommand;
 use super::{
     Exit,
     context::{Context, block_on},
-    error::Result,
-    list::{Rows, decide, look, maybe, time, told},
+    error::{Error, Result},
+    list::{Rows, check_mapping, decide, found, look, maybe, time, told},
 };
 use crate::{
     core::status::{ConflictStatus, Role, Side},
     server::{api::conflict::View, decision},
-    store::conflict::ConflictFilter,
+    settings::Settings,
+    store::{Store, conflict::ConflictFilter},
 };
 
 /// Conflicts: fields that both sides changed, where a person decides.
@@ -21,7 +22,7 @@ use crate::{
     after_help = "\
 Examples:
   syncline conflicts                       open ones, both values side by side
-  syncline conflicts resolve 5 left        the left value counts; written at once by the daemon
+  syncline conflicts resolve 5 erp         the value in erp counts; written at once by the daemon
   syncline conflicts ignore 5              both stay as they are until a side changes again"
 )]
 pub struct Args {
@@ -46,8 +47,8 @@ enum Action {
     Resolve {
         /// Its id
         id: i64,
-        /// The side whose value counts: left or right
-        winner: Side,
+        /// The side whose value counts: the name of its system, or left or right
+        winner: String,
     },
     /// Leave both as they are until a side changes again
     Ignore {
@@ -61,8 +62,9 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
         match &args.action {
             None => list(context, args).await,
             Some(Action::Resolve { id, winner }) => {
-                let (store, _) = decide(context).await?;
-                let outcome = decision::resolve_conflict(&store, *id, *winner, &context.actor()).await?;
+                let (store, settings) = decide(context).await?;
+                let side = side(context, &settings, &store, *id, winner).await?;
+                let outcome = decision::resolve_conflict(&store, *id, side, &context.actor()).await?;
                 told(
                     context,
                     outcome,
@@ -79,6 +81,29 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
     })
 }
 
+/// The side that is meant by `left`, `right` or the name of a system.
+async fn side(context: &Context, settings: &Settings, store: &Store, id: i64, winner: &str) -> Result<Side> {
+    if let Ok(side) = winner.parse() {
+        return Ok(side);
+    }
+    let conflict = found(store.conflict(id).await?, &format!("conflict {id}"))?;
+    let loaded = context.loaded(settings);
+    let Some(mapping) = loaded.catalog.mappings.get(&*conflict.mapping) else {
+        return Err(Error::usage(format!("`{winner}` is neither `left` nor `right`")));
+    };
+    let system = |side: Side| mapping.end(side).system.as_str();
+    let named = [Side::Left, Side::Right]
+        .into_iter()
+        .find(|side| system(*side) == winner);
+    named.ok_or_else(|| {
+        Error::usage(format!("mapping `{}` has no system `{winner}`", mapping.name)).with_hint(format!(
+            "it is between `{}` (left) and `{}` (right)",
+            system(Side::Left),
+            system(Side::Right)
+        ))
+    })
+}
+
 async fn list(context: &Context, args: &Args) -> Result {
     let filter = ConflictFilter {
         mapping: args.mapping.clone(),
@@ -86,6 +111,7 @@ async fn list(context: &Context, args: &Args) -> Result {
         record_id: args.record.clone(),
     };
     let conflicts = look(context).await?.conflicts(&filter, args.rows.page()).await?;
+    check_mapping(context, args.mapping.as_deref(), conflicts.is_empty())?;
     // Whoever may read the settings and the key of the store may see what is in it.
     let views: Vec<View> = conflicts
         .into_iter()

@@ -11,7 +11,7 @@ use crate::{
     catalog::{diagnostic, load::Catalog},
     clock::Clock,
     settings::{self, Problem, Reference, Settings, Source, Variables},
-    store::{Access, Keys, Options, Store, key},
+    store::{Access, Keys, Options, Store, key, presence::command_name},
 };
 
 /// What a command works with.
@@ -95,10 +95,9 @@ impl Context {
     /// Opens our own data.
     pub async fn store(&self, settings: &Settings, access: Access) -> Result<Store> {
         let url = settings.store.url.read(&settings.variables)?;
-        // A daemon of this node that starts or stops must not take a command's runs and leases for its own.
         let node = match access {
             Access::Daemon => settings.node_name(),
-            Access::Shared | Access::Read => format!("{}-cli", settings.node_name()),
+            Access::Shared | Access::Read => command_name(&settings.node_name()),
         };
         let options = Options {
             node,

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
+use chrono::TimeDelta;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -10,6 +11,7 @@ use crate::{
     catalog::load::Catalog,
     clock::Clock,
     core::{
+        breaker,
         value::{Map, Value},
         webhook::Secret,
     },
@@ -18,7 +20,7 @@ use crate::{
     settings::{self, Settings},
     store::{Store, prune::Retention},
     sync::Engine,
-    worker::{Signs, assembly, change, pause::Pauses, recover, schedule},
+    worker::{Signs, assembly, change, pause::Pauses, quota, recover, schedule},
 };
 
 /// How often the queue and the rotation dates are looked at for the metrics.
@@ -121,8 +123,9 @@ impl Daemon {
         self.closing.cancel();
         joined(self.server).await;
         self.app.finish().await;
+        quota::give_back(&self.engine).await;
         let store = self.engine.store();
-        if let Err(error) = store.close_crashed_runs(store.node()).await {
+        if let Err(error) = store.close_crashed_runs(store.node(), recover::CUT_OFF).await {
             tracing::warn!(%error, "runs that were given up stay open until the next start");
         }
         store.close().await;
@@ -169,6 +172,7 @@ fn work_limits(limits: &settings::Limits) -> change::Limits {
         in_flight: limits.in_flight_max,
         lease: limits.lease.duration(),
         grace: limits.shutdown_grace.duration(),
+        change_time_max: limits.change_time_max.duration(),
         ..change::Limits::default()
     }
 }
@@ -187,8 +191,11 @@ async fn serve(
         request_timeout: server.request_timeout.duration(),
         shutdown_grace: settings.limits.shutdown_grace.duration(),
         connections_max: server.connections_max,
+        keep_alive_timeout: server.keep_alive_timeout.duration(),
+        write_stall_timeout: server.write_timeout.duration(),
+        header_bytes_max: server.head_bytes_max,
+        headers_max: server.headers_max,
         body_bytes_max: server.webhook_body_bytes_max.max(server.api_body_bytes_max),
-        ..listen::Limits::default()
     };
     if let Err(error) = listen::serve(listener, server::router(app), limits, closing).await {
         tracing::error!(%error, "the server broke off");
@@ -202,15 +209,16 @@ async fn observe(app: App, engine: Engine, signs: Signs, shutdown: CancellationT
         app.observe().await;
         for (name, system) in engine.systems() {
             let usage = system.usage();
-            let circuit = if usage.is_circuit_open {
-                Circuit::Open
-            } else {
-                Circuit::Closed
+            let circuit = match usage.circuit {
+                breaker::Circuit::Closed => Circuit::Closed,
+                breaker::Circuit::HalfOpen => Circuit::HalfOpen,
+                breaker::Circuit::Open { .. } => Circuit::Open,
             };
             signs
                 .metrics
                 .set_budget(name, usage.in_flight.into(), usage.daily_used, circuit);
         }
+        app.set_pauses(pauses(&engine, &signs));
         for mapping in engine.mappings() {
             let is_paused = signs.pauses.is_paused(&mapping.name);
             signs.metrics.set_paused(&mapping.name, is_paused);
@@ -223,6 +231,18 @@ async fn observe(app: App, engine: Engine, signs: Signs, shutdown: CancellationT
             () = shutdown.cancelled() => {}
         }
     }
+}
+
+/// The mappings that rest, for those who ask for the systems.
+fn pauses(engine: &Engine, signs: &Signs) -> Vec<server::Pause> {
+    let now = engine.clock().now();
+    let all = signs.pauses.all().into_iter();
+    all.map(|paused| server::Pause {
+        mapping: paused.mapping,
+        reason: paused.reason,
+        since: now - TimeDelta::from_std(paused.lasts).unwrap_or_default(),
+    })
+    .collect()
 }
 
 /// The metrics of drift are those of the last reconciliation, also when that was before the start.

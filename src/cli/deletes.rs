@@ -4,7 +4,7 @@ use super::{
     context::{Context, block_on},
     error::Result,
     links,
-    list::{Rows, look},
+    list::{Rows, check_mapping, look},
 };
 use crate::server::api::link::View;
 
@@ -15,7 +15,9 @@ Examples:
   syncline deletes
   syncline deletes --mapping customer-account
 
-A record that reappears leaves the list by itself. `syncline links end ID` accepts that one is gone and keeps the other.")]
+A record that reappears leaves the list by itself. `syncline links end ID` parts the pair and
+touches neither system; the record that is left then counts as a new one, and gets a new partner
+where the mapping creates them.")]
 pub struct Args {
     /// Of this mapping
     #[arg(long)]
@@ -30,6 +32,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
             .await?
             .pending_deletes(args.mapping.as_deref(), args.rows.page())
             .await?;
+        check_mapping(context, args.mapping.as_deref(), pending.is_empty())?;
         links::rows(context, pending.into_iter().map(View::from).collect())
     })
 }

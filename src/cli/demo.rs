@@ -72,6 +72,22 @@ const FILES: &[(&str, &str)] = &[
     ("config/default.toml", include_str!("../../config/default.toml")),
 ];
 
+/// What to look at when the story is told, and what it shows.
+const COMMANDS: &[(&str, &str)] = &[
+    ("runs", "what was done"),
+    ("drift", "the reports; `drift ID` shows every difference of one"),
+    ("conflicts", "both values side by side"),
+    ("conflicts resolve 1 erp", "decide one"),
+    ("deletes", "pairs whose one record is gone"),
+    ("failures", "what is left; `failures show ID` says what to do"),
+    ("doctor", "is everything well?"),
+];
+
+/// This program as it was called, so that a command can be copied: it need not be on the path.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "syncline".to_owned())
+}
+
 /// The secret of the ERP's webhooks in the demo.
 const ERP_HOOK: &str = "sandbox-erp-webhook-secret";
 /// The secret of the CRM's webhooks in the demo.
@@ -89,8 +105,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result {
     ));
     let temporary;
     let folder = if let Some(folder) = &args.folder {
-        fs::create_dir_all(folder)?;
-        folder.clone()
+        own_folder(folder)?
     } else {
         temporary = tempfile::Builder::new().prefix("syncline-demo-").tempdir()?;
         temporary.path().to_path_buf()
@@ -102,6 +117,22 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result {
     }
     story.end().await;
     told.map(|()| Exit::Done)
+}
+
+/// The folder that was asked for, by its whole path, so that commands work from any other folder too.
+fn own_folder(folder: &Path) -> Result<PathBuf> {
+    let shown = folder.display();
+    let made = fs::create_dir_all(folder).and_then(|()| fs::canonicalize(folder));
+    let whole = made.map_err(|error| {
+        Error::failed(format!("the folder `{shown}` cannot be made: {error}")).with_hint("name another --folder")
+    })?;
+    if whole.join("syncline.db").exists() {
+        let error = Error::failed(format!(
+            "`{shown}` has the database of an earlier demo, whose systems are gone"
+        ));
+        return Err(error.with_hint("remove that folder, or name another --folder"));
+    }
+    Ok(whole)
 }
 
 struct Story {
@@ -293,8 +324,10 @@ impl Story {
         }
         let done = report.counters;
         out.line(format!(
-            "\n   Repaired: {} records written, {} conflicts left to a person, {} failed",
-            done.updated, done.conflicts, done.failed
+            "\n   Repaired: {} records written, {} conflicts left to a person, {} refused",
+            done.updated,
+            done.conflicts,
+            done.failed.saturating_sub(done.conflicts)
         ))?;
         Ok(())
     }
@@ -342,9 +375,18 @@ impl Story {
             self.daemon.address
         ))?;
         out.line("and try, in another terminal:")?;
-        for command in ["runs", "drift", "conflicts", "failures"] {
-            out.line(format!("   syncline --config-dir {config} {command}"))?;
+        let syncline = program();
+        for (command, what) in COMMANDS {
+            out.line(format!("   {syncline} --config-dir {config} {command:<30} {what}"))?;
         }
+        out.line("Change something yourself, and see it arrive:")?;
+        out.line(format!(
+            "   curl -X POST {}/_sandbox/edit -d '{{\"op\":\"patch\",\"object\":\"customer\",\"id\":\"1\",\"fields\":{{\"name\":\"A new name\"}}}}'",
+            self.systems.erp.base_url()
+        ))?;
+        out.line(format!(
+            "   {syncline} --config-dir {config} plan customer-account --record erp:1"
+        ))?;
         out.line("Ctrl-C ends it.")?;
         tokio::signal::ctrl_c().await?;
         Ok(())

@@ -6,7 +6,7 @@ use super::{
     Exit,
     context::{Context, block_on},
     error::Result,
-    list::{Rows, decide, found, look, maybe, maybe_time, time, told},
+    list::{Rows, check_mapping, decide, found, look, maybe, maybe_time, time, told},
 };
 use crate::{
     core::status::{FailureClass, FailureStatus, Stage},
@@ -141,6 +141,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
 async fn list(context: &Context, args: &Args) -> Result {
     let filter = args.filter.selection().filter();
     let failures = look(context).await?.failures(&filter, args.rows.page()).await?;
+    check_mapping(context, filter.mapping.as_deref(), failures.is_empty())?;
     let views: Vec<View> = failures.into_iter().map(View::from).collect();
     let head = [
         "id", "mapping", "record", "class", "stage", "status", "tries", "last", "next try", "code", "message",

@@ -1,14 +1,17 @@
 //! What lists have in common: how many rows, and how times and nothing are shown.
 
+use std::path::Path;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
     context::Context,
     error::{Error, Result},
+    project::unknown,
 };
 use crate::{
     server::decision::Outcome,
-    settings::Settings,
+    settings::{self, Settings},
     store::{Access, Page, Store},
 };
 
@@ -51,6 +54,29 @@ pub(super) fn maybe<T: ToString>(value: Option<T>) -> String {
 pub(super) async fn look(context: &Context) -> Result<Store> {
     let settings = context.settings()?;
     context.store(&settings, Access::Read).await
+}
+
+/// Ends a command that found nothing of a mapping which is not there: an empty list would say that all is well. What is kept
+/// about a mapping that was taken away since is still shown.
+pub(super) fn check_mapping(context: &Context, mapping: Option<&str>, is_empty: bool) -> Result<()> {
+    let Some(name) = mapping.filter(|_| is_empty) else {
+        return Ok(());
+    };
+    let (entries, _) = settings::entries(&context.source);
+    let folder = entries.iter().find(|entry| entry.key == "folders.mappings");
+    let files = folder.map(|folder| Path::new(&folder.value).read_dir());
+    let known: Vec<String> = files
+        .into_iter()
+        .flatten()
+        .flatten()
+        .flatten()
+        .filter_map(|file| Some(file.file_name().to_str()?.strip_suffix(".yaml")?.to_owned()))
+        .filter(|name| name.strip_suffix(".test").is_none())
+        .collect();
+    if known.iter().any(|known| known == name) {
+        return Ok(());
+    }
+    Err(unknown("mapping", name, known.iter().map(String::as_str)))
 }
 
 /// Opens the store for a decision, beside a daemon that may be running.

@@ -100,6 +100,22 @@ impl Output {
         self.line(table.trim_fmt())
     }
 
+    /// Aligned columns without a head, for people; cells may have several lines.
+    pub fn aligned(self, rows: &[Vec<String>]) -> io::Result<()> {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_content_arrangement(if io::stdout().is_terminal() {
+            ContentArrangement::Dynamic
+        } else {
+            ContentArrangement::Disabled
+        });
+        for row in rows {
+            let lines = |cell: &String| cell.lines().map(harmless).collect::<Vec<_>>().join("\n");
+            table.add_row(row.iter().map(lines));
+        }
+        self.line(table.trim_fmt())
+    }
+
     /// Pairs of name and value, aligned: one record for people.
     pub fn fields<T: Serialize>(self, record: &T, fields: &[(&str, String)]) -> io::Result<()> {
         if self.is_json() {

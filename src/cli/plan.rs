@@ -1,5 +1,7 @@
 //! `syncline plan`: the dry run, through the planner that the daemon uses.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{
@@ -8,7 +10,7 @@ use super::{
     decided,
     error::{Error, Result},
     list::maybe,
-    progress,
+    output, progress,
     reconcile::{Numbers, next_steps},
     work::{RecordArg, Work},
 };
@@ -16,12 +18,12 @@ use crate::{
     client::Road,
     core::{
         mapping::Mapping,
-        status::{Role, RunKind, Situation, Trigger},
+        status::{Cause, Role, RunKind, Situation, Trigger},
     },
     server::api::drift::View,
-    store::{Page, drift::DriftFilter},
+    store::{Page, Store, drift::DriftFilter, link::LinkFilter},
     sync::{
-        reconcile::{Report, Request},
+        reconcile::{self, Report, Request},
         record,
     },
 };
@@ -31,7 +33,8 @@ use crate::{
 #[command(after_help = "\
 Examples:
   syncline plan customer-account --record erp:7    one record, field by field, with the reason of every decision
-  syncline plan customer-account                   everything: both systems are compared, nothing is repaired
+  syncline plan customer-account                   everything: both systems are compared, nothing is repaired; after a
+                                                   change to the mapping: what it would do to how many records
   syncline plan customer-account --json | jq .summary
 
 The comparison of everything is kept as a report-only run with its drift report; `syncline drift ID` shows all of it.")]
@@ -52,6 +55,10 @@ struct Whole {
     #[serde(flatten)]
     numbers: Numbers,
     situations: Vec<Line>,
+    /// Of fields whose definition has changed, the pairs that differ under the new one.
+    mapping_changed: BTreeMap<String, u64>,
+    /// Why a reconciliation would repair nothing until a person says so.
+    held: Option<String>,
     items: Vec<View>,
 }
 
@@ -81,14 +88,14 @@ async fn one(context: &Context, work: &Work, args: &Args, wanted: &RecordArg) ->
     let planned = Box::pin(record::plan(&work.engine, &mapping, side, id, Road::Manual))
         .await
         .map_err(super::sync::told)?;
-    if planned.plan.situation == Situation::Gone && planned.synced_at.is_none() {
+    if planned.plan.situation == Situation::Gone && planned.pair.synced_at.is_none() {
         let end = mapping.end(side);
         return Err(
             Error::failed(format!("there is no {} `{id}` in {}", end.object, end.system))
                 .with_hint("an id is written as the system itself writes it, `CRM-000123` rather than `123`"),
         );
     }
-    let (left, right) = (planned.ids.left.as_deref(), planned.ids.right.as_deref());
+    let (left, right) = (planned.pair.ids.left.as_deref(), planned.pair.ids.right.as_deref());
     decided::View::of(&mapping, &planned.plan, left, right).show(context, true)?;
     context.output.talk("nothing was written: this was a dry run");
     Ok(Exit::Done)
@@ -108,13 +115,39 @@ async fn everything(context: &Context, work: &Work, args: &Args) -> Result {
         .await?;
     // Whoever may read the settings and the key of the store may see what is in it.
     let items = found.into_iter().map(|item| View::of(item, Role::Admin)).collect();
+    let linked = LinkFilter {
+        mapping: Some(mapping.name.clone()),
+        status: None,
+    };
     let whole = Whole {
         numbers: Numbers::of(&mapping, &report),
         situations: situations(&mapping, &report),
+        mapping_changed: mapping_changed(store, &report).await?,
+        held: reconcile::would_hold(&mapping, &report.summary, store.link_count(&linked).await?),
         items,
     };
     show(context, &mapping, &report, &whole)?;
     Ok(Exit::Done)
+}
+
+/// Counts what the new definitions of fields bring up.
+async fn mapping_changed(store: &Store, report: &Report) -> Result<BTreeMap<String, u64>> {
+    let mut counts = BTreeMap::new();
+    if !report.summary.causes.contains_key(&Cause::MappingChanged) {
+        return Ok(counts);
+    }
+    for field in report.summary.fields.keys() {
+        let filter = DriftFilter {
+            cause: Some(Cause::MappingChanged),
+            field: Some(field.clone()),
+            ..DriftFilter::default()
+        };
+        let count = store.drift_count(report.run_id, &filter).await?;
+        if count > 0 {
+            counts.insert(field.clone(), count);
+        }
+    }
+    Ok(counts)
 }
 
 fn situations(mapping: &Mapping, report: &Report) -> Vec<Line> {
@@ -152,6 +185,33 @@ fn action(mapping: &Mapping, situation: Situation) -> &'static str {
     }
 }
 
+/// What a reconciliation with this mapping would write, and whether it would be let loose.
+fn consequences(context: &Context, mapping: &Mapping, report: &Report, whole: &Whole) -> Result<()> {
+    let (out, planned) = (context.output, report.summary.planned);
+    out.line("")?;
+    out.line(format!(
+        "a reconciliation would create {}, change {} and delete {}",
+        count(planned.creates, "record"),
+        count(planned.updates, "record"),
+        count(planned.deletes, "record")
+    ))?;
+    for (field, pairs) in &whole.mapping_changed {
+        let name = &mapping.name;
+        out.line(format!(
+            "  `{field}` has a new definition in `{name}`: {} differ under it",
+            count(*pairs, "pair")
+        ))?;
+    }
+    if let Some(held) = &whole.held {
+        out.line(format!("it would be held: {held}"))?;
+    }
+    Ok(())
+}
+
+fn count(number: u64, what: &str) -> String {
+    output::count(usize::try_from(number).unwrap_or(usize::MAX), what)
+}
+
 fn show(context: &Context, mapping: &Mapping, report: &Report, whole: &Whole) -> Result<()> {
     let out = context.output;
     out.json(whole)?;
@@ -170,6 +230,7 @@ fn show(context: &Context, mapping: &Mapping, report: &Report, whole: &Whole) ->
             ]
         },
     )?;
+    consequences(context, mapping, report, whole)?;
     if !whole.items.is_empty() {
         let head = [
             "situation",

@@ -7,7 +7,7 @@ use super::{
     Exit,
     context::{Context, block_on},
     error::{Error, Result},
-    list::{Rows, decide, found, look, maybe, maybe_time, time, told},
+    list::{Rows, check_mapping, decide, found, look, maybe, maybe_time, time, told},
     progress,
     reconcile::told as told_of,
     work::Work,
@@ -120,6 +120,7 @@ async fn list(context: &Context, args: &Args) -> Result {
         since: None,
     };
     let runs = look(context).await?.runs(&filter, args.rows.page()).await?;
+    check_mapping(context, args.mapping.as_deref(), runs.is_empty())?;
     let views: Vec<View> = runs.into_iter().map(View::from).collect();
     let head = [
         "id", "kind", "mapping", "status", "started", "read", "linked", "created", "updated", "failed", "note",

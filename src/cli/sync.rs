@@ -86,7 +86,7 @@ async fn one(context: &Context, work: &Work, args: &Args, wanted: &RecordArg) ->
         };
         return Err(faults.first().map_or_else(|| Error::failed("it failed"), of_fault));
     };
-    if plan.situation == Situation::Gone && synced.ids.0.is_none() != synced.ids.1.is_none() {
+    if plan.situation == Situation::Gone && synced.pair.ids.left.is_none() != synced.pair.ids.right.is_none() {
         let end = mapping.end(side);
         return Err(Error::failed(format!(
             "there is no {} `{id}` in {}",
@@ -97,8 +97,8 @@ async fn one(context: &Context, work: &Work, args: &Args, wanted: &RecordArg) ->
         Ending::Failed(faults) => faults.first(),
         _ => None,
     };
-    decided::View::of(&mapping, plan, synced.ids.0.as_deref(), synced.ids.1.as_deref())
-        .show(context, failed.is_some())?;
+    let ids = &synced.pair.ids;
+    decided::View::of(&mapping, plan, ids.left.as_deref(), ids.right.as_deref()).show(context, failed.is_some())?;
     match (failed, &synced.ending) {
         (Some(fault), _) => {
             // A fault of the plan itself was shown with it.

@@ -53,6 +53,11 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
     }
     let broken = broken(context, &survey, &names)?;
     context.output.line(tally.closing())?;
+    if broken > 0 {
+        context
+            .output
+            .talk("hint: what is wrong above keeps other cases from being run");
+    }
     if tally.cases == 0 && broken == 0 {
         context
             .output

@@ -14,7 +14,7 @@ use crate::{
     settings::Settings,
     store::{self, Access, Store},
     sync::Engine,
-    worker::assembly,
+    worker::{assembly, quota, recover},
 };
 
 /// A project that can work.
@@ -37,6 +37,12 @@ impl Work {
         let engine = assembly::engine(&settings, &catalog, store, context.clock.clone()).map_err(|error| {
             Error::from(error).with_hint("`syncline doctor` shows which secrets and settings of systems are missing")
         })?;
+        let cut_off = recover::recover_commands(engine.store()).await?;
+        if cut_off.runs > 0 {
+            context.output.talk(
+                "an earlier command was ended in the middle: its run is closed as failed, `syncline runs` shows it",
+            );
+        }
         let order = catalog.in_order().cloned().collect();
         Ok(Self {
             engine,
@@ -61,6 +67,7 @@ impl Work {
 
     /// Gives everything back.
     pub(super) async fn close(self) {
+        quota::give_back(&self.engine).await;
         self.engine.store().close().await;
     }
 }

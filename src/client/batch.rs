@@ -10,7 +10,8 @@ use super::{
     budget::Road,
     exchange::{Errand, Refused},
     redact,
-    system::{Inner, Outcome, System, WriteFault, Written},
+    system::{Inner, System},
+    write::{Outcome, WriteFault, Written},
 };
 use crate::core::{
     connector::{Batch, Object, answer::Purpose, call::Subject},
@@ -117,7 +118,7 @@ impl System {
         let mut singles: Vec<BoxFuture<'_, (usize, Result<Written, WriteFault>)>> = Vec::with_capacity(alone.len());
         for index in alone {
             if let Some(item) = items.get(index).copied() {
-                singles.push(async move { (index, self.write_one(object, kind, item).await) }.boxed());
+                singles.push(async move { (index, self.write_one(object, kind, item, road).await) }.boxed());
             }
         }
         let mut singles = stream::iter(singles).buffer_unordered(SINGLES_IN_FLIGHT);
@@ -130,12 +131,18 @@ impl System {
             .collect()
     }
 
-    async fn write_one(&self, object: &str, kind: WriteKind, item: BatchItem<'_>) -> Result<Written, WriteFault> {
+    async fn write_one(
+        &self,
+        object: &str,
+        kind: WriteKind,
+        item: BatchItem<'_>,
+        road: Road,
+    ) -> Result<Written, WriteFault> {
         match kind {
-            WriteKind::Create => self.create(object, item.fields, item.key).await,
+            WriteKind::Create => self.create(object, item.fields, item.key, road).await,
             WriteKind::Update | WriteKind::Delete => {
                 let id = item.id.unwrap_or_default();
-                self.update(object, id, item.fields, item.version, item.key).await
+                self.update(object, id, item.fields, item.version, item.key, road).await
             }
         }
     }

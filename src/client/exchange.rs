@@ -9,9 +9,9 @@ use super::{
     auth::{Authenticator, Renewed},
     budget::{Budget, Permit, Road},
     meter,
-    system::Outcome,
     transport::{Raw, SendError, Transport},
     verdict::{self, End},
+    write::Outcome,
 };
 use crate::{
     clock::Clock,
@@ -30,8 +30,6 @@ use crate::{
     seam,
 };
 
-/// How often one call is sent at most.
-const ATTEMPTS_MAX: u32 = 4;
 /// The first wait between two attempts.
 const BACKOFF_BASE: Duration = Duration::from_millis(200);
 /// The longest wait between two attempts that the other side did not ask for.
@@ -48,6 +46,10 @@ pub(super) struct Exchange {
     pub(super) budget: Arc<Budget>,
     pub(super) auth: Authenticator,
     pub(super) clock: Clock,
+    /// How often one call is sent at most.
+    pub(super) attempts_max: u32,
+    /// Lists and maps within one another in an answer.
+    pub(super) depth_max: usize,
 }
 
 /// What a call is for.
@@ -58,6 +60,16 @@ pub(super) struct Errand<'a> {
     pub(super) road: Road,
     /// Where a list of records is that must not be built as a tree.
     pub(super) records: Option<&'a Path>,
+}
+
+/// What a request to a token endpoint is about, in place of an object.
+const TOKEN: &str = "token";
+
+impl Errand<'_> {
+    /// Whether it asks a token endpoint, which may be another server than the system.
+    pub(super) fn is_for_a_token(&self) -> bool {
+        self.purpose == Purpose::Login && self.object == TOKEN
+    }
 }
 
 /// An answer that is what was asked for.
@@ -127,7 +139,7 @@ impl Exchange {
     pub(super) async fn ask_for_token(&self, call: &Call, road: Road) -> Result<Raw, Refused> {
         let errand = Errand {
             purpose: Purpose::Login,
-            object: "token",
+            object: TOKEN,
             road,
             records: None,
         };
@@ -152,7 +164,7 @@ impl Exchange {
         refused: Refused,
     ) -> Result<(), Refused> {
         attempts.is_uncertain |= refused.outcome == Outcome::Unknown;
-        if attempts.count >= ATTEMPTS_MAX || wait > errand.road.patience() || !self.budget.may_retry() {
+        if attempts.count >= self.attempts_max || wait > errand.road.patience() || !self.budget.may_retry() {
             return Err(attempts.last(refused));
         }
         tracing::debug!(system = self.name, fault = %refused.fault, attempt = attempts.count, "trying again");
@@ -195,7 +207,7 @@ impl Exchange {
             Err(next) => return next,
         };
         let headers = headers(&raw);
-        let (body, nature) = verdict::read(&raw, errand.records);
+        let (body, nature) = verdict::read(&raw, errand.records, self.depth_max);
         let answer = Answer {
             purpose: errand.purpose,
             status: raw.status,

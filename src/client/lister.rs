@@ -136,6 +136,7 @@ impl Reader {
         let reply = system.exchange.call(errand, call).await?;
         let limits = json::Limits {
             bytes: reply.raw.body.len().max(1),
+            depth: system.exchange.depth_max,
             ..json::Limits::default()
         };
         let broken = |message: String| system.bad_answer(&self.object, &message);

@@ -7,6 +7,7 @@
 mod auth;
 mod batch;
 mod budget;
+mod config;
 mod exchange;
 pub mod guard;
 mod lister;
@@ -17,11 +18,14 @@ mod since;
 mod system;
 mod transport;
 mod verdict;
+mod write;
 
 pub use auth::{Kept, NoTokens, Pending, Token, TokenStore};
 pub use batch::BatchItem;
-pub use budget::{Road, Usage};
+pub use budget::{Grant, OwnQuota, QuotaError, QuotaStore, Road, Usage};
+pub use config::{Config, ConfigError};
 pub use lister::{Lister, Listing, Page};
 pub use meter::Meter;
 pub use probe::{Seen, Sight, Trouble, TroubleKind};
-pub use system::{Config, ConfigError, Outcome, System, WriteFault, Written};
+pub use system::System;
+pub use write::{Outcome, WriteFault, Written};

@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{DATE, HeaderMap};
+use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{budget::Road, exchange::Refused, lister::Listing, system::System};
-use crate::core::{fault::Fault, status::FailureClass};
+use crate::core::{
+    fault::Fault,
+    status::{FailureClass, Stage},
+};
 
 /// What one look at an object found.
 #[derive(Debug)]
@@ -45,7 +49,8 @@ pub struct Trouble {
 }
 
 /// Kinds of trouble, in the order in which they stand in the way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TroubleKind {
     /// The address guard refuses it.
     Forbidden,
@@ -69,10 +74,11 @@ impl Trouble {
     fn of(fault: Fault) -> Self {
         let kind = match fault.code {
             "RQ001" => TroubleKind::Forbidden,
-            "RQ002" => TroubleKind::Unreachable,
+            "RQ002" | "AU008" => TroubleKind::Unreachable,
             "RQ005" | "RQ006" => TroubleKind::Broken,
             "AU002" => TroubleKind::Denied,
-            "RQ008" | "RQ025" => TroubleKind::WrongAddress,
+            "RQ008" | "RQ025" | "AU007" => TroubleKind::WrongAddress,
+            "RQ007" => TroubleKind::Mismatch,
             _ => match fault.class {
                 FailureClass::Auth => TroubleKind::SignIn,
                 FailureClass::Transient => TroubleKind::Busy,
@@ -83,26 +89,58 @@ impl Trouble {
     }
 }
 
+impl TroubleKind {
+    /// Whether every object of the system would meet the same.
+    #[must_use]
+    pub const fn is_of_the_system(self) -> bool {
+        match self {
+            Self::Forbidden | Self::Unreachable | Self::Broken | Self::Busy | Self::SignIn => true,
+            Self::Denied | Self::WrongAddress | Self::Mismatch => false,
+        }
+    }
+}
+
 impl System {
-    /// Reads the first page of every object that can be listed, one after the other.
-    pub async fn probe(&self) -> Vec<Sight> {
+    /// Reads the first page of every object that can be listed, one after the other, each for `patience` at most. It ends
+    /// early with a trouble that all of them would meet.
+    pub async fn probe(&self, patience: Duration) -> Vec<Sight> {
         let mut sights = Vec::new();
         for (name, object) in &self.connector().objects {
-            if object.listing(false).is_some() {
-                sights.push(self.look_at(name).await);
+            if object.listing(false).is_none() {
+                continue;
+            }
+            let sight = self.look_at(name, patience).await;
+            let is_last = matches!(&sight.found, Err(trouble) if trouble.kind.is_of_the_system());
+            sights.push(sight);
+            if is_last {
+                break;
             }
         }
         sights
     }
 
-    async fn look_at(&self, object: &str) -> Sight {
+    async fn look_at(&self, object: &str, patience: Duration) -> Sight {
         let started = Instant::now();
-        let found = self.first_page(object).await;
+        let found = match tokio::time::timeout(patience, self.first_page(object)).await {
+            Ok(found) => found.map_err(|refused| Trouble::of(refused.fault)),
+            Err(_) => Err(Trouble::of(self.silent(object, patience))),
+        };
         Sight {
             object: object.to_owned(),
             took: started.elapsed(),
-            found: found.map_err(|refused| Trouble::of(refused.fault)),
+            found,
         }
+    }
+
+    /// It took longer than anybody wants to stand and wait.
+    fn silent(&self, object: &str, patience: Duration) -> Fault {
+        let message = format!(
+            "system `{}`, list `{object}`: no answer within {} s, all attempts together",
+            self.name(),
+            patience.as_secs()
+        );
+        Fault::new("RQ005", FailureClass::Transient, Stage::Fetch, message)
+            .with_hint("raise `limits: timeout` if the system is slow by nature")
     }
 
     async fn first_page(&self, object: &str) -> Result<Seen, Refused> {

@@ -1,127 +1,34 @@
 //! One configured system: everything Syncline asks of it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use secrecy::SecretString;
 
 use super::{
-    auth::{Authenticator, TokenStore},
+    auth::Authenticator,
     budget::{Budget, Road, Usage},
+    config::{Config, ConfigError},
     exchange::{Errand, Exchange, Refused, Reply},
-    guard,
     lister::{Lister, Listing, Reader},
     transport::{self, Transport},
+    write::Outcome,
 };
-use crate::{
-    clock::Clock,
-    core::{
-        connector::{
-            Connector, Object, Operation,
-            answer::{Purpose, Taken, take},
-            call::{Context, Subject},
-            form::LimitsForm,
-            page::Pager,
-            request::{BuildError, Call, parse_base},
-            spelling::Dialect,
-        },
-        expr::Scope,
-        fault::Fault,
-        record::Record,
-        status::{FailureClass, Stage},
-        value::{Map, Value, projection::Projection},
+use crate::core::{
+    connector::{
+        Connector, Object, Operation,
+        answer::{Purpose, Taken, take},
+        call::Context,
+        page::Pager,
+        request::{BuildError, parse_base},
+        spelling::Dialect,
     },
+    expr::Scope,
+    fault::Fault,
+    record::Record,
+    status::{FailureClass, Stage},
+    value::{Map, Value, projection::Projection},
 };
-
-/// What a system is made of.
-pub struct Config {
-    /// Its name in the configuration.
-    pub name: String,
-    /// What kind of system it is.
-    pub connector: Arc<Connector>,
-    /// What the configuration gives it; the connector's defaults fill in the rest.
-    pub settings: BTreeMap<String, Value>,
-    /// Its credentials, by name.
-    pub credentials: BTreeMap<String, SecretString>,
-    /// A smaller budget than the connector's.
-    pub limits: LimitsForm,
-    /// Which addresses may be reached.
-    pub network: guard::Policy,
-    /// Keeps tokens between starts.
-    pub tokens: Arc<dyn TokenStore>,
-    /// The time.
-    pub clock: Clock,
-}
-
-impl std::fmt::Debug for Config {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Config")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Why a system cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A setting is missing.
-    #[error("setting `{0}` is missing")]
-    Missing(String),
-    /// The base address is none.
-    #[error("`base_url` does not come to an address: {0}")]
-    BaseUrl(String),
-    /// The time zone is none.
-    #[error("`types: zone` does not come to a time zone: {0}")]
-    Zone(String),
-    /// The HTTP library refuses the settings.
-    #[error("the connection cannot be set up: {0}")]
-    Transport(String),
-}
-
-/// What a write left.
-#[derive(Debug, Clone)]
-pub struct Written {
-    /// Id of the record.
-    pub id: String,
-    /// Its version now, where the answer says.
-    pub version: Option<String>,
-    /// The record as it is now, where the answer says.
-    pub record: Option<Record>,
-}
-
-/// Why a write did not go through, and what is known about it.
-#[derive(Debug)]
-pub struct WriteFault {
-    /// What went wrong.
-    pub fault: Fault,
-    /// What is known.
-    pub outcome: Outcome,
-}
-
-/// What is known about a write that did not go through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing was written.
-    NotWritten,
-    /// Nobody knows: the record has to be read before anything is sent again.
-    Unknown,
-    /// The record exists already; nothing was written.
-    Exists,
-    /// The record changed in between; nothing was written.
-    Stale,
-    /// There is no such record; nothing was written.
-    Missing,
-}
-
-impl From<Refused> for WriteFault {
-    fn from(refused: Refused) -> Self {
-        Self {
-            fault: refused.fault,
-            outcome: refused.outcome,
-        }
-    }
-}
 
 /// One configured system. Clones are the same.
 #[derive(Clone)]
@@ -168,7 +75,7 @@ impl System {
             .types
             .zone_of(&scope)
             .map_err(|error| ConfigError::Zone(error.to_string()))?;
-        let limits = connector.limits.with(&config.limits);
+        let limits = config.defaults.with(&connector.limits).with(&config.limits);
         let bounds = transport::Limits {
             connect: limits.connect_timeout,
             idle: limits.idle_timeout,
@@ -178,13 +85,15 @@ impl System {
         let transport =
             Transport::new(config.network, bounds).map_err(|error| ConfigError::Transport(error.to_string()))?;
         let exchange = Exchange {
+            budget: Budget::new(&config.name, &limits, config.quota, config.clock.clone()),
             name: config.name,
             base,
             settings,
             transport,
-            budget: Budget::new(&limits, config.clock.clone()),
             auth: Authenticator::new(config.credentials, config.tokens),
             clock: config.clock,
+            attempts_max: limits.attempts_max,
+            depth_max: limits.depth_max,
             connector,
         };
         Ok(Self {
@@ -208,6 +117,12 @@ impl System {
         &self.inner.exchange.name
     }
 
+    /// Where it is reached, without a path: `https://crm.example.com`.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.inner.exchange.base.origin().ascii_serialization()
+    }
+
     /// The time.
     pub(super) fn now(&self) -> DateTime<Utc> {
         self.inner.exchange.clock.now()
@@ -223,10 +138,29 @@ impl System {
         self.inner.exchange.budget.usage()
     }
 
+    /// When its token is renewed, where it has one that ends; none is known before the first request, and while somebody
+    /// signs in.
+    #[must_use]
+    pub fn token_renews_at(&self) -> Option<DateTime<Utc>> {
+        self.inner.exchange.auth.renews_at()
+    }
+
+    /// Gives back what was taken of the daily quota and not sent: for a process that ends.
+    pub async fn give_back_quota(&self) {
+        self.inner.exchange.budget.give_back().await;
+    }
+
     /// Whether it pushes its changes.
     #[must_use]
     pub fn sends_events(&self) -> bool {
         self.connector().webhooks.is_some()
+    }
+
+    /// A record as an event carries it; none where it is none of this object.
+    #[must_use]
+    pub fn pushed(&self, object: &str, fields: Map) -> Option<Record> {
+        let object = self.connector().objects.get(object)?;
+        object.record(fields, &Map::new(), &self.inner.dialect()).ok()
     }
 
     /// How far an incremental read goes back behind the last one.
@@ -330,52 +264,6 @@ impl System {
             Err(refused) => Err(refused.fault),
         }
     }
-
-    /// Makes a record.
-    pub async fn create(&self, object: &str, fields: &Map, key: &str) -> Result<Written, WriteFault> {
-        let subject = Subject {
-            fields: Some(fields),
-            key: Some(key),
-            ..Subject::default()
-        };
-        Ok(self.inner.write(object, Purpose::Create, subject).await?)
-    }
-
-    /// Changes fields of a record; `version` guards against changes in between where the connector knows how.
-    pub async fn update(
-        &self,
-        object: &str,
-        id: &str,
-        changes: &Map,
-        version: Option<&str>,
-        key: &str,
-    ) -> Result<Written, WriteFault> {
-        let subject = Subject {
-            id: Some(id),
-            version,
-            fields: Some(changes),
-            key: Some(key),
-        };
-        Ok(self.inner.write(object, Purpose::Update, subject).await?)
-    }
-
-    /// Removes a record; one that is gone already counts as removed.
-    pub async fn delete(&self, object: &str, id: &str, version: Option<&str>, key: &str) -> Result<(), WriteFault> {
-        let subject = Subject {
-            id: Some(id),
-            version,
-            fields: None,
-            key: Some(key),
-        };
-        match self.inner.write(object, Purpose::Delete, subject).await {
-            Ok(_)
-            | Err(Refused {
-                outcome: Outcome::Missing,
-                ..
-            }) => Ok(()),
-            Err(refused) => Err(refused.into()),
-        }
-    }
 }
 
 fn unbuildable(system: &str, error: &BuildError) -> Refused {
@@ -442,7 +330,12 @@ impl Inner {
         build(&context).map_err(|error| unbuildable(&self.exchange.name, &error))
     }
 
-    fn record(&self, object: &Object, operation: &Operation, reply: Reply) -> Result<Option<Record>, Refused> {
+    pub(super) fn record(
+        &self,
+        object: &Object,
+        operation: &Operation,
+        reply: Reply,
+    ) -> Result<Option<Record>, Refused> {
         match take(reply.body, &operation.record).map_err(|error| self.bad_answer(&object.name, &error.to_string()))? {
             Taken::Nothing => Ok(None),
             Taken::Found(fields) => {
@@ -481,40 +374,5 @@ impl Inner {
             )),
         };
         records.iter().map(read).collect()
-    }
-
-    async fn write(&self, name: &str, purpose: Purpose, subject: Subject<'_>) -> Result<Written, Refused> {
-        let object = self.object(name)?;
-        let operation = match purpose {
-            Purpose::Create => &object.create,
-            Purpose::Update => &object.update,
-            _ => &object.delete,
-        };
-        let operation = operation.as_ref().ok_or_else(|| self.unable(name, purpose.as_str()))?;
-        let call: Call = self.with_context(|context| context.write(object, operation, subject))?;
-        let errand = Errand {
-            purpose,
-            object: name,
-            road: Road::Event,
-            records: None,
-        };
-        let reply = self.exchange.call(errand, call).await?;
-        let new_id = operation.new_id(&reply.body, &reply.headers);
-        let header_version = object.version_of(&Map::new(), &reply.headers);
-        // The write went through: an answer without the record is no failure, the record is read again.
-        let record = self.record(object, operation, reply).ok().flatten();
-        let id = subject
-            .id
-            .map(ToOwned::to_owned)
-            .or(new_id)
-            .or_else(|| record.as_ref().map(|record| record.id.clone()));
-        let version = record
-            .as_ref()
-            .and_then(|record| record.version.clone())
-            .or(header_version);
-        match id {
-            Some(id) => Ok(Written { id, version, record }),
-            None => Err(self.bad_answer(name, "the new record's id is not in it")),
-        }
     }
 }

@@ -16,6 +16,8 @@ use reqwest::{
     redirect,
 };
 
+use rustls_platform_verifier::ConfigVerifierExt as _;
+
 use super::guard::{Policy, Refused, Resolver};
 use crate::{
     core::connector::{form::Method, request::Call},
@@ -93,16 +95,39 @@ impl SendError {
     }
 }
 
+/// Why there can be no connections at all.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unbuildable {
+    /// The HTTP library refuses a setting (a broken proxy address, say).
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+    /// This machine's root certificates cannot be used.
+    #[error("the certificates that this machine trusts: {0}")]
+    Roots(#[from] rustls::Error),
+}
+
+/// TLS as this machine trusts it. Its certificates are read once: with a hundred systems they would be most of the time
+/// of a start.
+fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
+    static CONFIG: OnceLock<Result<rustls::ClientConfig, rustls::Error>> = OnceLock::new();
+    CONFIG
+        .get_or_init(|| {
+            // Several rooms may do the same; the first one counts.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            rustls::ClientConfig::with_platform_verifier()
+        })
+        .clone()
+}
+
 /// Idle connections kept open to one system.
 const IDLE_CONNECTIONS_MAX: usize = 16;
 
 impl Transport {
-    /// Connections under these rules. The error says what the HTTP library refuses (a broken proxy address, say).
-    pub(super) fn new(policy: Policy, limits: Limits) -> Result<Self, reqwest::Error> {
-        // Several rooms may do the same; the first one counts.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+    /// Connections under these rules.
+    pub(super) fn new(policy: Policy, limits: Limits) -> Result<Self, Unbuildable> {
         let policy = Arc::new(policy);
         let mut builder = Client::builder()
+            .tls_backend_preconfigured(tls()?)
             .redirect(redirect::Policy::none())
             .referer(false)
             .retry(reqwest::retry::never())

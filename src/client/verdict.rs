@@ -7,8 +7,8 @@ use super::{
     budget::Hold,
     exchange::{Errand, Exchange, Next, Refused},
     redact,
-    system::Outcome,
     transport::{Raw, SendError},
+    write::Outcome,
 };
 use crate::{
     core::{
@@ -51,9 +51,10 @@ impl Nature {
 }
 
 /// The body as rules see it, and what it is.
-pub(super) fn read(raw: &Raw, records: Option<&Path>) -> (Value, Nature) {
+pub(super) fn read(raw: &Raw, records: Option<&Path>, depth: usize) -> (Value, Nature) {
     let limits = json::Limits {
         bytes: raw.body.len().max(1),
+        depth,
         ..json::Limits::default()
     };
     let content = match (records, raw.status) {
@@ -117,6 +118,11 @@ impl Exchange {
                 "the daily quota is used up, or the rest of it is kept for live events",
                 "raise the quota with the vendor, or poll and reconcile less often",
             ),
+            Hold::Uncounted(_) => (
+                "RQ013",
+                "nobody can say what is left of the daily quota: our own database does not answer",
+                "nothing was sent; look at the database, work goes on when it answers again",
+            ),
         };
         let mut fault = self
             .fault(errand, code, FailureClass::Transient, message)
@@ -136,8 +142,22 @@ impl Exchange {
         error: &SendError,
         backoff: Duration,
     ) -> Next<T> {
-        let message = error.to_string();
+        let mut message = error.to_string();
+        if let (SendError::Connect { .. }, Some(host)) = (error, call.url.host_str()) {
+            // No more of the address: its path and query may hold a secret.
+            let port = call.url.port_or_known_default().unwrap_or_default();
+            message = format!("{message} (at {host}:{port})");
+        }
         let (code, class, hint) = match error {
+            // The credentials were never seen, so nothing is said about them.
+            SendError::Connect { .. } if errand.is_for_a_token() => {
+                message = format!("the token endpoint cannot be reached: {message}");
+                (
+                    "AU008",
+                    FailureClass::Transient,
+                    "check `token_url`, and whether the sign-in server runs and can be reached; the credentials were not looked at",
+                )
+            }
             SendError::Refused(_) => (
                 "RQ001",
                 FailureClass::Rejected,

@@ -125,6 +125,41 @@ impl Breaker {
     pub const fn is_open(&self) -> bool {
         !matches!(self.state, State::Closed { .. })
     }
+
+    /// How it stands at the time `now`.
+    #[must_use]
+    pub const fn circuit(&self, now: Duration) -> Circuit {
+        match self.state {
+            State::Closed { .. } => Circuit::Closed,
+            State::Open { until, .. } => Circuit::Open {
+                rest: until.saturating_sub(now),
+            },
+            State::HalfOpen { .. } => Circuit::HalfOpen,
+        }
+    }
+}
+
+/// How a breaker stands, for those who look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Circuit {
+    /// Requests go.
+    #[default]
+    Closed,
+    /// Nothing is sent before this time is over; then one request tries the system.
+    Open {
+        /// The time that is left.
+        rest: Duration,
+    },
+    /// The one request that tries the system is on its way.
+    HalfOpen,
+}
+
+impl Circuit {
+    /// Whether requests are held back.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        !matches!(self, Self::Closed)
+    }
 }
 
 #[cfg(test)]
@@ -153,6 +188,17 @@ mod tests {
         }
         assert!(!breaker.is_open());
         assert!(opened().is_open());
+    }
+
+    #[test]
+    fn open_and_half_open_are_told_apart_and_how_long_it_rests() {
+        let mut breaker = opened();
+        assert_eq!(breaker.circuit(SECOND), Circuit::Open { rest: 4 * SECOND });
+        assert_eq!(breaker.circuit(9 * SECOND), Circuit::Open { rest: Duration::ZERO });
+        assert_eq!(breaker.admit(5 * SECOND), Admission::Probe);
+        assert_eq!(breaker.circuit(5 * SECOND), Circuit::HalfOpen);
+        breaker.record(Admission::Probe, Signal::Alive, 6 * SECOND);
+        assert_eq!(breaker.circuit(6 * SECOND), Circuit::Closed);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Each side is compared with what it was when both last agreed (its hash in the [`Base`]), so the question "who changed?"
 //! never depends on how the other side rounds or spells a value. See `docs/mappings.md` for the table in people's words.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use crate::core::{
     fault::Fault,
@@ -44,6 +44,8 @@ pub enum Reason {
     Decided(Side),
     /// Both changed and nobody may win.
     Unsettled,
+    /// What was agreed on is lost, so that nobody knows which side changed.
+    BaseLost,
     /// Both changed and the update times do not tell which was last.
     NoTimes,
     /// Nothing was agreed yet; this side is preferred.
@@ -78,9 +80,12 @@ impl Reason {
             Self::NewestWins(side) => format!("both sides changed; {} changed last", name(side)),
             Self::Decided(side) => format!("both sides changed; a person took {}", name(side)),
             Self::Unsettled => "both sides changed; a person decides".to_owned(),
+            Self::BaseLost => {
+                "what both sides last agreed on is lost, so nobody knows which changed; a person decides".to_owned()
+            }
             Self::NoTimes => "both sides changed and their update times do not tell which was last".to_owned(),
             Self::FirstMatch(side) => format!("first match; {} is preferred", name(side)),
-            Self::Filled(side) => format!("first match; only {} has a value", name(side)),
+            Self::Filled(side) => format!("nothing was agreed yet; only {} has a value", name(side)),
             Self::MappingChanged(side) => format!("the mapping of this field changed; {} is preferred", name(side)),
             Self::WrongSide(side) => {
                 format!("changed in {}, but {} owns this field", name(side.other()), name(side))
@@ -277,15 +282,22 @@ fn decide(
         left: hashes.left,
         right: hashes.right,
     };
-    let changed = changed(base.and_then(|base| base.field(field.definition)), hashes);
+    let entry = base.and_then(|base| base.field(field.definition));
+    let is_lost = base.is_some_and(Base::is_empty) || entry.is_some_and(|entry| entry.is_lost());
+    let changed = changed(entry.filter(|_| !is_lost), hashes);
     let judged = Judged {
         field,
         values: &values,
         changed,
-        had_base: base.is_some_and(|base| !base.is_empty()),
+        had_base: base.is_some(),
+        is_lost,
     };
     let (verdict, reason) = judge(context, pair, judged)?;
-    let agreed = matches!(reason, Reason::Equal | Reason::Accepted | Reason::CreateOnly).then_some(agreed);
+    let agreed = match reason {
+        Reason::Equal | Reason::Accepted | Reason::CreateOnly => Some(agreed),
+        // Kept until it is settled: with a base of the other fields alone this one would pass for newly mapped.
+        _ => is_lost.then(|| BaseField::lost(field.definition)),
+    };
     Ok(Decision {
         field: index,
         verdict,
@@ -304,6 +316,8 @@ struct Judged<'a> {
     changed: Changed,
     /// Whether the pair agreed on anything before.
     had_base: bool,
+    /// Whether what it agreed on in this field is lost.
+    is_lost: bool,
 }
 
 fn judge(context: Context<'_>, pair: &Pair<'_>, judged: Judged<'_>) -> Result<(Verdict, Reason), Refusal> {
@@ -410,12 +424,17 @@ fn rule(mapping: &Mapping, pair: &Pair<'_>, judged: Judged<'_>) -> Ruling {
         values,
         changed,
         had_base,
+        is_lost,
     } = judged;
     let owner = match field.flow {
         Flow::To(target) => Some(target.other()),
         Flow::Both => field.wins,
     };
     match (owner, changed) {
+        (Some(owner), Changed::NoBase) if is_lost && mapping.wrong_side == WrongSide::Repair => {
+            first(field, owner, values, false)
+        }
+        (owner, Changed::NoBase) if is_lost => lost(owner, values),
         (owner, Changed::NoBase) => first(field, owner.unwrap_or(mapping.prefer), values, had_base),
         (Some(owner), Changed::One(side)) if side == owner.other() => match mapping.wrong_side {
             WrongSide::Repair => Ruling::wins(owner, Reason::WrongSide(owner)),
@@ -425,6 +444,19 @@ fn rule(mapping: &Mapping, pair: &Pair<'_>, judged: Judged<'_>) -> Ruling {
         (Some(owner), _) => Ruling::wins(owner, Reason::PolicyWins(owner)),
         (None, Changed::One(side)) => Ruling::wins(side, Reason::Changed(side)),
         (None, _) => settle(field.conflict, pair.records),
+    }
+}
+
+/// Without a base nobody knows who changed, so that nothing may be written over; what is empty is filled.
+fn lost(owner: Option<Side>, values: &Sides<Option<Value>>) -> Ruling {
+    let is_empty = |side: Side| values.get(side).as_ref().is_none_or(Value::is_empty);
+    let fills = |side: Side| !is_empty(side) && is_empty(side.other()) && owner.is_none_or(|owner| owner == side);
+    match [Side::Left, Side::Right].into_iter().find(|side| fills(*side)) {
+        Some(side) => Ruling::wins(side, Reason::Filled(side)),
+        None => Ruling {
+            winner: None,
+            reason: Reason::BaseLost,
+        },
     }
 }
 
@@ -450,14 +482,20 @@ fn settle(policy: Policy, records: Sides<&Record>) -> Ruling {
             winner: None,
             reason: Reason::Unsettled,
         },
-        Policy::Newest => match (records.left.updated_at, records.right.updated_at) {
-            (Some(left), Some(right)) if left > right => Ruling::wins(Side::Left, Reason::NewestWins(Side::Left)),
-            (Some(left), Some(right)) if right > left => Ruling::wins(Side::Right, Reason::NewestWins(Side::Right)),
-            _ => Ruling {
-                winner: None,
-                reason: Reason::NoTimes,
-            },
-        },
+        Policy::Newest => {
+            let times = records.left.updated_at.zip(records.right.updated_at);
+            let newest = match times.map(|(left, right)| compare::later(left, right)) {
+                Some(Ordering::Greater) => Side::Left,
+                Some(Ordering::Less) => Side::Right,
+                Some(Ordering::Equal) | None => {
+                    return Ruling {
+                        winner: None,
+                        reason: Reason::NoTimes,
+                    };
+                }
+            };
+            Ruling::wins(newest, Reason::NewestWins(newest))
+        }
     }
 }
 

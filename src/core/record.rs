@@ -119,6 +119,22 @@ pub struct BaseField {
 }
 
 impl BaseField {
+    /// The mark of an agreement that is lost: nobody knows which side has changed since, until somebody decides.
+    #[must_use]
+    pub const fn lost(definition: u64) -> Self {
+        Self {
+            definition,
+            left: 0,
+            right: 0,
+        }
+    }
+
+    /// Whether this is the mark of a lost agreement.
+    #[must_use]
+    pub const fn is_lost(&self) -> bool {
+        self.left == 0 && self.right == 0
+    }
+
     /// The hash of one side.
     #[must_use]
     pub const fn hash(&self, side: Side) -> u64 {

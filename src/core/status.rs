@@ -47,7 +47,7 @@ macro_rules! status {
             fn from_str(text: &str) -> Result<Self, UnknownName> {
                 match text {
                     $($text => Ok(Self::$variant),)+
-                    _ => Err(UnknownName { name: text.chars().take(64).collect(), kind: stringify!($name) }),
+                    _ => Err(UnknownName { name: text.chars().take(64).collect(), known: &[$($text),+] }),
                 }
             }
         }
@@ -56,10 +56,10 @@ macro_rules! status {
 
 /// A stored or given name that no variant has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is no {kind}")]
+#[error("`{name}` is none of {}", known.join(", "))]
 pub struct UnknownName {
     name: String,
-    kind: &'static str,
+    known: &'static [&'static str],
 }
 
 status! {
@@ -242,7 +242,7 @@ status! {
         Queued = "queued",
         /// Every change it caused is done.
         Done = "done",
-        /// Needs nothing: our own echo, or an object nobody maps.
+        /// Needs nothing: our own echo, a state older than the one that is known, or an object nobody maps.
         Ignored = "ignored",
         /// Could not be processed; see its failure.
         Failed = "failed",
@@ -366,6 +366,10 @@ status! {
         NeverLinked = "never_linked",
         /// No event arrived.
         EventMissed = "event_missed",
+        /// It was told, or the next poll asks for it; nobody has worked on it yet.
+        Pending = "pending",
+        /// Changed where nothing is pushed and nothing is polled: only reconciliation sees it.
+        Unwatched = "unwatched",
         /// An event arrived and failed; see the failure.
         EventFailed = "event_failed",
         /// The write failed; see the failure.
@@ -448,8 +452,9 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_an_error_that_names_it() {
+    fn an_unknown_name_is_an_error_that_names_it_and_all_that_are_known() {
         let error = "runing".parse::<RunStatus>().unwrap_err();
-        assert_eq!(error.to_string(), "`runing` is no RunStatus");
+        let known = "running, succeeded, partial, failed, held, cancelled";
+        assert_eq!(error.to_string(), format!("`runing` is none of {known}"));
     }
 }

@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use crate::{
     core::{
+        mapping::Mapping,
         record::RecordKey,
         status::{ChangeOrigin, ConflictStatus, EventKind, EventStatus, FailureStatus, LinkStatus, Side},
     },
     store::{Error, Op, Store, audit::NewAudit, change::NewChange},
-    sync::Engine,
+    sync::{Engine, reprocess},
 };
-
-/// What a person wants worked on again stands behind live events.
-const PRIORITY: i64 = 5;
 
 /// What became of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,12 +55,7 @@ pub async fn reprocess_failure(store: &Store, failure_id: i64, actor: &str) -> R
         return Ok(Outcome::Settled);
     }
     let entry = entry(actor, "failure.reprocess", format!("failure/{failure_id}"), None);
-    let change = NewChange {
-        priority: PRIORITY,
-        event_id: failure.event_id,
-        ..NewChange::new(failure.key, ChangeOrigin::Reprocess, EventKind::Updated)
-    };
-    store.commit(vec![Op::Enqueue(change), Op::Audit(entry)]).await?;
+    store.commit(vec![reprocess::again(&failure), Op::Audit(entry)]).await?;
     Ok(Outcome::Made)
 }
 
@@ -88,23 +81,19 @@ pub async fn reprocess_event(engine: &Engine, event_id: i64, actor: &str) -> Res
     if !matches!(event.status, EventStatus::Failed | EventStatus::Received) {
         return Ok(Reprocessed::NoError(event.status));
     }
-    let mut ops = Vec::new();
-    for mapping in engine.mappings() {
-        for side in [Side::Left, Side::Right] {
-            let end = mapping.end(side);
-            let Some(record_id) = &event.record_id else { continue };
-            if *end.system != *event.system || end.object != event.object {
-                continue;
-            }
-            let key = RecordKey::new(mapping.name.as_str(), side, record_id.clone());
-            ops.push(Op::Enqueue(NewChange {
-                priority: PRIORITY,
-                event_id: Some(event_id),
-                merged_into: event.merged_into.clone(),
-                ..NewChange::new(key, ChangeOrigin::Reprocess, event.kind)
-            }));
-        }
-    }
+    let Some(record_id) = &event.record_id else {
+        return Ok(Reprocessed::Nowhere);
+    };
+    let again = |(mapping, side): (&Arc<Mapping>, Side)| {
+        let key = RecordKey::new(mapping.name.as_str(), side, record_id.clone());
+        Op::Enqueue(NewChange {
+            priority: reprocess::PRIORITY,
+            event_id: Some(event_id),
+            merged_into: event.merged_into.clone(),
+            ..NewChange::new(key, ChangeOrigin::Reprocess, event.kind)
+        })
+    };
+    let mut ops: Vec<Op> = engine.ends_of(&event.system, &event.object).map(again).collect();
     if ops.is_empty() {
         return Ok(Reprocessed::Nowhere);
     }
@@ -166,7 +155,7 @@ pub async fn resolve_conflict(store: &Store, conflict_id: i64, winner: Side, act
     Ok(Outcome::Made)
 }
 
-/// Leaves a conflict alone until a side changes again.
+/// Leaves a conflict alone until a side changes again, and has the pair looked at.
 pub async fn ignore_conflict(store: &Store, conflict_id: i64, actor: &str) -> Result<Outcome, Error> {
     let Some(conflict) = store.conflict(conflict_id).await? else {
         return Ok(Outcome::Unknown);
@@ -175,6 +164,9 @@ pub async fn ignore_conflict(store: &Store, conflict_id: i64, actor: &str) -> Re
         return Ok(Outcome::Settled);
     }
     let entry = entry(actor, "conflict.ignore", format!("conflict/{conflict_id}"), None);
-    store.commit(vec![Op::Audit(entry)]).await?;
+    // One more look settles the failure that the conflict left.
+    let key = RecordKey::new(Arc::clone(&conflict.mapping), Side::Left, conflict.left_id);
+    let change = NewChange::new(key, ChangeOrigin::Manual, EventKind::Updated);
+    store.commit(vec![Op::Enqueue(change), Op::Audit(entry)]).await?;
     Ok(Outcome::Made)
 }

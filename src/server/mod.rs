@@ -11,6 +11,7 @@ pub mod auth;
 pub mod decision;
 mod extract;
 mod idempotency;
+pub mod linking;
 mod page;
 mod rate;
 
@@ -24,7 +25,7 @@ use axum::{Router, middleware, routing};
 pub use error::Problem;
 pub use health::Readiness;
 pub use page::Page;
-pub use state::{App, Parts};
+pub use state::{App, Parts, Pause};
 pub use webhook::Hook;
 
 /// Everything that is served.

@@ -12,6 +12,8 @@ use std::{
 };
 
 use axum::http::{Uri, uri::PathAndQuery};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
@@ -46,6 +48,17 @@ pub struct Parts {
     pub shutdown: CancellationToken,
 }
 
+/// A mapping that rests, since a system of its is down or does not let us in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pause {
+    /// The mapping.
+    pub mapping: String,
+    /// Why, with its code; without personal data.
+    pub reason: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
+
 struct Inner {
     parts: Parts,
     rates: Rates<i64>,
@@ -54,6 +67,7 @@ struct Inner {
     is_stopping: AtomicBool,
     is_full: AtomicBool,
     unready: Mutex<BTreeMap<&'static str, String>>,
+    pauses: Mutex<Vec<Pause>>,
     public_origin: String,
 }
 
@@ -74,6 +88,7 @@ impl App {
                 is_stopping: AtomicBool::new(false),
                 is_full: AtomicBool::new(false),
                 unready: Mutex::default(),
+                pauses: Mutex::default(),
                 public_origin,
             }),
         }
@@ -97,6 +112,16 @@ impl App {
     pub(super) fn unready(&self) -> Vec<String> {
         let unready = self.inner.unready.lock().unwrap_or_else(PoisonError::into_inner);
         unready.values().cloned().collect()
+    }
+
+    /// Which mappings rest now, as the work on changes says.
+    pub fn set_pauses(&self, pauses: Vec<Pause>) {
+        *self.inner.pauses.lock().unwrap_or_else(PoisonError::into_inner) = pauses;
+    }
+
+    pub(super) fn pauses(&self) -> Vec<Pause> {
+        let pauses = self.inner.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        pauses.clone()
     }
 
     /// Waits for the work that requests have started, for as long as the grace period lasts; it was told to end by the

@@ -42,16 +42,13 @@ use crate::{
         change::NewChange,
         event::{NewEvent, Received},
     },
+    sync,
 };
 
 /// Where webhooks are sent to.
 pub(super) const ROUTE: &str = "/webhooks/{system}";
 /// When a sender may come back that was turned away for our sake.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
-/// The deepest JSON a webhook may hold.
-const DEPTH_MAX: usize = 32;
-/// The most values a webhook may hold.
-const NODES_MAX: usize = 200_000;
 
 /// A system that sends webhooks.
 #[derive(Debug)]
@@ -75,15 +72,9 @@ impl Hook {
         mappings: &BTreeMap<String, Arc<Mapping>>,
     ) -> Self {
         let mut ends: HashMap<String, Vec<(Arc<str>, Side)>> = HashMap::new();
-        for mapping in mappings.values() {
-            for side in [Side::Left, Side::Right] {
-                let end = mapping.end(side);
-                if end.system == system {
-                    ends.entry(end.object.clone())
-                        .or_default()
-                        .push((mapping.name.as_str().into(), side));
-                }
-            }
+        for (mapping, side) in sync::ends(mappings.values(), system) {
+            let of_object = ends.entry(mapping.end(side).object.clone()).or_default();
+            of_object.push((mapping.name.as_str().into(), side));
         }
         Self {
             system: system.into(),
@@ -217,7 +208,7 @@ async fn take(app: &App, hook: Option<&Hook>, id: &RequestId, request: Request) 
     };
     let definition = &hook.definition;
     if definition.has_unsigned_handshake()
-        && let Some(answer) = handshake(hook, &incoming, parse(&body).unwrap_or(Value::Null))
+        && let Some(answer) = handshake(hook, &incoming, parse(app, &body).unwrap_or(Value::Null))
     {
         return answer;
     }
@@ -225,7 +216,7 @@ async fn take(app: &App, hook: Option<&Hook>, id: &RequestId, request: Request) 
         tracing::info!(system = %hook.system, request_id = %id.0, reason = %rejection, "webhook rejected");
         return rejected(rejection.kind(), definition.answer().rejected);
     }
-    let value = parse(&body);
+    let value = parse(app, &body);
     if definition.has_signed_handshake() {
         let body = value.as_ref().map_or(Value::Null, Value::clone);
         if let Some(answer) = handshake(hook, &incoming, body) {
@@ -256,13 +247,14 @@ enum Unreadable {
     Events(#[from] Malformed),
 }
 
-fn parse(body: &[u8]) -> Result<Value, Unreadable> {
+fn parse(app: &App, body: &[u8]) -> Result<Value, Unreadable> {
     if body.is_empty() {
         return Ok(Value::Null);
     }
+    let server = &app.settings().server;
     let limits = json::Limits {
-        depth: DEPTH_MAX,
-        nodes: NODES_MAX,
+        depth: server.webhook_depth_max,
+        nodes: server.webhook_values_max,
         ..json::Limits::default()
     };
     Ok(json::parse(body, &limits)?)

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use url::Url;
 
 use super::{
-    ReadError, Reference, Settings, System,
+    ReadError, Reference, Settings, System, bounds,
     layer::Layers,
     problem::{Origin, Problem},
     secret::is_open_to_others,
@@ -28,11 +28,26 @@ const NAMES: &[&str] = &[
 
 /// Checks everything that types leave open.
 pub(super) fn all(settings: &Settings, layers: &Layers, now: DateTime<Utc>, problems: &mut Vec<Problem>) {
-    bounds(settings, layers, problems);
+    bounds::all(settings, layers, problems);
+    database(settings, layers, problems);
     clear_text(settings, layers, problems);
     open_files(settings, layers, problems);
     for (name, system) in &settings.systems {
         rotation(name, system, layers, now, problems);
+    }
+}
+
+/// An address of the database that is none. One that a variable or a file holds is told when the database is opened.
+fn database(settings: &Settings, layers: &Layers, problems: &mut Vec<Problem>) {
+    const KEY: &str = "store.url";
+    let Reference::Text(url) = &settings.store.url else {
+        return;
+    };
+    let is_known = |scheme: &&str| url.expose_secret().starts_with(*scheme);
+    if !["sqlite:", "postgres://", "postgresql://"].iter().any(is_known) {
+        let message = "the address of the database begins with neither `sqlite://` nor `postgres://`";
+        let problem = Problem::error("CF004", KEY, layers.origin(&path(KEY)), message);
+        problems.push(problem.with_hint("write `sqlite://path/to/file.db` or `postgres://user@host/name`"));
     }
 }
 
@@ -173,83 +188,6 @@ fn rotation(name: &str, system: &System, layers: &Layers, now: DateTime<Utc>, pr
     );
 }
 
-fn bounds(settings: &Settings, layers: &Layers, problems: &mut Vec<Problem>) {
-    let (server, limits) = (&settings.server, &settings.limits);
-    let zero = [
-        ("store.connections_max", settings.store.connections_max == 0),
-        ("server.connections_max", server.connections_max == 0),
-        ("server.head_timeout", server.head_timeout.millis() == 0),
-        ("server.body_timeout", server.body_timeout.millis() == 0),
-        ("server.request_timeout", server.request_timeout.millis() == 0),
-        ("server.webhook_body_bytes_max", server.webhook_body_bytes_max == 0),
-        ("server.api_body_bytes_max", server.api_body_bytes_max == 0),
-        ("server.api_burst", server.api_burst == 0),
-        ("server.auth_failure_burst", server.auth_failure_burst == 0),
-        ("limits.in_flight_max", limits.in_flight_max == 0),
-        ("limits.queue_max", limits.queue_max == 0),
-        ("limits.attempts_max", limits.attempts_max == 0),
-        ("limits.retry_first", limits.retry_first.millis() == 0),
-        ("limits.run_time_max", limits.run_time_max.millis() == 0),
-    ];
-    for (key, _) in zero.into_iter().filter(|(_, is_zero)| *is_zero) {
-        problems.push(Problem::error(
-            "CF004",
-            key,
-            layers.origin(&path(key)),
-            "zero is not allowed here",
-        ));
-    }
-    if let Some(flaw) = settings
-        .log
-        .level
-        .split(',')
-        .find(|directive| !is_log_directive(directive))
-    {
-        let message = format!("`{flaw}` is no level and no filter");
-        let problem = Problem::error("CF004", "log.level", layers.origin(&path("log.level")), message);
-        problems
-            .push(problem.with_hint("error, warn, info, debug, trace, off, or `target=level`, separated by commas"));
-    }
-    if limits.lease.millis() < 5_000 {
-        let message = format!("a lease of {} is too short to be renewed in time", limits.lease);
-        let problem = Problem::error("CF004", "limits.lease", layers.origin(&path("limits.lease")), message);
-        problems.push(problem.with_hint("5s or longer"));
-    }
-    if limits.retry_longest < limits.retry_first {
-        let key = "limits.retry_longest";
-        let message = format!(
-            "{} is shorter than retry_first, {}",
-            limits.retry_longest, limits.retry_first
-        );
-        problems.push(Problem::error("CF004", key, layers.origin(&path(key)), message));
-    }
-    for name in settings.systems.keys().filter(|name| !is_system_name(name)) {
-        let key = format!("systems.{name}");
-        let problem = Problem::error(
-            "CF004",
-            &key,
-            layers.origin(&path(&key)),
-            format!("`{name}` is no name of a system"),
-        );
-        problems.push(problem.with_hint("a lower-case letter, then letters, digits, `-` and `_`"));
-    }
-}
-
-/// Whether a part of the log filter is a level, or a target with one.
-fn is_log_directive(directive: &str) -> bool {
-    let level = directive.rsplit('=').next().unwrap_or_default().trim();
-    ["error", "warn", "info", "debug", "trace", "off"].contains(&level)
-}
-
-/// Whether a text may name a system: it stands in addresses, keys and expressions.
-fn is_system_name(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name.len() <= 64
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte))
-}
-
-fn path(key: &str) -> Vec<String> {
+pub(super) fn path(key: &str) -> Vec<String> {
     key.split('.').map(str::to_owned).collect()
 }

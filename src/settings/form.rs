@@ -12,7 +12,7 @@ use url::Url;
 
 use super::secret::{Reference, Variables, WebhookSecret};
 use crate::core::{
-    connector::form::LimitsForm,
+    connector::{self, form::LimitsForm},
     period::{Period, Rate},
 };
 
@@ -40,6 +40,8 @@ pub struct Settings {
     pub folders: Folders,
     /// Bounds of the work.
     pub limits: Limits,
+    /// Bounds of requests to other systems, where neither a connector nor a system's `limits` says otherwise.
+    pub requests: Requests,
     /// How long things are kept.
     pub retention: Retention,
     /// What this node does by itself.
@@ -97,9 +99,25 @@ pub struct Server {
     pub body_timeout: Period,
     /// How long a connection may live in all.
     pub request_timeout: Period,
+    /// How long a connection may rest between two requests.
+    pub keep_alive_timeout: Period,
+    /// How long a client may take nothing of an answer.
+    pub write_timeout: Period,
+    /// The largest head of a request, in bytes.
+    #[schemars(range(min = 8192))]
+    pub head_bytes_max: usize,
+    /// Headers of a request.
+    #[schemars(range(min = 1))]
+    pub headers_max: usize,
     /// The largest webhook, in bytes.
     #[schemars(range(min = 1))]
     pub webhook_body_bytes_max: usize,
+    /// Lists and maps within one another in a webhook.
+    #[schemars(range(min = 1, max = 128))]
+    pub webhook_depth_max: usize,
+    /// Values in a webhook.
+    #[schemars(range(min = 1))]
+    pub webhook_values_max: usize,
     /// The largest request to the API, in bytes.
     #[schemars(range(min = 1))]
     pub api_body_bytes_max: usize,
@@ -157,6 +175,17 @@ pub struct Limits {
     /// Events and changes that may wait before webhooks are answered 503.
     #[schemars(range(min = 1))]
     pub queue_max: u64,
+    /// How long the work on one change may take.
+    pub change_time_max: Period,
+    /// Records that a reconciliation plans, writes and stores together.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub chunk_records: u32,
+    /// Such chunks at work at once.
+    #[schemars(range(min = 1, max = 64))]
+    pub chunks_in_flight_max: usize,
+    /// Memory that comparing two systems may take, in bytes.
+    #[schemars(range(min = 1_048_576))]
+    pub reconcile_memory_max: u64,
     /// How often a change is tried before it waits for a person.
     #[schemars(range(min = 1))]
     pub attempts_max: u32,
@@ -170,6 +199,51 @@ pub struct Limits {
     pub lease: Period,
     /// How long work in flight may take to end after SIGTERM.
     pub shutdown_grace: Period,
+}
+
+/// Bounds of requests to other systems.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Requests {
+    /// Requests to one system at once.
+    #[schemars(range(min = 1))]
+    pub concurrency: u32,
+    /// How long one request may take.
+    pub timeout: Period,
+    /// How long a connection may take to stand.
+    pub connect_timeout: Period,
+    /// How long an answer may stand still.
+    pub idle_timeout: Period,
+    /// The largest answer, in decoded bytes.
+    #[schemars(range(min = 1))]
+    pub body_bytes_max: u64,
+    /// Lists and maps within one another in an answer.
+    #[schemars(range(min = 1, max = 128))]
+    pub depth_max: usize,
+    /// Pages of one listing.
+    #[schemars(range(min = 1))]
+    pub pages_max: u32,
+    /// How often one request is sent, before the change it is for counts as tried.
+    #[schemars(range(min = 1, max = 100))]
+    pub attempts_max: u32,
+}
+
+impl Requests {
+    /// The budget of a system that says nothing of its own.
+    #[must_use]
+    pub fn limits(&self) -> connector::Limits {
+        connector::Limits {
+            concurrency: self.concurrency,
+            timeout: self.timeout.duration(),
+            connect_timeout: self.connect_timeout.duration(),
+            idle_timeout: self.idle_timeout.duration(),
+            body_bytes_max: self.body_bytes_max,
+            depth_max: self.depth_max,
+            pages_max: self.pages_max,
+            attempts_max: self.attempts_max,
+            ..connector::Limits::default()
+        }
+    }
 }
 
 /// How long things are kept.

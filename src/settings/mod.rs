@@ -6,6 +6,7 @@
 //!
 //! This is the only place that reads the environment.
 
+mod bounds;
 mod check;
 mod form;
 mod layer;
@@ -21,7 +22,9 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 
-pub use form::{Folders, Keys, Limits, Log, LogFormat, Node, Retention, Schedule, Server, Settings, Store, System};
+pub use form::{
+    Folders, Keys, Limits, Log, LogFormat, Node, Requests, Retention, Schedule, Server, Settings, Store, System,
+};
 pub use problem::{Origin, Problem, Severity};
 pub use secret::{ReadError, Reference, Variables, WebhookSecret};
 pub use show::{Entry, entries};

@@ -76,7 +76,7 @@ fn masked(path: &[String], value: String) -> String {
             ..,
         ]
         | [
-            "node" | "store" | "server" | "log" | "folders" | "limits" | "retention" | "schedule",
+            "node" | "store" | "server" | "log" | "folders" | "limits" | "requests" | "retention" | "schedule",
             ..,
         ] => false,
         _ => true,

@@ -7,6 +7,7 @@ use sqlx::{Arguments as _, SqlStr, postgres::PgArguments};
 use super::{
     engine::{Arg, Args, FromRow, Tx, postgres_execute, postgres_returned, read_all, text, unbound, without_nul},
     error::Error,
+    sqlite::SqliteTx,
 };
 
 /// A statement with a list of rows: `head (rows) tail`.
@@ -14,17 +15,38 @@ use super::{
 /// SQLite runs it row by row, which costs nothing there and needs no text of its own for every number of rows.
 /// PostgreSQL gets all rows in one statement, as one array a column.
 pub(super) struct Bulk {
-    /// What stands before the list.
+    /// What stands before the list: ends with `from (`, with `in (`, or where a list of values begins.
     pub head: &'static str,
     /// What stands after the list.
     pub tail: &'static str,
 }
 
+/// What one row of a statement did on SQLite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Changed {
+    /// How many rows it changed.
+    pub rows: u64,
+    /// The id that was given last: that of this row, where one was inserted.
+    pub id: i64,
+}
+
 impl Bulk {
-    /// The statement for one row of `columns` values.
+    /// The statement for one row of `columns` values. A list of one row is not a list any more: for each of those SQLite
+    /// would make a table, use it once and throw it away.
     fn of_row(&self, columns: usize) -> String {
         let marks = (1..=columns).map(|number| format!("${number}")).collect::<Vec<_>>();
-        format!("{} values ({}) {}", self.head, marks.join(", "), self.tail)
+        let marks = marks.join(", ");
+        if let Some(head) = self.head.strip_suffix(" in (") {
+            return format!("{head} = ({marks}){}", self.tail.strip_prefix(')').unwrap_or(self.tail));
+        }
+        let updated = self
+            .head
+            .strip_suffix(" from (")
+            .filter(|head| head.starts_with("update "));
+        if let (Some(head), Some(tail)) = (updated, self.tail.strip_prefix(") as v where ")) {
+            return format!("{head} where {tail}").replace("v.column", "$");
+        }
+        format!("{} values ({marks}) {}", self.head, self.tail)
     }
 
     /// The statement for columns of these types.
@@ -54,14 +76,22 @@ impl Bulk {
 
     /// Runs it for all rows; the number of rows changed.
     pub async fn execute(&self, tx: &mut Tx, rows: Vec<Args<'_>>) -> Result<u64, Error> {
-        let Some(first) = rows.first() else { return Ok(0) };
         match tx {
-            Tx::Sqlite(tx) => tx.execute_each(&self.of_row(first.len()), rows),
+            Tx::Sqlite(tx) => Ok(self.each(tx, rows)?.into_iter().map(|changed| changed.rows).sum()),
+            Tx::Postgres(_) if rows.is_empty() => Ok(0),
             Tx::Postgres(tx) => {
                 let (sql, bound) = self.bound(rows)?;
                 postgres_execute(tx, &sql, bound).await
             }
         }
+    }
+
+    /// Runs it row by row on SQLite; what each of them did.
+    pub fn each(&self, tx: &mut SqliteTx, rows: Vec<Args<'_>>) -> Result<Vec<Changed>, Error> {
+        let Some(first) = rows.first() else {
+            return Ok(Vec::new());
+        };
+        tx.execute_each(&self.of_row(first.len()), rows)
     }
 
     /// Runs it for all rows; what it returns, in no particular order.
@@ -275,6 +305,28 @@ mod tests {
             BULK.of_arrays(&columns(vec![args![1_i64, "x"]])),
             "insert into t (a, b) select * from unnest($1::bigint[], $2::text[]) as u(column1, column2) \
              on conflict do nothing"
+        );
+    }
+
+    #[test]
+    fn sqlite_compares_and_updates_by_one_row_without_a_list() {
+        let gone = Bulk {
+            head: "delete from t where (a, b) in (",
+            tail: ") returning a",
+        };
+        assert_eq!(gone.of_row(2), "delete from t where (a, b) = ($1, $2) returning a");
+        let updated = Bulk {
+            head: "update t set b = coalesce(v.column2, t.b) from (",
+            tail: ") as v where t.a = v.column1",
+        };
+        assert_eq!(updated.of_row(2), "update t set b = coalesce($2, t.b) where t.a = $1");
+        let joined = Bulk {
+            tail: ") as v join u on u.a = v.column1 where t.a = u.b",
+            ..updated
+        };
+        assert_eq!(
+            joined.of_row(1),
+            "update t set b = coalesce(v.column2, t.b) from ( values ($1) ) as v join u on u.a = v.column1 where t.a = u.b"
         );
     }
 

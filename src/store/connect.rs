@@ -21,6 +21,7 @@ use super::{
     error::Error,
     key::Keys,
     migrate,
+    presence::{self, Presence},
     seal::{Place, Sealer},
     sqlite::{Opening, Writer},
     writer,
@@ -116,11 +117,22 @@ impl Store {
         }
         let sealer = Sealer::new(&options.keys);
         check_key(&engine, &sealer, options.access).await?;
-        Self::new(options, engine, sealer, lock)
+        let store = Self::new(options, engine, sealer, lock)?;
+        if options.access == Access::Shared && presence::is_command(&options.node) {
+            store.say_alive().await?;
+        }
+        Ok(store)
     }
 
     fn new(options: &Options, engine: Engine, sealer: Sealer, lock: Option<fs::File>) -> Result<Self, Error> {
         let holder = format!("{}{:016x}", holders(&options.node, options.access), seam::number());
+        let database = sqlite_path(&options.url);
+        let presence = match &database {
+            Some(path) if presence::is_command(&options.node) && options.access == Access::Shared => {
+                Some(Presence::begin(path, &options.node).map_err(|error| file_error(path, &error))?)
+            }
+            _ => None,
+        };
         let enqueued = Arc::new(Notify::new());
         let worker = writer::Worker {
             engine: engine.clone(),
@@ -137,11 +149,13 @@ impl Store {
                 keys: options.keys.clone(),
                 clock: options.clock.clone(),
                 node: options.node.clone(),
+                database,
                 holder,
                 epochs: AtomicI64::new(1),
                 writer: writer::start(worker, options.queue_max)?,
                 enqueued,
                 _lock: lock,
+                _presence: presence,
             }),
         })
     }
@@ -310,17 +324,24 @@ const SQLITE_PAGE_BYTES: u64 = 4_096;
 async fn open_postgres(options: &Options) -> Result<sqlx::PgPool, Error> {
     if !options.url.starts_with("postgres://") && !options.url.starts_with("postgresql://") {
         return Err(Error::Url {
-            why: "it begins with neither".into(),
+            why: "it begins with neither `sqlite://` nor `postgres://`".into(),
         });
     }
     let connect = PgConnectOptions::from_str(&options.url).map_err(|error| Error::of("connect", &error))?;
+    let place = format!(
+        "`{}` at {}:{}",
+        connect.get_database().unwrap_or_default(),
+        connect.get_host(),
+        connect.get_port()
+    );
     // Once by hand: the pool would try again until its time is up, and not say why.
     let first = tokio::time::timeout(WAIT_MAX, connect.connect())
         .await
         .map_err(|_| Error::Gone {
             what: "no answer".into(),
-        })?
-        .map_err(|error| Error::of("connect", &error))?;
+        })
+        .and_then(|connected| connected.map_err(|error| Error::of("connect", &error)))
+        .map_err(|error| error.at(&place))?;
     // A connection that does not end well has ended, too.
     let _ = first.close().await;
     Ok(PgPoolOptions::new()

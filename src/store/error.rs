@@ -105,14 +105,16 @@ pub enum Error {
     },
     /// The address of the database is none.
     #[error(
-        "[ST015] `store.url` is no database address ({why}): use `sqlite://path/to/file.db` or `postgres://user@host/name`"
+        "[ST015] `store.url` is no database address, since {why}: use `sqlite://path/to/file.db` or `postgres://user@host/name`"
     )]
     Url {
         /// What is wrong with it.
         why: String,
     },
     /// Something on this machine's disk beside the database failed.
-    #[error("[ST016] `{}` cannot be used ({why})", path.display())]
+    #[error(
+        "[ST016] `{}` cannot be used ({why}): see that its folder is there, and that Syncline's user may write to it", path.display()
+    )]
     File {
         /// The file or folder.
         path: PathBuf,
@@ -143,6 +145,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same error, with where the database that cannot be reached was looked for.
+    pub(super) fn at(self, place: &str) -> Self {
+        match self {
+            Self::Gone { what } => Self::Gone {
+                what: format!("{place}: {what}"),
+            },
+            other => other,
+        }
+    }
+
     /// Whether the database is not to be trusted before it has been opened anew.
     pub(super) const fn is_fatal(&self) -> bool {
         matches!(self, Self::Disk { .. } | Self::Corrupt { .. })

@@ -1,4 +1,5 @@
-//! Failures: records that could not be synchronized, the dead letter. A record has one open failure at a time.
+//! Failures: records that could not be synchronized, the dead letter. A record has one open failure at a time, and so has a
+//! pair: whichever of its records came up last, the failure stands under that one.
 
 use chrono::{DateTime, Utc};
 
@@ -274,6 +275,7 @@ pub(super) async fn fail(tx: &mut Tx, context: &Context<'_>, failures: &[&NewFai
                event_id = coalesce(excluded.event_id, failure.event_id)",
     };
     for group in without_repeats(failures, |failure| &failure.key) {
+        one_a_pair(tx, context, &group).await?;
         let rows = group.into_iter().map(|failure| {
             let fault = &failure.fault;
             let mut args = key_args(&failure.key);
@@ -300,6 +302,41 @@ pub(super) async fn fail(tx: &mut Tx, context: &Context<'_>, failures: &[&NewFai
         FAIL.execute(tx, rows.collect()).await?;
     }
     Ok(())
+}
+
+/// Moves the unresolved failures of partners to the records that failed now, so that one difference stays one failure. Where
+/// both have one (older versions left such behind), the partner's is closed.
+async fn one_a_pair(tx: &mut Tx, context: &Context<'_>, failures: &[&NewFailure]) -> Result<(), Error> {
+    const MOVE: Bulk = Bulk {
+        head: "update failure set side = v.column4, record_id = v.column5 from (",
+        tail: ") as v where failure.mapping = v.column1 and failure.side = v.column2 \
+               and failure.record_id = v.column3 and failure.status in ('retrying', 'open', 'parked') \
+               and not exists (select 1 from failure as own where own.mapping = v.column1 and own.side = v.column4 \
+               and own.record_id = v.column5 and own.status in ('retrying', 'open', 'parked'))",
+    };
+    let twins: Vec<(RecordKey, &RecordKey)> = failures
+        .iter()
+        .filter_map(|failure| Some((partner(failure)?, &failure.key)))
+        .collect();
+    let rows = twins.iter().map(|(partner, own)| {
+        let mut args = key_args(partner);
+        args.extend(args![own.side, &own.record_id]);
+        args
+    });
+    MOVE.execute(tx, rows.collect()).await?;
+    let partners: Vec<&RecordKey> = twins.iter().map(|(partner, _)| partner).collect();
+    resolve(tx, context, &partners).await
+}
+
+/// The partner of a record that failed, where both are known.
+fn partner(failure: &NewFailure) -> Option<RecordKey> {
+    let (left, right) = failure.left_id.as_ref().zip(failure.right_id.as_ref())?;
+    let (own, other) = match failure.key.side {
+        Side::Left => (left, right),
+        Side::Right => (right, left),
+    };
+    let mapping = failure.key.mapping.clone();
+    (*own == failure.key.record_id).then(|| RecordKey::new(mapping, failure.key.side.other(), other.clone()))
 }
 
 /// Resolves the unresolved failures of records that have succeeded.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     Access, Store,
     connect::holders,
-    engine::{Durability, Number, args},
+    engine::{Durability, Number, Tx, args},
     error::Error,
     lock::{LENGTH_MAX, until},
 };
@@ -67,16 +67,22 @@ impl Store {
     /// the leases run out; how many. Only the node's daemon itself may call it, at its start.
     pub async fn free_crashed_leases(&self) -> Result<u64, Error> {
         let prefix = holders(self.node(), Access::Daemon);
-        let length = i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX);
         let mut tx = self.engine().begin(Durability::Relaxed).await?;
-        let mut freed = 0;
-        for sql in [
-            "update lease set until = 0 where substr(holder, 1, cast($2 as integer)) = $1 and holder <> $3 and until > 0",
-            "delete from lock where substr(holder, 1, cast($2 as integer)) = $1 and holder <> $3",
-        ] {
-            freed += tx.execute(sql, args![&prefix, length, &self.inner.holder]).await?;
-        }
+        let freed = free(&mut tx, &prefix, &self.inner.holder).await?;
         tx.commit().await?;
         Ok(freed)
     }
+}
+
+/// Frees every lease whose holder's name begins so, but those of `holder`; how many.
+pub(super) async fn free(tx: &mut Tx, prefix: &str, holder: &str) -> Result<u64, Error> {
+    let length = i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX);
+    let mut freed = 0;
+    for sql in [
+        "update lease set until = 0 where substr(holder, 1, cast($2 as integer)) = $1 and holder <> $3 and until > 0",
+        "delete from lock where substr(holder, 1, cast($2 as integer)) = $1 and holder <> $3",
+    ] {
+        freed += tx.execute(sql, args![prefix, length, holder]).await?;
+    }
+    Ok(freed)
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{
     Context, Page, Store,
     bulk::{Bulk, Filter, LIST_MAX, in_list, without_repeats},
-    engine::{Args, FromRow, Number, Row, Tx, Unread, args},
+    engine::{Args, FromRow, Row, Tx, Unread, args},
     error::Error,
 };
 use crate::core::{
@@ -214,7 +214,7 @@ pub(super) async fn put(tx: &mut Tx, context: &Context<'_>, links: &[&NewLink]) 
                left_updated_at = excluded.left_updated_at, right_updated_at = excluded.right_updated_at, \
                status = excluded.status, missing_side = null, missing_since = null, \
                last_synced_at = excluded.last_synced_at, updated_at = excluded.updated_at \
-               where link.right_id = excluded.right_id returning link_id as number",
+               where link.right_id = excluded.right_id",
     };
     for group in without_repeats(links, |link| (&link.mapping, &link.left_id)) {
         let rows = group.iter().map(|link| {
@@ -223,8 +223,7 @@ pub(super) async fn put(tx: &mut Tx, context: &Context<'_>, links: &[&NewLink]) 
             args.extend(args![LinkStatus::Linked, context.now, context.now, context.now]);
             args
         });
-        let put = PUT.rows::<Number>(tx, rows.collect()).await?;
-        if put.len() != group.len() {
+        if PUT.execute(tx, rows.collect()).await? != group.len() as u64 {
             return Err(Error::Conflict {
                 what: "link.left_id".into(),
             });

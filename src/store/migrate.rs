@@ -32,6 +32,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0003_daemon.sql"),
         include_str!("../../migrations/postgres/0003_daemon.sql"),
     ),
+    (
+        4,
+        "report",
+        include_str!("../../migrations/sqlite/0004_report.sql"),
+        include_str!("../../migrations/postgres/0004_report.sql"),
+    ),
 ];
 
 /// The newest version this Syncline knows.

@@ -49,6 +49,7 @@ pub mod recover;
 pub mod token;
 
 pub mod health;
+pub mod presence;
 pub mod prune;
 
 pub mod op;
@@ -99,6 +100,8 @@ struct Inner {
     keys: Keys,
     clock: Clock,
     node: String,
+    /// The file, on SQLite.
+    database: Option<std::path::PathBuf>,
     /// This opening of the store; leases belong to it, so that a restarted node does not take over its own old ones.
     holder: String,
     epochs: AtomicI64,
@@ -106,6 +109,8 @@ struct Inner {
     enqueued: Arc<Notify>,
     /// Held open as long as the store: the daemon's lock on a SQLite file.
     _lock: Option<std::fs::File>,
+    /// What tells that this command is at work.
+    _presence: Option<presence::Presence>,
 }
 
 impl fmt::Debug for Store {

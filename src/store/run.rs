@@ -249,12 +249,11 @@ impl Store {
         Ok(changed > 0)
     }
 
-    /// Closes as failed what a node's crash left running; how many. Only the node itself may call it, at its start.
-    pub async fn close_crashed_runs(&self, node: &str) -> Result<u64, Error> {
-        let sql = "update run set status = 'failed', ended_at = $2, \
-             note = 'the process ended while this run was at work; its work goes on in later runs' \
-             where node = $1 and status = 'running'";
-        self.engine().execute(sql, args![node, self.now()]).await
+    /// Closes as failed what a node's crash left running, with why and what to do; how many. Only the node itself may call
+    /// it, at its start, or whoever knows that the process is gone.
+    pub async fn close_crashed_runs(&self, node: &str, note: &str) -> Result<u64, Error> {
+        let sql = "update run set status = 'failed', ended_at = $2, note = $3 where node = $1 and status = 'running'";
+        self.engine().execute(sql, args![node, self.now(), note]).await
     }
 
     /// Runs that fit `filter`, newest first.

@@ -8,11 +8,13 @@ use std::{path::PathBuf, sync::Arc};
 
 use rusqlite::{
     CachedStatement, Connection, OpenFlags,
+    hooks::Wal,
     types::{ToSqlOutput, Value, ValueRef},
 };
 use tokio::sync::OwnedMutexGuard;
 
 use super::{
+    bulk::Changed,
     connect::Synchronous,
     engine::{Arg, Args, Broken, Durability, Row, WAIT_MAX, without_nul},
     error::Error,
@@ -24,7 +26,7 @@ const STATEMENTS_MAX: usize = 400;
 /// Kibibytes of pages that are kept in memory.
 const CACHE_KIB: i64 = 16 * 1_024;
 /// Pages in the log before they go to the database: the larger, the fewer are written twice.
-const CHECKPOINT_PAGES: i64 = 4_000;
+const CHECKPOINT_PAGES: i32 = 4_000;
 
 /// How the connection is opened, at its first use.
 #[derive(Debug, Clone)]
@@ -140,11 +142,24 @@ fn open(opening: &Opening) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "synchronous", level(Durability::Durable, opening.synchronous))?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.wal_hook(Some(move_log));
     if let Some(pages) = opening.pages_max {
         connection.pragma_update(None, "max_page_count", i64::try_from(pages).unwrap_or(i64::MAX))?;
     }
     Ok(connection)
+}
+
+/// Moves the log into the database once it is long, after a commit. SQLite's own way does the same and says nothing of a
+/// disk that fails at it, after which the database is not to be trusted. That another one moves it, or that there is no space
+/// for it now, does no harm: it is tried again after the next commit, and what was committed stands in the log.
+fn move_log(log: &Wal, pages: i32) -> rusqlite::Result<()> {
+    if pages < CHECKPOINT_PAGES {
+        return Ok(());
+    }
+    match log.checkpoint() {
+        Err(error) if Error::of_sqlite("checkpoint", &error).is_fatal() => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn run(connection: &Connection, sql: &'static str) -> Result<(), Error> {
@@ -187,19 +202,26 @@ impl SqliteTx {
 
     /// What a statement returns for each of many sets of values.
     pub fn rows_each<'q>(&mut self, sql: &str, sets: impl IntoIterator<Item = Args<'q>>) -> Result<Vec<Row>, Error> {
-        let (statement, broken) = self.statement(sql)?;
-        broken.note(read(statement, sets).map_err(|error| Error::of_sqlite(sql, &error)))
+        let (connection, broken) = self.connection()?;
+        let found = prepare(connection, sql).and_then(|statement| read(statement, sets));
+        broken.note(found.map_err(|error| Error::of_sqlite(sql, &error)))
     }
 
     /// How many rows a statement changes.
     pub fn execute(&mut self, sql: &str, args: Args<'_>) -> Result<u64, Error> {
-        self.execute_each(sql, std::iter::once(args))
+        let changed = self.execute_each(sql, std::iter::once(args))?;
+        Ok(changed.into_iter().map(|changed| changed.rows).sum())
     }
 
-    /// How many rows a statement changes for all of many sets of values.
-    pub fn execute_each<'q>(&mut self, sql: &str, sets: impl IntoIterator<Item = Args<'q>>) -> Result<u64, Error> {
-        let (statement, broken) = self.statement(sql)?;
-        broken.note(change(statement, sets).map_err(|error| Error::of_sqlite(sql, &error)))
+    /// What a statement does for each of many sets of values.
+    pub fn execute_each<'q>(
+        &mut self,
+        sql: &str,
+        sets: impl IntoIterator<Item = Args<'q>>,
+    ) -> Result<Vec<Changed>, Error> {
+        let (connection, broken) = self.connection()?;
+        let changed = prepare(connection, sql).and_then(|statement| change(connection, statement, sets));
+        broken.note(changed.map_err(|error| Error::of_sqlite(sql, &error)))
     }
 
     pub async fn commit(self) -> Result<(), Error> {
@@ -224,14 +246,16 @@ impl SqliteTx {
         if self.may_wait { end() } else { aside(end).await }
     }
 
-    fn statement(&mut self, sql: &str) -> Result<(CachedStatement<'_>, Broken), Error> {
+    fn connection(&mut self) -> Result<(&Connection, Broken), Error> {
         let writer = self.writer.as_mut().ok_or(Error::Closed)?;
         let broken = writer.broken.clone();
-        // `$2` would be the name of a parameter that is counted where it first stands; `?2` is the second one.
-        let prepared = writer.connection()?.prepare_cached(&sql.replace('$', "?"));
-        let statement = broken.note(prepared.map_err(|error| Error::of_sqlite(sql, &error)))?;
-        Ok((statement, broken))
+        Ok((writer.connection()?, broken))
     }
+}
+
+/// `$2` would be the name of a parameter that is counted where it first stands; `?2` is the second one.
+fn prepare<'c>(connection: &'c Connection, sql: &str) -> rusqlite::Result<CachedStatement<'c>> {
+    connection.prepare_cached(&sql.replace('$', "?"))
 }
 
 fn read<'q>(
@@ -254,11 +278,18 @@ fn read<'q>(
     Ok(found)
 }
 
-fn change<'q>(mut statement: CachedStatement<'_>, sets: impl IntoIterator<Item = Args<'q>>) -> rusqlite::Result<u64> {
-    let mut changed = 0;
+fn change<'q>(
+    connection: &Connection,
+    mut statement: CachedStatement<'_>,
+    sets: impl IntoIterator<Item = Args<'q>>,
+) -> rusqlite::Result<Vec<Changed>> {
+    let mut changed = Vec::new();
     for args in sets {
         bind(&mut statement, args)?;
-        changed += u64::try_from(statement.raw_execute()?).unwrap_or_default();
+        changed.push(Changed {
+            rows: u64::try_from(statement.raw_execute()?).unwrap_or_default(),
+            id: connection.last_insert_rowid(),
+        });
     }
     Ok(changed)
 }
@@ -363,6 +394,26 @@ mod tests {
             assert_eq!(level(&mut tx), Some(Value::Integer(expected)));
             tx.commit().await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_long_log_is_moved_into_the_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder);
+        let size = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len();
+        let mut tx = begin(&writer, Durability::Relaxed).await;
+        tx.execute("create table t (a blob)", Vec::new()).unwrap();
+        tx.commit().await.unwrap();
+        for _ in 0..3 {
+            let mut tx = begin(&writer, Durability::Relaxed).await;
+            let sql = "insert into t select zeroblob(4096) from (with recursive n(i) as \
+                       (select 1 union all select i + 1 from n where i < 3000) select i from n)";
+            tx.execute(sql, Vec::new()).unwrap();
+            tx.commit().await.unwrap();
+        }
+        assert!(size("test.db") > 4_096 * 3_000);
+        let log = size("test.db-wal");
+        assert!(log < 4_200 * 2 * 6_200, "the log is used again: {log}");
     }
 
     #[tokio::test]

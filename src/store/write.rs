@@ -142,9 +142,12 @@ impl Store {
         for ids in record_ids.chunks(LIST_MAX) {
             let mut args = args![mapping, side, side.other()];
             let list = in_list(ids, &mut args);
+            // Two searches, each along an index of its own: asked for both at once, SQLite walks through every write of
+            // the mapping.
+            let open = "status in ('intended', 'unknown') and mapping = $1";
             let sql = format!(
-                "{SELECT} where status in ('intended', 'unknown') and mapping = $1 \
-                 and ((side = $2 and record_id in {list}) or (side = $3 and partner_id in {list})) order by write_id"
+                "{SELECT} where {open} and side = $2 and record_id in {list} \
+                 union {SELECT} where {open} and side = $3 and partner_id in {list} order by write_id"
             );
             found.extend(self.engine().rows::<Write>(sql, args).await?);
         }
@@ -209,6 +212,16 @@ impl Store {
         Ok(found)
     }
 
+    /// Writes that concern a record of `side`, newest first: to it, or (for a create) from it.
+    pub async fn writes_of(&self, mapping: &str, side: Side, record_id: &str, limit: u32) -> Result<Vec<Write>, Error> {
+        let sql = format!(
+            "{SELECT} where mapping = $1 and ((side = $2 and record_id = $3) or (side = $4 and partner_id = $3)) \
+             order by write_id desc limit $5"
+        );
+        let args = args![mapping, side, record_id, side.other(), i64::from(limit)];
+        self.engine().rows(sql, args).await
+    }
+
     /// The last write from a record to the other side, whatever became of it: for the cause of a drift.
     pub async fn last_write(&self, mapping: &str, side: Side, partner_id: &str) -> Result<Option<Write>, Error> {
         let sql = format!(
@@ -221,9 +234,11 @@ impl Store {
 
 /// Stores intents; their ids in the order given.
 pub(super) async fn intend(tx: &mut Tx, context: &Context<'_>, writes: &[&NewWrite]) -> Result<Vec<i64>, Error> {
-    const INTEND: Bulk = Bulk {
-        head: "insert into write (run_id, mapping, side, kind, record_id, partner_id, node, idempotency_key, \
-               values_hash, status, started_at)",
+    const HEAD: &str = "insert into write (run_id, mapping, side, kind, record_id, partner_id, node, \
+                        idempotency_key, values_hash, status, started_at)";
+    const INTEND: Bulk = Bulk { head: HEAD, tail: "" };
+    const INTEND_RETURNING: Bulk = Bulk {
+        head: HEAD,
         tail: "returning write_id as number",
     };
     let rows = writes.iter().map(|write| {
@@ -241,13 +256,13 @@ pub(super) async fn intend(tx: &mut Tx, context: &Context<'_>, writes: &[&NewWri
             context.now,
         ]
     });
-    let mut ids = INTEND
-        .rows::<Number>(tx, rows.collect())
-        .await?
-        .into_iter()
-        .map(|id| id.0)
-        .collect::<Vec<_>>();
-    // Ids are drawn in the order of the rows; the order in which they are returned is promised by neither database.
+    let rows = rows.collect();
+    if let Tx::Sqlite(tx) = tx {
+        return Ok(INTEND.each(tx, rows)?.into_iter().map(|inserted| inserted.id).collect());
+    }
+    let ids = INTEND_RETURNING.rows::<Number>(tx, rows).await?;
+    let mut ids = ids.into_iter().map(|id| id.0).collect::<Vec<_>>();
+    // Ids are drawn in the order of the rows; the order in which they are returned is not promised.
     ids.sort_unstable();
     Ok(ids)
 }

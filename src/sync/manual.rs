@@ -4,10 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Engine,
+    fetch::Look,
     record::{self, Ending, Synced},
 };
 use crate::{
-    client::Road,
+    client::{Meter, Road},
     core::{
         mapping::Mapping,
         record::RecordKey,
@@ -58,10 +59,16 @@ pub async fn now(
         job_key: None,
     };
     let run_id = store.start_run(&run).await?;
-    let mut synced = {
-        let work = record::sync(engine, mapping, &key, guard.records(), (Road::Manual, Some(run_id)));
-        Box::pin(work).await?
-    };
+    let meter: Arc<Meter> = Arc::default();
+    let work = Box::pin(record::sync(
+        engine,
+        mapping,
+        Look::at(key.clone()),
+        guard.records(),
+        (Road::Manual, Some(run_id)),
+    ));
+    let mut synced = meter.measure(work).await?;
+    (synced.counters.requests, synced.counters.bytes) = meter.take();
     let mut ops = std::mem::take(&mut synced.ops);
     ops.extend(ended(&key, run_id, &synced));
     ops.push(Op::AddCounters {
@@ -85,25 +92,25 @@ pub async fn now(
 }
 
 /// What is stored about the ending.
-fn ended(key: &RecordKey, run_id: i64, synced: &Synced) -> Option<Op> {
+fn ended(key: &RecordKey, run_id: i64, synced: &Synced) -> Vec<Op> {
     match &synced.ending {
-        Ending::Settled => Some(Op::Resolve(key.clone())),
+        Ending::Settled => synced.pair.keys(key).map(Op::Resolve).collect(),
         // Into the dirty set, where it waits for its parent.
         Ending::Waiting(_) => {
             let change = NewChange::new(key.clone(), ChangeOrigin::Manual, EventKind::Updated);
-            Some(Op::Enqueue(change))
+            vec![Op::Enqueue(change)]
         }
-        Ending::Failed(faults) => faults.first().map(|fault| {
-            Op::Fail(NewFailure {
+        Ending::Failed(faults) => faults.first().map_or_else(Vec::new, |fault| {
+            vec![Op::Fail(NewFailure {
                 run_id: Some(run_id),
                 key: key.clone(),
-                left_id: synced.ids.0.clone(),
-                right_id: synced.ids.1.clone(),
+                left_id: synced.pair.ids.left.clone(),
+                right_id: synced.pair.ids.right.clone(),
                 fault: fault.clone(),
                 status: FailureStatus::Open,
                 next_attempt_at: None,
                 event_id: None,
-            })
+            })]
         }),
     }
 }

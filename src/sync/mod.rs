@@ -9,6 +9,7 @@ pub mod apply;
 pub mod fetch;
 pub mod manual;
 pub mod poll;
+pub mod pushed;
 pub mod reconcile;
 
 pub mod record;
@@ -42,6 +43,8 @@ pub struct Limits {
     pub chunk: u32,
     /// Chunks at work at once.
     pub chunks_in_flight: usize,
+    /// Memory that comparing two systems may take, in bytes; the rest is in a scratch file.
+    pub scan_memory_max: u64,
     /// How often a transient failure is tried before it waits for a person.
     pub attempts_max: u32,
     /// The wait after a first failure.
@@ -58,6 +61,7 @@ impl Default for Limits {
             in_flight: 32,
             chunk: 400,
             chunks_in_flight: 4,
+            scan_memory_max: 16 << 20,
             attempts_max: 12,
             retry_first: Duration::from_secs(2),
             retry_longest: Duration::from_hours(1),
@@ -160,6 +164,11 @@ impl Engine {
         self.inner.mappings.values()
     }
 
+    /// The mappings that an object of a system takes part in, and on which side.
+    pub fn ends_of<'a>(&'a self, system: &'a str, object: &'a str) -> impl Iterator<Item = (&'a Arc<Mapping>, Side)> {
+        ends(self.mappings(), system).filter(move |(mapping, side)| mapping.end(*side).object == object)
+    }
+
     /// A system by name.
     #[must_use]
     pub fn system(&self, name: &str) -> Option<&Arc<System>> {
@@ -184,6 +193,17 @@ impl Engine {
             .with_hint(format!("add `[systems.{name}]` to the configuration"))
         })
     }
+}
+
+/// The mappings that a system takes part in, and on which side.
+pub fn ends<'a>(
+    mappings: impl Iterator<Item = &'a Arc<Mapping>>,
+    system: &'a str,
+) -> impl Iterator<Item = (&'a Arc<Mapping>, Side)> {
+    let both = |mapping| [(mapping, Side::Left), (mapping, Side::Right)];
+    mappings
+        .flat_map(both)
+        .filter(move |(mapping, side)| mapping.end(*side).system == system)
 }
 
 impl std::fmt::Debug for Engine {

@@ -11,7 +11,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::{Engine, Error};
 use crate::{
-    client::{Listing, Road},
+    client::{Listing, Meter, Road},
     core::{
         mapping::Mapping,
         record::{Record, RecordKey},
@@ -44,22 +44,30 @@ pub async fn poll(engine: &Engine, mapping: &Mapping, side: Side, trigger: Trigg
         job_key: None,
     };
     let run_id = engine.store().start_run(&run).await?;
-    let result = read(engine, mapping, &name, side, run_id).await;
+    let meter: Arc<Meter> = Arc::default();
+    let result = meter.measure(read(engine, mapping, &name, side, run_id)).await;
+    let (requests, bytes) = meter.take();
+    let mut ops = vec![Op::AddCounters {
+        run_id,
+        counters: Counters {
+            requests,
+            bytes,
+            ..Counters::default()
+        },
+    }];
     let (status, note) = match &result {
         Ok(_) => (RunStatus::Succeeded, None),
         Err(error) => (RunStatus::Failed, Some(error.to_string())),
     };
     if result.is_ok() {
         let value = started.to_rfc3339_opts(SecondsFormat::Millis, true);
-        engine
-            .store()
-            .commit(vec![Op::SetCursor(MovedCursor {
-                mapping: name,
-                side,
-                value,
-            })])
-            .await?;
+        ops.push(Op::SetCursor(MovedCursor {
+            mapping: name,
+            side,
+            value,
+        }));
     }
+    engine.store().commit(ops).await?;
     engine.store().finish_run(run_id, status, note.as_deref()).await?;
     result
 }

@@ -20,7 +20,7 @@ use crate::{
 /// Failures put back into the dirty set in one submission.
 const BATCH: u32 = 500;
 /// Behind live events, before reconciliations.
-const PRIORITY: i64 = 5;
+pub const PRIORITY: i64 = 5;
 
 /// How many failures a filter selects: shown to a person before [`reprocess`].
 pub async fn count(engine: &Engine, filter: &FailureFilter) -> Result<u64, Error> {
@@ -45,7 +45,7 @@ pub async fn reprocess(engine: &Engine, filter: &FailureFilter, actor: &str) -> 
         let Some(last) = failures.last() else { break };
         page.before = Some(last.failure_id);
         reprocessed += failures.len() as u64;
-        ops.extend(failures.iter().map(enqueue));
+        ops.extend(failures.iter().map(again));
         engine.store().commit(std::mem::take(&mut ops)).await?;
     }
     if !ops.is_empty() {
@@ -54,7 +54,9 @@ pub async fn reprocess(engine: &Engine, filter: &FailureFilter, actor: &str) -> 
     Ok(reprocessed)
 }
 
-fn enqueue(failure: &Failure) -> Op {
+/// Puts the record of one failure back into the dirty set.
+#[must_use]
+pub fn again(failure: &Failure) -> Op {
     let change = NewChange::new(failure.key.clone(), ChangeOrigin::Reprocess, EventKind::Updated);
     Op::Enqueue(NewChange {
         priority: PRIORITY,

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
+use super::quota::SharedQuota;
 use crate::{
     catalog::load::Catalog,
     client::{self, Kept, Pending, System, Token, TokenStore},
@@ -62,7 +63,9 @@ pub fn engine(settings: &Settings, catalog: &Catalog, store: Store, clock: Clock
         retry_first: limits.retry_first.duration(),
         retry_longest: limits.retry_longest.duration(),
         run_time_max: limits.run_time_max.duration(),
-        ..Limits::default()
+        chunk: limits.chunk_records,
+        chunks_in_flight: limits.chunks_in_flight_max,
+        scan_memory_max: limits.reconcile_memory_max,
     };
     Ok(Engine::new(store, systems, catalog.mappings.clone(), limits, clock))
 }
@@ -98,12 +101,14 @@ pub fn system(
             .map(|(key, value)| (key.clone(), Value::from(value.clone())))
             .collect(),
         credentials,
+        defaults: settings.requests.limits(),
         limits: given.limits.clone(),
         network: client::guard::Policy {
             allow: given.allow_networks.clone(),
             proxy: None,
         },
         tokens: Arc::new(Tokens(store.clone())),
+        quota: Arc::new(SharedQuota::new(store.clone())),
         clock: clock.clone(),
     };
     System::new(config).map_err(|source| Error::System {

@@ -4,6 +4,7 @@ pub mod assembly;
 pub mod change;
 pub mod pause;
 pub mod pulse;
+pub mod quota;
 pub mod recover;
 pub mod schedule;
 

@@ -11,7 +11,7 @@ use crate::{
     },
     seam::{self, Bug},
     store::{
-        self, Op,
+        self, Op, Store,
         change::{Claim, NewChange},
         event::FinishedEvent,
         failure::NewFailure,
@@ -39,6 +39,12 @@ pub struct Recovered {
     pub pulled_in: u64,
 }
 
+/// What a run says that the daemon was at when it ended.
+pub const CUT_OFF: &str = "the process ended while this run was at work; its work goes on in later runs";
+/// What a run says that a command was at when it ended.
+const COMMAND_CUT_OFF: &str =
+    "the command was ended while this run was at work: what it did stands, run it again for the rest";
+
 /// Settles what the last process of this node left behind. Called before the work begins.
 pub async fn recover(engine: &Engine) -> Result<Recovered, store::Error> {
     if seam::has_bug(Bug::RecoverySkipped) {
@@ -46,7 +52,7 @@ pub async fn recover(engine: &Engine) -> Result<Recovered, store::Error> {
     }
     let store = engine.store();
     let mut recovered = Recovered {
-        runs: store.close_crashed_runs(store.node()).await?,
+        runs: store.close_crashed_runs(store.node(), CUT_OFF).await?,
         changes: store.take_back_claims().await?,
         ..Recovered::default()
     };
@@ -54,14 +60,10 @@ pub async fn recover(engine: &Engine) -> Result<Recovered, store::Error> {
     for crashed in store.crashed_changes(CRASHES_MAX).await? {
         recovered.parked += u64::from(park(engine, &crashed).await?);
     }
-    loop {
-        let intents = store.write_intents(store.node()).await?;
-        if intents.is_empty() {
-            break;
-        }
-        recovered.writes += intents.len() as u64;
-        store.commit(intents.iter().flat_map(look_again).collect()).await?;
-    }
+    recovered.writes += settle_intents(store, store.node()).await?;
+    let commands = recover_commands(store).await?;
+    recovered.runs += commands.runs;
+    recovered.writes += commands.writes;
     let wait_max = TimeDelta::from_std(retry::WAIT_MAX).unwrap_or(TimeDelta::days(1));
     let latest = engine.clock().now() + wait_max + TimeDelta::hours(1);
     recovered.pulled_in = store.pull_in_changes(latest).await?;
@@ -76,6 +78,31 @@ pub async fn recover(engine: &Engine) -> Result<Recovered, store::Error> {
         );
     }
     Ok(recovered)
+}
+
+/// Settles what commands left behind that were ended in the middle. Called by the daemon and by every command that works, at
+/// its start.
+pub async fn recover_commands(store: &Store) -> Result<Recovered, store::Error> {
+    let mut recovered = Recovered::default();
+    for name in store.dead_commands().await? {
+        recovered.runs += store.close_crashed_runs(&name, COMMAND_CUT_OFF).await?;
+        recovered.writes += settle_intents(store, &name).await?;
+        store.bury_command(&name).await?;
+    }
+    Ok(recovered)
+}
+
+/// Has the records looked at whose writes may have been sent; how many writes.
+async fn settle_intents(store: &Store, node: &str) -> Result<u64, store::Error> {
+    let mut count = 0;
+    loop {
+        let intents = store.write_intents(node).await?;
+        if intents.is_empty() {
+            return Ok(count);
+        }
+        count += intents.len() as u64;
+        store.commit(intents.iter().flat_map(look_again).collect()).await?;
+    }
 }
 
 /// Sets a change aside as a failure; false where somebody works on the record.

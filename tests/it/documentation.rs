@@ -44,6 +44,52 @@ fn every_route_of_the_api_is_documented_with_its_role_and_an_example() {
     assert_eq!(documented, served);
 }
 
+#[test]
+fn the_page_on_reports_has_every_situation_and_cause_in_the_words_of_the_product() {
+    use syncline::{
+        core::status::{Cause, Situation},
+        report::words,
+    };
+    let page = fs::read_to_string(root().join("docs/drift-reports.md")).unwrap();
+    for situation in Situation::ALL {
+        let row = format!("| `{situation}` | {} |", words::situation(*situation));
+        assert!(page.contains(&row), "{row}");
+    }
+    for cause in Cause::ALL {
+        let row = format!(
+            "| `{cause}` | {} | {} |",
+            words::cause(*cause),
+            words::next_step(*cause)
+        );
+        assert!(page.contains(&row), "{row}");
+    }
+}
+
+#[test]
+fn every_column_of_a_view_is_documented_and_both_databases_have_it() {
+    let page = fs::read_to_string(root().join("docs/database.md")).unwrap();
+    let columns = |database: &str| {
+        let text = fs::read_to_string(root().join(format!("migrations/{database}/0004_report.sql"))).unwrap();
+        let views = text.split("create view").skip(1).flat_map(|view| {
+            let body = view.split("\nselect\n").nth(1).unwrap().split("\nfrom").next().unwrap();
+            let lines = body.lines().map(|line| line.trim().trim_end_matches(','));
+            lines
+                .map(|line| line.rsplit([' ', '.']).next().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        });
+        views.collect::<Vec<_>>()
+    };
+    let found = columns("sqlite");
+    assert!(found.len() > 45, "{found:?}");
+    assert_eq!(found, columns("postgres"));
+    for column in found {
+        assert!(
+            page.contains(&format!("`{column}`")),
+            "docs/database.md has no `{column}`"
+        );
+    }
+}
+
 /// Two capital letters and three digits, in quotation marks or brackets.
 fn codes(text: &str) -> BTreeSet<String> {
     let is_code =

@@ -19,6 +19,7 @@ mod law;
 mod layering;
 mod real;
 mod recorded;
+mod report;
 mod simulation;
 mod since;
 mod store;

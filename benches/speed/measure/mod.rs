@@ -1,6 +1,7 @@
 //! What is measured against what, and what is to be reached.
 
 mod event;
+mod export;
 mod intake;
 mod latency;
 mod record;
@@ -10,6 +11,7 @@ use std::{
     cell::Cell,
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::Result;
@@ -19,7 +21,7 @@ use crate::{Args, Group, product, report::Report, server::Server, subject::Task}
 /// Runs every group that is asked for.
 pub fn all(args: &Args, report: &mut Report) -> Result<()> {
     type Measure = fn(&Args, &mut Report) -> Result<()>;
-    let groups: [(Group, Measure); 7] = [
+    let groups: [(Group, Measure); 8] = [
         (Group::Intake, intake::measure),
         (Group::Listing, record::listing),
         (Group::First, record::first),
@@ -27,6 +29,7 @@ pub fn all(args: &Args, report: &mut Report) -> Result<()> {
         (Group::Event, event::measure),
         (Group::Latency, latency::measure),
         (Group::Start, start::measure),
+        (Group::Export, export::measure),
     ];
     for (group, measure) in groups {
         if args.has(group) {
@@ -73,6 +76,15 @@ impl Stage {
             ..task.clone()
         })
     }
+}
+
+/// The real program, in a folder with its files.
+fn syncline(folder: &Path, command: &str) -> Command {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_syncline"));
+    process.current_dir(folder).env_clear().arg(command);
+    process.env("SYNCLINE__SERVER__BIND", "127.0.0.1:0");
+    process.env("SYNCLINE__LOG__FORMAT", "json");
+    process
 }
 
 fn sqlite(folder: &Path) -> String {

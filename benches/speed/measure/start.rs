@@ -3,13 +3,13 @@
 use std::{
     io::{BufRead as _, BufReader},
     path::Path,
-    process::{Child, ChildStderr, Command, Stdio},
+    process::{Child, ChildStderr, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::Stage;
+use super::{Stage, syncline};
 use crate::{
     Args, machine, product,
     report::{Report, Row, Wanted},
@@ -52,14 +52,6 @@ pub fn measure(args: &Args, report: &mut Report) -> Result<()> {
     let memory = median(memory.into_iter());
     report.add(Row::new(GROUP, "memory, idle", memory, "MiB").value_wanted(Wanted::AtMost(40.0)));
     Ok(())
-}
-
-fn syncline(folder: &Path, command: &str) -> Command {
-    let mut process = Command::new(env!("CARGO_BIN_EXE_syncline"));
-    process.current_dir(folder).env_clear().arg(command);
-    process.env("SYNCLINE__SERVER__BIND", "127.0.0.1:0");
-    process.env("SYNCLINE__LOG__FORMAT", "json");
-    process
 }
 
 /// Writes links past the program, as if syncs had made them.

@@ -1,17 +1,25 @@
 //! `syncline doctor`: tries everything that Syncline needs, and says what to do about what it finds.
 
+mod advice;
+mod clocks;
 mod own;
+mod reach;
+mod show;
 mod system;
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::{
-    Exit,
     context::{Context, block_on},
     error::Result,
-    output::count,
 };
-use crate::settings::{self, Settings};
+use crate::{
+    client::TroubleKind,
+    settings::{self, Settings},
+    store::Access,
+};
 
 /// Tries everything that Syncline needs, and says what to do about what it finds.
 #[derive(Debug, clap::Args)]
@@ -21,7 +29,8 @@ Examples:
   syncline doctor crm                 only what concerns this system
   syncline --env prod doctor --json | jq 'select(.state == \"wrong\")'
 
-Nothing is changed: systems are signed in to and one page of each mapped object is read. Exit code 1 if something is wrong.")]
+Nothing is changed: systems are signed in to, the first page of each object that can be listed is read, and the filter by time
+of change is tried out. Exit code 1 if something is wrong.")]
 pub struct Args {
     /// Only these systems
     #[arg(value_name = "SYSTEM")]
@@ -46,9 +55,36 @@ struct Finding {
     state: State,
     /// What was tried: `settings`, `database`, `system crm`.
     part: String,
+    /// The object of the system it is about, or `clock`, `rate limit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    about: Option<String>,
     found: String,
     /// What to do next.
     next: Option<String>,
+    /// Why an object could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<TroubleKind>,
+    /// What was measured, for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    look: Option<Look>,
+}
+
+/// What was measured at one object.
+#[derive(Debug, Clone, Default, Serialize)]
+struct Look {
+    took_ms: u64,
+    /// The HTTP status.
+    status: u16,
+    /// Records on the first page.
+    records: usize,
+    has_more: bool,
+    /// How far the system's clock is ahead of ours.
+    clock_skew_s: Option<i64>,
+    /// The headers in which the system tells about its own limits.
+    limits: BTreeMap<String, String>,
+    /// Whether the filter by time of change filters; absent where there is none, or it could not be tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filters_changes: Option<bool>,
 }
 
 impl Finding {
@@ -56,8 +92,11 @@ impl Finding {
         Self {
             state: State::Good,
             part: part.into(),
+            about: None,
             found: found.into(),
             next: None,
+            trouble: None,
+            look: None,
         }
     }
 
@@ -77,6 +116,16 @@ impl Finding {
 
     fn next(mut self, next: impl Into<String>) -> Self {
         self.next = Some(next.into());
+        self
+    }
+
+    fn about(mut self, about: impl Into<String>) -> Self {
+        self.about = Some(about.into());
+        self
+    }
+
+    fn with_look(mut self, look: Look) -> Self {
+        self.look = Some(look);
         self
     }
 
@@ -101,7 +150,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
             }
             Err(problems) => findings.push(own::wrong_settings(context, &problems)),
         }
-        show(context, &findings)
+        show::all(context.output, &findings)
     })
 }
 
@@ -127,32 +176,19 @@ async fn examine(context: &Context, settings: &Settings, wanted: &[String], find
         .iter()
         .filter(|(name, _)| wanted.is_empty() || wanted.contains(name));
     let scratch = system::Scratch::open(context).await?;
+    // Where there is none, that was told already.
+    let own = context.store(settings, Access::Read).await.ok();
     for (name, given) in chosen {
         context.output.talk(format!("trying {name} …"));
         let mut tried = system::examine(context, settings, &loaded.catalog, &scratch, name, given).await;
         findings.append(&mut tried);
+        if let Some(store) = &own {
+            findings.extend(system::quota(store, &loaded.catalog, settings, name, given).await);
+        }
+    }
+    if let Some(store) = own {
+        store.close().await;
     }
     scratch.close().await;
     Ok(())
-}
-
-fn show(context: &Context, findings: &[Finding]) -> Result {
-    let out = context.output;
-    out.rows(&["", "what", "found", "next"], findings, |finding| {
-        vec![
-            finding.mark().to_owned(),
-            finding.part.clone(),
-            finding.found.clone(),
-            finding.next.clone().unwrap_or_default(),
-        ]
-    })?;
-    let of = |state: State| findings.iter().filter(|finding| finding.state == state).count();
-    let (wrong, notable) = (of(State::Wrong), of(State::Notable));
-    let verdict = match (wrong, notable) {
-        (0, 0) => "everything is well".to_owned(),
-        (0, notable) => format!("nothing is wrong, {} to look at", count(notable, "thing")),
-        (wrong, _) => format!("{} wrong", count(wrong, "thing")),
-    };
-    out.line(verdict)?;
-    Ok(if wrong == 0 { Exit::Done } else { Exit::Found })
 }

@@ -1,26 +1,14 @@
-//! One other system, tried for real: its secrets, its address, its sign-in, one page of each mapped object, its webhooks.
+//! One other system, tried for real: its secrets, its address, its sign-in, the first page of each object, its webhooks.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
-
-use super::Finding;
+use super::{Finding, reach::Patient};
 use crate::{
     catalog::load::Catalog,
     cli::{context::Context, error::Result, output::count},
-    client::{Listing, Road, System},
-    core::{
-        status::{FailureClass, Side},
-        webhook::Secret,
-    },
+    core::webhook::Secret,
     settings::{self, Settings},
     store::{Keys, Options, Store},
     worker::assembly,
 };
-
-/// How long one answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A database for the time of the examination: systems are signed in to anew, and what the daemon keeps stays untouched.
 pub(super) struct Scratch {
@@ -59,14 +47,15 @@ pub(super) async fn examine(
     let has_secrets = findings.iter().all(|finding| finding.state != super::State::Wrong);
     if has_secrets {
         match assembly::system(settings, catalog, &scratch.store, &context.clock, name, given) {
-            Ok(system) => findings.extend(reach(catalog, &part, name, &system).await),
+            Ok(system) => findings.extend(Patient::new(catalog, &part, &system, given).examine().await),
             Err(error) => {
                 let found = Finding::wrong(&part, chain(&error));
                 findings.push(found.next("`syncline check` says what the connector needs"));
             }
         }
     }
-    findings.extend(webhooks(settings, catalog, &part, name, given));
+    let webhooks = webhooks(settings, catalog, &part, name, given);
+    findings.extend(webhooks.map(|finding| finding.about("webhooks")));
     findings
 }
 
@@ -91,7 +80,10 @@ fn secrets(settings: &Settings, part: &str, name: &str) -> Vec<Finding> {
         .into_iter()
         .filter(|problem| problem.key.starts_with(&inside));
     missing
-        .map(|problem| Finding::wrong(part, problem.message).next(problem.hint.unwrap_or_default()))
+        .map(|problem| {
+            let finding = Finding::wrong(part, problem.message).about("secrets");
+            finding.next(problem.hint.unwrap_or_default())
+        })
         .collect()
 }
 
@@ -102,73 +94,33 @@ fn rotation(part: &str, given: &settings::System) -> Option<Finding> {
         .secret_owner
         .as_deref()
         .map_or_else(String::new, |owner| format!(" by {owner}"));
-    Some(Finding::good(
-        part,
-        format!("secrets are to be replaced{by} until {date}"),
-    ))
+    Some(Finding::good(part, format!("to be replaced{by} until {date}")).about("secrets"))
 }
 
-/// Reads one page of each object that a mapping is about.
-async fn reach(catalog: &Catalog, part: &str, name: &str, system: &System) -> Vec<Finding> {
-    let objects: BTreeSet<&str> = catalog
-        .mappings
-        .values()
-        .flat_map(|mapping| [mapping.end(Side::Left), mapping.end(Side::Right)])
-        .filter(|end| end.system == name)
-        .map(|end| end.object.as_str())
-        .collect();
-    if objects.is_empty() {
-        let found = Finding::notable(part, "no mapping uses it: nothing was tried");
-        return vec![found.next("map one of its objects, or remove it from the settings")];
-    }
-    let mut findings = Vec::new();
-    for object in objects {
-        let found = page(part, system, object).await;
-        let is_wrong = found.state == super::State::Wrong;
-        findings.push(found);
-        if is_wrong {
-            // What one object meets, the others would meet as well.
-            break;
-        }
-    }
-    findings
-}
-
-async fn page(part: &str, system: &System, object: &str) -> Finding {
-    let started = Instant::now();
-    let mut lister = system.list(object, Listing::default(), Road::Manual);
-    let Ok(answer) = tokio::time::timeout(PATIENCE, lister.next()).await else {
-        return Finding::wrong(part, format!("`{object}`: no answer within {} s", PATIENCE.as_secs()))
-            .next("look at the system, at the network in between, and at `limits.timeout` of the connector");
+/// How the daily quota stands, as all nodes count it.
+pub(super) async fn quota(
+    store: &Store,
+    catalog: &Catalog,
+    settings: &Settings,
+    name: &str,
+    given: &settings::System,
+) -> Option<Finding> {
+    let connector = catalog.connector_of(name)?;
+    let limits = settings.requests.limits().with(&connector.limits).with(&given.limits);
+    let (daily, part) = (limits.daily?, format!("system {name}"));
+    let reserve = limits.reserve.of(daily);
+    let spent = match store.quota_spent(name).await {
+        Ok(spent) => spent,
+        Err(error) => return Some(Finding::wrong(part, error.to_string()).about("quota")),
     };
-    let took = started.elapsed().as_millis();
-    match answer {
-        Ok(page) => {
-            let records = page.map_or(0, |page| page.records.len());
-            let found = format!(
-                "`{object}`: reached, signed in, {} read in {took} ms",
-                count(records, "record")
-            );
-            if records == 0 {
-                return Finding::notable(part, found)
-                    .next("if there should be some, look at what these credentials may see");
-            }
-            Finding::good(part, found)
-        }
-        Err(fault) => {
-            let next = fault.hint.clone().unwrap_or_else(|| by_class(fault.class).to_owned());
-            Finding::wrong(part, fault.to_string()).next(next)
-        }
-    }
-}
-
-/// Advice where the fault has none of its own.
-const fn by_class(class: FailureClass) -> &'static str {
-    match class {
-        FailureClass::Auth => "look at the credentials in the settings, and at the rights of that user in the system",
-        FailureClass::Transient => "look whether the system runs and can be reached from this machine, then try again",
-        _ => "compare `base_url` and the connector with the system's documentation",
-    }
+    let found = format!("{spent} of {daily} requests of the last 24 hours used, {reserve} are kept for live events");
+    let finding = if spent >= daily.saturating_sub(reserve) {
+        Finding::notable(part, found)
+            .next("polls and reconciliations wait; poll and reconcile less often, or raise the quota with the vendor")
+    } else {
+        Finding::good(part, found)
+    };
+    Some(finding.about("quota"))
 }
 
 fn webhooks(
@@ -181,11 +133,11 @@ fn webhooks(
     let definition = catalog.connector_of(name)?.webhooks.as_ref()?;
     let address = format!("{}webhooks/{name}", settings.server.public_url);
     if definition.recipe().is_unverified() {
-        let found = Finding::notable(part, format!("webhooks are taken unverified at {address}"));
+        let found = Finding::notable(part, format!("taken unverified at {address}"));
         return Some(found.next("anybody who knows the address can send them: use a signature if the sender can sign"));
     }
     if given.webhook_secrets.is_empty() {
-        let found = Finding::notable(part, "no webhook secret is given: its pushes are refused");
+        let found = Finding::notable(part, "no secret is given: its pushes are refused");
         return Some(found.next("add `webhook_secrets = [{ env = \"…\" }]`, or let mappings poll it"));
     }
     for secret in &given.webhook_secrets {
@@ -194,13 +146,10 @@ fn webhooks(
             continue;
         };
         if let Err(error) = Secret::parse(definition.recipe(), &text) {
-            let found = Finding::wrong(part, format!("a webhook secret is none: {error}"));
+            let found = Finding::wrong(part, format!("a secret is none: {error}"));
             return Some(found.next("copy it anew from the sender"));
         }
     }
     let secrets = count(given.webhook_secrets.len(), "secret");
-    Some(Finding::good(
-        part,
-        format!("webhooks are taken at {address}, {secrets}"),
-    ))
+    Some(Finding::good(part, format!("taken at {address}, {secrets}")))
 }

@@ -28,7 +28,7 @@ use super::{
     budget::Road,
     exchange::{Exchange, Refused},
     redact::Secrets,
-    system::Outcome,
+    write::Outcome,
 };
 use crate::{
     core::{
@@ -186,6 +186,12 @@ impl Authenticator {
     /// What must never be shown: credentials, and the tokens got with them.
     pub(super) const fn secrets(&self) -> &Secrets {
         &self.secrets
+    }
+
+    /// When the current token is renewed; nobody waits for a sign-in to hear it.
+    pub(super) fn renews_at(&self) -> Option<DateTime<Utc>> {
+        let state = self.current.try_lock().ok()?;
+        state.token.as_ref()?.renew_at
     }
 
     /// Whether a refused token can be replaced.

@@ -47,7 +47,11 @@ impl Authenticator {
         };
         let url = TokenUrl::new(text(&oauth2.token_url)).map_err(|_| {
             let message = format!("system `{}`: `token_url` does not come to an address", exchange.name);
-            refused("AU004", message, HINT)
+            refused(
+                "AU004",
+                message,
+                "correct `token_url` of the connector, or the setting it is made of",
+            )
         })?;
         let id = self.credential(exchange, "client_id")?.expose_secret().to_owned();
         let secret = self.credential(exchange, "client_secret")?.expose_secret().to_owned();

@@ -4,6 +4,10 @@
 //! Live events go first: they have their part of the daily quota to themselves, one place in flight that a
 //! reconciliation never takes, and the front of the queue.
 
+mod daily;
+mod permit;
+mod road;
+
 use std::{
     collections::VecDeque,
     num::NonZeroU32,
@@ -14,51 +18,22 @@ use std::{
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock as _};
 use tokio::{sync::oneshot, time::Instant};
 
+use self::{daily::Daily, permit::Ticket};
+pub use self::{
+    daily::{Grant, OwnQuota, QuotaError, QuotaStore},
+    road::Road,
+};
 use crate::{
     clock::Clock,
     core::{
-        breaker::{Admission, Breaker, Signal},
+        breaker::{Admission, Breaker, Circuit},
         connector::Limits,
         pace::Pace,
         retry,
     },
     seam::{self, Bug},
 };
-
-/// What a request is made for. The order is the order of going first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Road {
-    /// A live event.
-    Event,
-    /// A person who waits.
-    Manual,
-    /// A poll for changes.
-    Poll,
-    /// A reconciliation, which has all night.
-    Reconcile,
-}
-
-impl Road {
-    const COUNT: usize = 4;
-
-    /// The longest wait that is taken inside of a call; beyond it the caller is told to come back.
-    pub(super) const fn patience(self) -> Duration {
-        match self {
-            Self::Event | Self::Manual => Duration::from_secs(5),
-            Self::Poll => Duration::from_secs(30),
-            Self::Reconcile => Duration::from_mins(5),
-        }
-    }
-
-    const fn queue(self) -> usize {
-        match self {
-            Self::Event => 0,
-            Self::Manual => 1,
-            Self::Poll => 2,
-            Self::Reconcile => 3,
-        }
-    }
-}
+pub(super) use permit::Permit;
 
 /// Why a request may not go now. Nothing was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,13 +44,15 @@ pub(super) enum Hold {
     Paused(Duration),
     /// The daily quota is used up, or what is left of it is kept for live events.
     Daily(Duration),
+    /// Nobody can say how much of the daily quota is left.
+    Uncounted(Duration),
 }
 
 impl Hold {
     /// When to come back.
     pub(super) const fn wait(self) -> Duration {
         match self {
-            Self::Circuit(wait) | Self::Paused(wait) | Self::Daily(wait) => wait,
+            Self::Circuit(wait) | Self::Paused(wait) | Self::Daily(wait) | Self::Uncounted(wait) => wait,
         }
     }
 }
@@ -99,12 +76,14 @@ pub struct Usage {
     pub in_flight: u32,
     /// How many may be in flight now.
     pub concurrency: u32,
-    /// Requests of the last 24 hours, where there is a daily quota.
+    /// Requests of the last 24 hours, where there is a daily quota: of all nodes, as far as we have heard.
     pub daily_used: u64,
     /// The daily quota.
     pub daily_max: Option<u64>,
-    /// Whether the circuit breaker holds requests back.
-    pub is_circuit_open: bool,
+    /// The part of it that only live events may use.
+    pub daily_reserve: u64,
+    /// How the circuit breaker stands.
+    pub circuit: Circuit,
     /// How long the system is still given a rest.
     pub paused_for: Option<Duration>,
 }
@@ -112,8 +91,8 @@ pub struct Usage {
 /// The budget of one system.
 pub(super) struct Budget {
     rate: Option<DefaultDirectRateLimiter>,
+    daily: Option<Daily>,
     state: Mutex<State>,
-    clock: Clock,
     started: Instant,
 }
 
@@ -124,54 +103,14 @@ struct State {
     paused_until: Option<Instant>,
     breaker: Breaker,
     retries: retry::Budget,
-    daily: Daily,
     usage: Usage,
 }
 
-/// Requests by hour, over the last 24.
-struct Daily {
-    max: Option<u64>,
-    reserve: u64,
-    hours: VecDeque<(i64, u64)>,
-}
-
-const HOUR_MILLIS: i64 = 3_600_000;
-
-impl Daily {
-    fn used(&mut self, now_millis: i64) -> u64 {
-        let oldest = now_millis.div_euclid(HOUR_MILLIS) - 23;
-        while self.hours.front().is_some_and(|(hour, _)| *hour < oldest) {
-            self.hours.pop_front();
-        }
-        self.hours.iter().map(|(_, count)| count).sum()
-    }
-
-    /// Counts one request, or says how long until the oldest hour is forgotten.
-    fn take(&mut self, road: Road, now_millis: i64) -> Result<(), Duration> {
-        let Some(max) = self.max else { return Ok(()) };
-        let used = self.used(now_millis);
-        let max = if road == Road::Event {
-            max
-        } else {
-            max.saturating_sub(self.reserve)
-        };
-        let hour = now_millis.div_euclid(HOUR_MILLIS);
-        if used >= max {
-            let frees = self.hours.front().map_or(hour + 1, |(oldest, _)| oldest + 24);
-            let wait = frees.saturating_mul(HOUR_MILLIS).saturating_sub(now_millis).max(1_000);
-            return Err(Duration::from_millis(wait.unsigned_abs()));
-        }
-        match self.hours.back_mut() {
-            Some((last, count)) if *last == hour => *count += 1,
-            _ => self.hours.push_back((hour, 1)),
-        }
-        Ok(())
-    }
-}
-
 impl Budget {
-    pub(super) fn new(limits: &Limits, clock: Clock) -> Arc<Self> {
+    pub(super) fn new(system: &str, limits: &Limits, quota: Arc<dyn QuotaStore>, clock: Clock) -> Arc<Self> {
+        let daily = |max| Daily::new(system, max, limits.reserve.of(max), quota, clock);
         Arc::new(Self {
+            daily: limits.daily.map(daily),
             rate: limits.rate.and_then(|rate| limiter(rate.count, rate.per, limits.burst)),
             state: Mutex::new(State {
                 pace: Pace::new(limits.concurrency),
@@ -180,14 +119,8 @@ impl Budget {
                 paused_until: None,
                 breaker: Breaker::new(limits.breaker),
                 retries: retry::Budget::new(),
-                daily: Daily {
-                    max: limits.daily,
-                    reserve: limits.daily.map_or(0, |daily| limits.reserve.of(daily)),
-                    hours: VecDeque::new(),
-                },
                 usage: Usage::default(),
             }),
-            clock,
             started: Instant::now(),
         })
     }
@@ -202,7 +135,10 @@ impl Budget {
                 break permit;
             }
         };
-        permit.admission = self.check(road)?;
+        permit.admitted(self.check()?);
+        if let Some(daily) = &self.daily {
+            daily.take(road).await?;
+        }
         self.keep_rate().await;
         self.state().usage.requests += 1;
         Ok(permit)
@@ -238,17 +174,23 @@ impl Budget {
         state.usage.bytes_received += received as u64;
     }
 
+    /// Gives back what is left of the last block of the daily quota.
+    pub(super) async fn give_back(&self) {
+        if let Some(daily) = &self.daily {
+            daily.give_back().await;
+        }
+    }
+
     pub(super) fn usage(&self) -> Usage {
-        let now = self.clock.now_millis();
         let rest = self.rest_left();
-        let mut state = self.state();
-        let daily_used = state.daily.used(now);
+        let state = self.state();
         Usage {
             in_flight: state.in_flight,
             concurrency: state.pace.limit(),
-            daily_used,
-            daily_max: state.daily.max,
-            is_circuit_open: state.breaker.is_open(),
+            daily_used: self.daily.as_ref().map_or(0, Daily::spent),
+            daily_max: self.daily.as_ref().map(Daily::max),
+            daily_reserve: self.daily.as_ref().map_or(0, Daily::reserve),
+            circuit: state.breaker.circuit(self.started.elapsed()),
             paused_for: (!rest.is_zero()).then_some(rest),
             ..state.usage.clone()
         }
@@ -269,19 +211,9 @@ impl Budget {
             }
         };
         if let Some(receiver) = ticket {
-            Ticket {
-                budget: self,
-                receiver: Some(receiver),
-            }
-            .taken()
-            .await;
+            Ticket::new(self, receiver).taken().await;
         }
-        Permit {
-            budget: self.clone(),
-            admission: Admission::Go,
-            epoch: self.state().pace.epoch(),
-            is_done: false,
-        }
+        Permit::new(self.clone())
     }
 
     fn rest_left(&self) -> Duration {
@@ -302,19 +234,11 @@ impl Budget {
         }
     }
 
-    fn check(&self, road: Road) -> Result<Admission, Hold> {
-        let now = self.started.elapsed();
-        let today = self.clock.now_millis();
-        let mut state = self.state();
-        let admission = state.breaker.admit(now);
-        if let Admission::Wait(wait) = admission {
-            return Err(Hold::Circuit(wait));
+    fn check(&self) -> Result<Admission, Hold> {
+        match self.state().breaker.admit(self.started.elapsed()) {
+            Admission::Wait(wait) => Err(Hold::Circuit(wait)),
+            admission => Ok(admission),
         }
-        if let Err(wait) = state.daily.take(road, today) {
-            state.breaker.record(admission, Signal::Nothing, now);
-            return Err(Hold::Daily(wait));
-        }
-        Ok(admission)
     }
 
     async fn keep_rate(&self) {
@@ -368,83 +292,6 @@ fn limiter(count: u32, per: Duration, burst: Option<u32>) -> Option<DefaultDirec
     let quota = Quota::with_period(per.checked_div(count)?)?;
     let burst = NonZeroU32::new(burst.unwrap_or(count))?;
     Some(RateLimiter::direct(quota.allow_burst(burst)))
-}
-
-/// A place in the queue. Dropped while its place is on the way, it gives the place back.
-struct Ticket<'a> {
-    budget: &'a Budget,
-    receiver: Option<oneshot::Receiver<()>>,
-}
-
-impl Ticket<'_> {
-    async fn taken(mut self) {
-        if let Some(receiver) = &mut self.receiver {
-            // The sender lives in the queue of the budget we borrow, so it is never dropped unused.
-            let _ = receiver.await;
-        }
-        self.receiver = None;
-    }
-}
-
-impl Drop for Ticket<'_> {
-    fn drop(&mut self) {
-        let was_given = self.receiver.as_mut().is_some_and(|receiver| {
-            receiver.close();
-            receiver.try_recv().is_ok()
-        });
-        if was_given {
-            self.budget.release();
-        }
-    }
-}
-
-/// The right to one request. Dropped without a word, nothing was learned about the system.
-pub(super) struct Permit {
-    budget: Arc<Budget>,
-    admission: Admission,
-    epoch: u64,
-    is_done: bool,
-}
-
-impl Permit {
-    /// The system answered and is well.
-    pub(super) fn alive(mut self) {
-        self.budget.state().pace.rise();
-        self.record(Signal::Alive);
-    }
-
-    /// The system answered that it has too much to do.
-    pub(super) fn throttled(mut self) {
-        let mut state = self.budget.state();
-        state.pace.fall(self.epoch);
-        state.usage.throttled += 1;
-        drop(state);
-        self.record(Signal::Alive);
-    }
-
-    /// The system did not answer, or said that it is broken.
-    pub(super) fn dead(mut self) {
-        let mut state = self.budget.state();
-        state.pace.fall(self.epoch);
-        state.usage.dead += 1;
-        drop(state);
-        self.record(Signal::Dead);
-    }
-
-    fn record(&mut self, signal: Signal) {
-        self.is_done = true;
-        let now = self.budget.started.elapsed();
-        self.budget.state().breaker.record(self.admission, signal, now);
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if !self.is_done {
-            self.record(Signal::Nothing);
-        }
-        self.budget.release();
-    }
 }
 
 #[cfg(test)]

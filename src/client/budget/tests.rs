@@ -4,7 +4,12 @@ use super::*;
 use crate::core::{breaker, period::Share};
 
 fn budget(limits: &Limits) -> Arc<Budget> {
-    Budget::new(limits, Clock::manual(DateTime::UNIX_EPOCH))
+    counted(limits, &Clock::manual(DateTime::UNIX_EPOCH))
+}
+
+fn counted(limits: &Limits, clock: &Clock) -> Arc<Budget> {
+    let quota = Arc::new(OwnQuota::new(clock.clone()));
+    Budget::new("crm", limits, quota, clock.clone())
 }
 
 #[tokio::test]
@@ -68,7 +73,7 @@ async fn the_reserve_of_the_daily_quota_is_for_events_alone() {
         reserve: Share::Percent(20_000),
         ..Limits::default()
     };
-    let budget = Budget::new(&limits, clock.clone());
+    let budget = counted(&limits, &clock);
     for _ in 0..8 {
         budget.admit(Road::Reconcile).await.unwrap().alive();
     }
@@ -99,10 +104,10 @@ async fn a_dead_system_is_left_alone_and_found_again_by_one_probe() {
     for _ in 0..5 {
         budget.admit(Road::Event).await.unwrap().dead();
     }
-    assert!(budget.usage().is_circuit_open);
+    assert!(budget.usage().circuit.is_open());
     let probe = budget.admit(Road::Event).await.unwrap();
     assert!(matches!(budget.admit(Road::Event).await, Err(Hold::Circuit(_))));
     probe.alive();
-    assert!(!budget.usage().is_circuit_open);
+    assert!(!budget.usage().circuit.is_open());
     budget.admit(Road::Event).await.unwrap().alive();
 }

@@ -53,7 +53,7 @@ pub struct Connector {
     /// How requests prove who they are.
     pub auth: Auth,
     /// The budget towards one system.
-    pub limits: Limits,
+    pub limits: LimitsForm,
     /// What answers mean; the first that fits decides.
     pub rules: Vec<Rule>,
     /// How values are spelled.
@@ -159,8 +159,12 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// The largest answer, in decoded bytes.
     pub body_bytes_max: u64,
+    /// Lists and maps within one another in an answer.
+    pub depth_max: usize,
     /// The most pages of one listing.
     pub pages_max: u32,
+    /// How often one request is sent at most.
+    pub attempts_max: u32,
     /// When a dead system is left alone.
     pub breaker: breaker::Settings,
 }
@@ -177,7 +181,9 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(15),
             body_bytes_max: 32 << 20,
+            depth_max: 64,
             pages_max: 100_000,
+            attempts_max: 4,
             breaker: breaker::Settings::default(),
         }
     }
@@ -198,7 +204,9 @@ impl Limits {
             connect_timeout: period(form.connect_timeout, self.connect_timeout),
             idle_timeout: period(form.idle_timeout, self.idle_timeout),
             body_bytes_max: form.body_bytes_max.unwrap_or(self.body_bytes_max),
+            depth_max: self.depth_max,
             pages_max: form.pages_max.unwrap_or(self.pages_max).max(1),
+            attempts_max: self.attempts_max.max(1),
             breaker: self.breaker,
         }
     }

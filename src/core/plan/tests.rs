@@ -258,6 +258,26 @@ fn the_conflict_policy_names_the_winner() {
 }
 
 #[test]
+fn newest_is_told_at_the_coarser_precision_of_both_times() {
+    let at = |text: &str| Some(text.parse().unwrap());
+    let mapping = mapping(json!({ "conflict": "newest" }));
+    let link = link(&mapping, &left(), &right());
+    let mut left = with(&left(), json!({ "name": "Ana SA" }));
+    let mut right = with(&right(), json!({ "Name": "Ana KG" }));
+    // The right side cuts off what is finer than a millisecond: it may have been later.
+    right.updated_at = at("2026-01-01T00:00:00.100Z");
+    for (time, reason) in [
+        ("2026-01-01T00:00:00.100900Z", Reason::NoTimes),
+        ("2026-01-01T00:00:00.101000Z", Reason::NewestWins(Side::Left)),
+        ("2026-01-01T00:00:00.099999Z", Reason::NewestWins(Side::Right)),
+    ] {
+        left.updated_at = at(time);
+        let plan = plan(&mapping, Seen::Record(&left), Seen::Record(&right), Some(&link));
+        assert_eq!(plan.decisions[0].reason, reason, "{time}");
+    }
+}
+
+#[test]
 fn newest_without_times_is_left_to_a_person() {
     let mapping = mapping(json!({ "conflict": "newest" }));
     let link = link(&mapping, &left(), &right());
@@ -465,15 +485,33 @@ fn a_reference_waits_until_its_parent_is_linked() {
 }
 
 #[test]
-fn a_lost_base_never_leads_to_a_delete_and_takes_agreement_anew() {
-    let mapping = mapping(json!({}));
+fn a_lost_base_never_leads_to_an_overwrite_or_a_delete_and_takes_agreement_anew() {
+    let mapping = mapping(json!({ "conflict": "erp", "situations": { "missing": "report" } }));
     let mut link = link(&mapping, &left(), &right());
     link.base = Base::default();
-    let plan = plan(&mapping, Seen::Record(&left()), Seen::Record(&right()), Some(&link));
+    let agreeing = plan(&mapping, Seen::Record(&left()), Seen::Record(&right()), Some(&link));
     assert_eq!(
-        (plan.situation, plan.is_quiet(), plan.link),
+        (agreeing.situation, agreeing.is_quiet(), agreeing.link),
         (Situation::InSync, true, LinkStep::Put)
     );
+    let edited = with(&right(), json!({ "Name": "Ana KG" }));
+    let differing = plan(&mapping, Seen::Record(&left()), Seen::Record(&edited), Some(&link));
+    assert_eq!(differing.decisions[0].reason, Reason::BaseLost);
+    assert!(differing.writes.is_empty());
+    // With the other fields agreed anew, this one is still lost, and not newly mapped.
+    let key = key();
+    let context = Context {
+        mapping: &mapping,
+        key: &key,
+        references: &NoReferences,
+        settled: diff::UNSETTLED,
+    };
+    link.base = diff::rebase(context, &left(), &edited, &differing.decisions, Some(&link.base));
+    let later = plan(&mapping, Seen::Record(&left()), Seen::Record(&edited), Some(&link));
+    assert_eq!((later.link, later.writes.len()), (LinkStep::Keep, 0));
+    assert_eq!(later.decisions[0].reason, Reason::BaseLost);
+    let gone = plan(&mapping, Seen::Record(&left()), Seen::Gone, Some(&link));
+    assert!(gone.writes.is_empty());
 }
 
 mod law {

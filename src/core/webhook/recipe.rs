@@ -91,4 +91,16 @@ impl Recipe {
     pub fn is_unverified(&self) -> bool {
         self.scheme == Scheme::Unverified
     }
+
+    /// How far a signed timestamp may lie behind our clock and ahead of it, where there is one.
+    #[must_use]
+    pub const fn tolerance(&self) -> Option<(TimeDelta, TimeDelta)> {
+        match &self.scheme {
+            Scheme::Signed(Signed {
+                timestamp: Some(timestamp),
+                ..
+            }) => Some((timestamp.past, timestamp.future)),
+            _ => None,
+        }
+    }
 }

@@ -8,6 +8,7 @@ pub mod conflict;
 pub mod delete;
 pub mod drift;
 pub mod event;
+pub mod export;
 pub mod failure;
 pub mod link;
 pub mod mapping;
@@ -110,6 +111,7 @@ fn endpoints() -> Vec<Endpoint> {
         act(Operator, HEAVY, "/mappings/{name}/reconcile", mapping::reconcile),
         act(Viewer, HEAVY, "/mappings/{name}/records/{side}/{id}/plan", record::plan),
         act(Operator, ACT, "/mappings/{name}/records/{side}/{id}/sync", record::sync),
+        look(Viewer, HEAVY, "/mappings/{name}/records/{side}/{id}/story", record::story),
         look(Viewer, LOOK, "/runs", run::list),
         look(Viewer, LOOK, "/runs/{id}", run::get),
         act(Admin, HEAVY, "/runs/{id}/release", run::release),
@@ -126,6 +128,8 @@ fn endpoints() -> Vec<Endpoint> {
         look(Viewer, LOOK, "/drift", drift::list),
         look(Viewer, LOOK, "/drift/{id}", drift::get),
         look(Viewer, HEAVY, "/drift/{id}/items", drift::items),
+        look(Viewer, HEAVY, "/drift/{id}/export", export::get),
+        look(Viewer, LOOK, "/drift/trend", drift::trend),
         look(Viewer, LOOK, "/links", link::list),
         look(Viewer, LOOK, "/links/{id}", link::get),
         remove(Admin, ACT, "/links/{id}", link::end),

@@ -16,6 +16,7 @@ use crate::{
         status::{FailureClass, Role, Side, Situation, Stage, WriteKind},
         webhook::event::NAME_BYTES_MAX,
     },
+    report::story::{self, Story},
     server::{
         auth::Caller,
         error::{Problem, Result},
@@ -119,15 +120,13 @@ impl View {
     /// What `role` may see of a plan.
     #[must_use]
     pub fn of(mapping: &Mapping, planned: Planned, role: Role) -> Self {
-        let Planned {
-            plan, ids, synced_at, ..
-        } = planned;
+        let Planned { plan, pair, .. } = planned;
         let decisions = plan.decisions.iter();
         Self {
             mapping: mapping.name.clone(),
-            left_id: ids.left,
-            right_id: ids.right,
-            synced_at,
+            left_id: pair.ids.left,
+            right_id: pair.ids.right,
+            synced_at: pair.synced_at,
             situation: plan.situation,
             reason: plan.reason,
             link: match plan.link {
@@ -212,6 +211,22 @@ pub(super) async fn plan(
         record::Error::Fault(fault) => fault.into(),
     })?;
     Ok(Json(View::of(&mapping, planned, caller.role)))
+}
+
+/// `GET /mappings/{name}/records/{side}/{id}/story`: everything on record about one record, in order of time. No system is
+/// asked.
+pub(super) async fn story(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Within((name, word, id)): Within<(String, String, String)>,
+) -> Result<Json<Story>> {
+    let mapping = mapping::named(&app, &name)?;
+    let side = place(&mapping, &word, &id)?;
+    let story = story::tell(app.store(), &mapping, side, &id, caller.role).await?;
+    if story.entries.is_empty() {
+        return Err(Problem::not_found("nothing is on record about this record"));
+    }
+    Ok(Json(story))
 }
 
 /// A record that will be looked at.

@@ -1,10 +1,18 @@
-//! Systems, as they are configured. Secrets have dates and owners here, and nothing else.
+//! Systems: how they are configured, and how requests to them stand. Secrets have dates and owners here, and nothing else.
 
 use axum::{Json, extract::State};
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 
-use crate::server::state::App;
+use crate::{
+    client::{System, Usage},
+    core::{breaker::Circuit, status::Side},
+    server::{
+        error::Problem,
+        state::{App, Pause},
+    },
+    settings,
+};
 
 /// A system.
 #[derive(Debug, Clone, Serialize)]
@@ -23,20 +31,105 @@ pub struct View {
     pub secret_rotate_by: Option<NaiveDate>,
     /// How many days are left until then.
     pub secret_rotation_due_days: Option<i64>,
+    /// How requests to it stand; nothing for a system that no connector is loaded for.
+    pub requests: Option<Requests>,
+    /// Mappings of the system that rest.
+    pub paused: Vec<Pause>,
+}
+
+/// How requests to a system stand on this node.
+#[derive(Debug, Clone, Serialize)]
+pub struct Requests {
+    /// Whether they go: `closed`, `half_open` (one tries whether the system is back) or `open` (nothing is sent).
+    pub circuit: &'static str,
+    /// Until when nothing is sent.
+    pub circuit_open_until: Option<DateTime<Utc>>,
+    /// Until when the system is given the rest that it asked for.
+    pub rests_until: Option<DateTime<Utc>>,
+    /// On their way.
+    pub in_flight: u32,
+    /// How many may be on their way at once, now.
+    pub in_flight_max: u32,
+    /// The daily quota, where there is one.
+    pub daily: Option<Daily>,
+    /// When the token is renewed, where it ends and this node has used it.
+    pub token_renews_at: Option<DateTime<Utc>>,
+}
+
+/// A daily quota, counted for all nodes.
+#[derive(Debug, Clone, Serialize)]
+pub struct Daily {
+    /// Requests of the last 24 hours, with what nodes have taken and not sent yet.
+    pub used: u64,
+    /// The quota.
+    pub limit: u64,
+    /// The part of it that only live events may use.
+    pub reserve: u64,
 }
 
 /// `GET /systems`
-pub(super) async fn list(State(app): State<App>) -> Json<Vec<View>> {
+pub(super) async fn list(State(app): State<App>) -> Result<Json<Vec<View>>, Problem> {
+    let mut views = Vec::new();
+    let pauses = app.pauses();
+    for (name, given) in &app.settings().systems {
+        let requests = match app.engine().system(name) {
+            Some(system) => Some(requests(&app, system).await?),
+            None => None,
+        };
+        views.push(view(&app, name, given, requests, &pauses));
+    }
+    Ok(Json(views))
+}
+
+fn view(app: &App, name: &str, given: &settings::System, requests: Option<Requests>, pauses: &[Pause]) -> View {
     let today = app.clock().now().date_naive();
-    let systems = app.settings().systems.iter();
-    let views = systems.map(|(name, system)| View {
-        name: name.clone(),
-        connector: system.connector.clone(),
+    let is_its = |pause: &&Pause| {
+        app.mapping(&pause.mapping).is_some_and(|mapping| {
+            [Side::Left, Side::Right]
+                .iter()
+                .any(|side| mapping.end(*side).system == name)
+        })
+    };
+    View {
+        name: name.to_owned(),
+        connector: given.connector.clone(),
         webhook_url: app.hook(name).map(|_| app.public_address(&format!("/webhooks/{name}"))),
-        webhook_secrets: system.webhook_secrets.len(),
-        secret_owner: system.secret_owner.clone(),
-        secret_rotate_by: system.secret_rotate_by,
-        secret_rotation_due_days: system.secret_rotate_by.map(|date| (date - today).num_days()),
-    });
-    Json(views.collect())
+        webhook_secrets: given.webhook_secrets.len(),
+        secret_owner: given.secret_owner.clone(),
+        secret_rotate_by: given.secret_rotate_by,
+        secret_rotation_due_days: given.secret_rotate_by.map(|date| (date - today).num_days()),
+        requests,
+        paused: pauses.iter().filter(is_its).cloned().collect(),
+    }
+}
+
+async fn requests(app: &App, system: &System) -> Result<Requests, Problem> {
+    let usage = system.usage();
+    let now = app.clock().now();
+    let after = |rest| now + TimeDelta::from_std(rest).unwrap_or_default();
+    let (circuit, circuit_open_until) = match usage.circuit {
+        Circuit::Closed => ("closed", None),
+        Circuit::HalfOpen => ("half_open", None),
+        Circuit::Open { rest } => ("open", Some(after(rest))),
+    };
+    Ok(Requests {
+        circuit,
+        circuit_open_until,
+        rests_until: usage.paused_for.map(after),
+        in_flight: usage.in_flight,
+        in_flight_max: usage.concurrency,
+        daily: daily(app, system, &usage).await?,
+        token_renews_at: system.token_renews_at(),
+    })
+}
+
+async fn daily(app: &App, system: &System, usage: &Usage) -> Result<Option<Daily>, Problem> {
+    let Some(limit) = usage.daily_max else {
+        return Ok(None);
+    };
+    Ok(Some(Daily {
+        used: app.store().quota_spent(system.name()).await?,
+        limit,
+        reserve: usage.daily_reserve,
+    }))
 }

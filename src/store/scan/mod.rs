@@ -113,7 +113,6 @@ const TABLES: &str = "
     pragma synchronous = off;
     pragma locking_mode = exclusive;
     pragma temp_store = file;
-    pragma cache_size = -16384;
     create table row (side integer not null, id text not null, hashes blob, outside integer not null, keys blob,
         version text, updated_at integer, data blob, primary key (side, id)) without rowid;
     create table rule (side integer not null, rule integer not null, hash integer not null, id text not null,
@@ -156,8 +155,9 @@ fn forget_name(file: tempfile::TempPath) -> Option<tempfile::TempPath> {
 }
 
 impl Scan {
-    /// A new scratch file in `folder`, or in the system's folder for temporary files.
-    pub async fn create(folder: Option<&Path>) -> Result<Self, Error> {
+    /// A new scratch file in `folder`, or in the system's folder for temporary files. No more than `memory_max` bytes of it are
+    /// kept in memory.
+    pub async fn create(folder: Option<&Path>, memory_max: u64) -> Result<Self, Error> {
         let folder = folder.map_or_else(std::env::temp_dir, Path::to_path_buf);
         blocking(move || {
             let file = tempfile::Builder::new()
@@ -165,6 +165,8 @@ impl Scan {
                 .tempfile_in(folder)?
                 .into_temp_path();
             let connection = Connection::open(&file)?;
+            let kibibytes = i64::try_from(memory_max >> 10).unwrap_or(i64::MAX).max(1);
+            connection.pragma_update(None, "cache_size", -kibibytes)?;
             connection.execute_batch(TABLES)?;
             Ok(Self {
                 connection: Arc::new(Shared::new(connection, forget_name(file))),

@@ -29,7 +29,7 @@ fn pair(link_id: i64, left: &str, right: &str, agreed: &[u8]) -> Pair {
 
 /// A scan of these match keys of unlinked records.
 async fn keyed(left: &[(&str, &[Option<u64>])], right: &[(&str, &[Option<u64>])], pairs: Vec<Pair>) -> Scan {
-    let scan = Scan::create(None).await.unwrap();
+    let scan = Scan::create(None, 1 << 20).await.unwrap();
     scan.add_pairs(pairs).await.unwrap();
     for (side, rows) in [(Side::Left, left), (Side::Right, right)] {
         let rows = rows.iter().map(|(id, keys)| row(id, b"", keys)).collect();
@@ -58,7 +58,7 @@ fn shared(partner: &str, rivals: &[&str]) -> Candidates {
 
 #[tokio::test]
 async fn only_pairs_that_are_not_as_agreed_are_suspects() {
-    let scan = Scan::create(None).await.unwrap();
+    let scan = Scan::create(None, 1 << 20).await.unwrap();
     let pairs = vec![
         pair(1, "1", "A", b"a"),
         pair(2, "2", "B", b"b"),
@@ -144,7 +144,7 @@ async fn no_partner_is_given_to_two_records_by_different_rules() {
 
 #[tokio::test]
 async fn a_record_that_a_listing_repeats_counts_once() {
-    let scan = Scan::create(None).await.unwrap();
+    let scan = Scan::create(None, 1 << 20).await.unwrap();
     scan.add(Side::Left, vec![row("1", b"a", &[]), row("1", b"b", &[])])
         .await
         .unwrap();
@@ -163,7 +163,7 @@ async fn unlinked_records_are_kept_whole_and_linked_ones_are_not() {
 
 #[tokio::test]
 async fn only_made_records_that_look_otherwise_than_sent_are_told() {
-    let scan = Scan::create(None).await.unwrap();
+    let scan = Scan::create(None, 1 << 20).await.unwrap();
     let made = |id: &str| (Side::Right, id.to_owned(), Some(b"sent".to_vec()));
     scan.add_made(vec![made("A"), made("B")]).await.unwrap();
     let read = |id: &str, hashes: &[u8]| (id.to_owned(), Some(hashes.to_vec()));

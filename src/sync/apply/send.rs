@@ -84,7 +84,7 @@ async fn carry_out(
     let write = |at: usize| Some((due.get(at)?.write, keys.get(at)?.as_str()));
     match request {
         Request::Single(at) => match due.get(at).zip(keys.get(at)) {
-            Some((due, key)) => vec![(at, single(engine, mapping, due, key).await)],
+            Some((due, key)) => vec![(at, single(engine, mapping, due, key, road).await)],
             None => Vec::new(),
         },
         Request::Batch(places) => {
@@ -129,7 +129,7 @@ async fn batch(engine: &Engine, mapping: &Mapping, writes: &[(usize, &Write, &st
     writes.iter().zip(outcomes).map(sent).collect()
 }
 
-async fn single(engine: &Engine, mapping: &Mapping, due: &Due<'_>, key: &str) -> Sent {
+async fn single(engine: &Engine, mapping: &Mapping, due: &Due<'_>, key: &str, road: Road) -> Sent {
     let write = due.write;
     let object = &mapping.end(write.to).object;
     let system = match engine.end(mapping, write.to) {
@@ -144,12 +144,15 @@ async fn single(engine: &Engine, mapping: &Mapping, due: &Due<'_>, key: &str) ->
     let version = write.version.as_deref().filter(|_| !seam::has_bug(Bug::VersionNotSent));
     let id = write.id.as_deref().unwrap_or_default();
     let outcome = match write.kind {
-        WriteKind::Create => system.create(object, &write.fields, key).await.map(Some),
-        WriteKind::Update => system.update(object, id, &write.fields, version, key).await.map(Some),
-        WriteKind::Delete => system.delete(object, id, version, key).await.map(|()| None),
+        WriteKind::Create => system.create(object, &write.fields, key, road).await.map(Some),
+        WriteKind::Update => system
+            .update(object, id, &write.fields, version, key, road)
+            .await
+            .map(Some),
+        WriteKind::Delete => system.delete(object, id, version, key, road).await.map(|()| None),
     };
     let outcome = match outcome {
-        Ok(Some(written)) => Ok(Some(shown(system, mapping, due, written).await)),
+        Ok(Some(written)) => Ok(Some(shown(system, mapping, due, written, road).await)),
         other => other,
     };
     let is_unread = matches!(&outcome, Ok(Some(written)) if written.record.is_none());
@@ -157,11 +160,11 @@ async fn single(engine: &Engine, mapping: &Mapping, due: &Due<'_>, key: &str) ->
 }
 
 /// The record as the answer says, else as a read says, since systems round, cut and spell what they are sent.
-async fn shown(system: &System, mapping: &Mapping, due: &Due<'_>, mut written: Written) -> Written {
+async fn shown(system: &System, mapping: &Mapping, due: &Due<'_>, mut written: Written, road: Road) -> Written {
     let is_shown = |record: &Record| record.id == written.id && is_whole(mapping, due, record);
     if !written.record.as_ref().is_some_and(is_shown) {
         let object = &mapping.end(due.write.to).object;
-        written.record = system.get(object, &written.id, Road::Event).await.ok().flatten();
+        written.record = system.get(object, &written.id, road).await.ok().flatten();
     }
     written
 }

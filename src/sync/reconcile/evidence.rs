@@ -7,18 +7,19 @@ use chrono::{DateTime, Utc};
 use super::{Context, planning::is_parked};
 use crate::{
     core::{
-        diff,
-        drift::{self, Evidence, Item},
+        diff::Changed,
+        drift::{self, Evidence, Failed, Item, Told},
         plan::Plan,
         record::RecordKey,
-        status::{DriftOutcome, Side, Sides},
+        status::{DriftOutcome, EventStatus, Side, Sides},
     },
     store::{
         self, Op,
         drift::{DriftKey, DriftPast, NewDrift},
+        event::LastEvent,
         failure::Failure,
     },
-    sync::record::{Planned, Synced},
+    sync::record::{Pair, Planned, Synced},
 };
 
 /// One planned record.
@@ -26,8 +27,7 @@ use crate::{
 pub(super) struct Case<'a> {
     key: &'a RecordKey,
     plan: Option<&'a Plan>,
-    ids: Sides<Option<String>>,
-    synced_at: Option<DateTime<Utc>>,
+    pair: &'a Pair,
 }
 
 impl<'a> Case<'a> {
@@ -35,34 +35,28 @@ impl<'a> Case<'a> {
         Self {
             key,
             plan: Some(&planned.plan),
-            ids: planned.ids.clone(),
-            synced_at: planned.synced_at,
+            pair: &planned.pair,
         }
     }
 
     pub(super) fn settled(key: &'a RecordKey, synced: &'a Synced) -> Self {
-        let (left, right) = synced.ids.clone();
         Self {
             key,
             plan: synced.plan.as_ref(),
-            ids: Sides { left, right },
-            synced_at: synced.synced_at,
+            pair: &synced.pair,
         }
     }
 
     /// The keys its failures and events may stand under.
     pub(super) fn keys(&self) -> impl Iterator<Item = RecordKey> {
-        [Side::Left, Side::Right].into_iter().filter_map(|side| {
-            let own = || (self.key.side == side).then(|| self.key.record_id.clone());
-            let id = self.ids.get(side).clone().or_else(own)?;
-            Some(RecordKey::new(self.key.mapping.clone(), side, id))
-        })
+        self.pair.keys(self.key)
     }
 
     /// Whether the record of a linked pair changed on this side.
     fn changed(&self, side: Side) -> bool {
         let decisions = self.plan.map_or(&[][..], |plan| &plan.decisions);
-        self.synced_at.is_some() && decisions.iter().any(|one| one.changed == diff::Changed::One(side))
+        let is_it = |changed| matches!(changed, Changed::Both) || changed == Changed::One(side);
+        self.pair.synced_at.is_some() && decisions.iter().any(|one| is_it(one.changed))
     }
 }
 
@@ -70,8 +64,21 @@ impl<'a> Case<'a> {
 pub(super) struct Known {
     /// Unresolved failures.
     pub(super) failures: HashMap<RecordKey, Failure>,
-    /// When the last event about a changed record came.
-    events: HashMap<RecordKey, DateTime<Utc>>,
+    /// The last event about each changed record.
+    events: HashMap<RecordKey, LastEvent>,
+    /// How each side is listened to.
+    watched: Sides<Watched>,
+}
+
+/// How we learn what changes on a side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Watched {
+    /// It pushes.
+    Pushed,
+    /// It is asked; what changed before this time has been shown.
+    Polled(Option<DateTime<Utc>>),
+    /// Not at all.
+    Unwatched,
 }
 
 /// Looks up what is known about these records.
@@ -80,6 +87,10 @@ pub(super) async fn gather(context: &Context, cases: &[Case<'_>]) -> Result<Know
     let mut known = Known {
         failures: HashMap::new(),
         events: HashMap::new(),
+        watched: Sides {
+            left: Watched::Unwatched,
+            right: Watched::Unwatched,
+        },
     };
     for side in [Side::Left, Side::Right] {
         let of_side = |case: &Case<'_>| case.keys().find(|key| key.side == side).map(|key| key.record_id);
@@ -89,13 +100,32 @@ pub(super) async fn gather(context: &Context, cases: &[Case<'_>]) -> Result<Know
             known.failures.insert(failure.key.clone(), failure);
         }
         let changed = cases.iter().filter(|case| case.changed(side));
-        let ids: Vec<&str> = changed.filter_map(|case| case.ids.get(side).as_deref()).collect();
-        let end = context.mapping.end(side);
-        for (id, at) in store.last_events(&end.system, &end.object, &ids).await? {
-            known.events.insert(RecordKey::new(context.name.clone(), side, id), at);
+        let ids: Vec<&str> = changed.filter_map(|case| case.pair.ids.get(side).as_deref()).collect();
+        if ids.is_empty() {
+            continue;
         }
+        let end = context.mapping.end(side);
+        for (id, last) in store.last_events(&end.system, &end.object, &ids).await? {
+            known
+                .events
+                .insert(RecordKey::new(context.name.clone(), side, id), last);
+        }
+        *known.watched.get_mut(side) = watched(context, side).await?;
     }
     Ok(known)
+}
+
+async fn watched(context: &Context, side: Side) -> Result<Watched, store::Error> {
+    let mapping = &context.mapping;
+    let system = context.engine.end(mapping, side);
+    if system.is_ok_and(|system| system.sends_events()) {
+        return Ok(Watched::Pushed);
+    }
+    if mapping.poll.get(side).is_none() {
+        return Ok(Watched::Unwatched);
+    }
+    let cursor = context.engine.store().cursor(&mapping.name, side).await?;
+    Ok(Watched::Polled(cursor.and_then(|cursor| cursor.value.parse().ok())))
 }
 
 /// The drift items of one record.
@@ -127,6 +157,7 @@ impl Items {
                 outcome,
                 note: Some(item.note),
                 failure_id: self.failure_id,
+                event_id: item.event_id,
             })
         })
     }
@@ -139,25 +170,42 @@ impl Known {
         keys.into_iter().filter_map(|key| self.failures.get(&key))
     }
 
-    fn evidence(&self, context: &Context, case: &Case<'_>) -> Evidence {
+    fn evidence(&self, case: &Case<'_>) -> Evidence {
+        let failure = self.failures_of(case).last();
         let mut evidence = Evidence {
-            was_linked: case.synced_at.is_some(),
-            failure: self
-                .failures_of(case)
-                .last()
-                .map(|failure| (failure.failure_id, failure.class)),
+            was_linked: case.pair.synced_at.is_some(),
+            failure: failure.map(|failure| Failed {
+                failure_id: failure.failure_id,
+                class: failure.class,
+                event_id: failure.event_id,
+            }),
             ..Evidence::default()
         };
-        for key in case.keys() {
-            if !case.changed(key.side) {
-                continue;
-            }
-            let system = context.engine.end(&context.mapping, key.side);
-            evidence.expects_events |= system.is_ok_and(|system| system.sends_events());
-            let last = self.events.get(&key);
-            evidence.event_arrived |= last.zip(case.synced_at).is_some_and(|(at, since)| *at >= since);
+        for key in case.keys().filter(|key| case.changed(key.side)) {
+            *evidence.told.get_mut(key.side) = self.told(case, &key);
         }
         evidence
+    }
+
+    /// What was told of a changed record since it was last in sync. An event whose work is done found the pair in step, or
+    /// brought it there (our own writes come back as events, too): what differs now changed after it.
+    fn told(&self, case: &Case<'_>, key: &RecordKey) -> Told {
+        let since = case.pair.synced_at;
+        let last = self.events.get(key).filter(|last| Some(last.received_at) >= since);
+        match last {
+            Some(last) if last.status == EventStatus::Failed => return Told::Failed(last.event_id),
+            Some(last) if matches!(last.status, EventStatus::Received | EventStatus::Queued) => return Told::Pending,
+            _ => {}
+        }
+        let changed_at = *case.pair.updated_at.get(key.side);
+        match (*self.watched.get(key.side), changed_at) {
+            (Watched::Pushed, _) => Told::Nothing,
+            (Watched::Unwatched, _) => Told::Unwatched,
+            (Watched::Polled(Some(_)), None) => Told::Unknown,
+            (Watched::Polled(Some(shown)), Some(at)) if at < shown => Told::Nothing,
+            // Not asked yet, or not since.
+            (Watched::Polled(None), _) | (Watched::Polled(Some(_)), Some(_)) => Told::Pending,
+        }
     }
 
     /// The drift items of each record, and whether it is parked.
@@ -168,15 +216,15 @@ impl Known {
     ) -> Result<Vec<(Items, bool)>, store::Error> {
         let mut found = Vec::with_capacity(cases.len());
         for case in cases {
-            let evidence = self.evidence(context, case);
+            let evidence = self.evidence(case);
             let drifted = case
                 .plan
-                .map(|plan| drift::items(&context.mapping, plan, &case.ids, evidence))
+                .map(|plan| drift::items(&context.mapping, plan, &case.pair.ids, evidence))
                 .unwrap_or_default();
             let items = Items {
                 found: drifted,
                 past: None,
-                failure_id: evidence.failure.map(|(id, _)| id),
+                failure_id: evidence.failure.map(|failure| failure.failure_id),
             };
             let is_parked = self.failures_of(case).any(|failure| is_parked(Some(failure.status)));
             found.push((items, is_parked));

@@ -202,7 +202,7 @@ pub async fn proceed(
         run_id,
         request,
         released,
-        scan: Scan::create(None).await?,
+        scan: Scan::create(None, engine.limits().scan_memory_max).await?,
         meter: Arc::default(),
         stop: shutdown.child_token(),
         stopped: Arc::default(),
@@ -461,6 +461,17 @@ impl Reconciliation {
             counters,
         })
     }
+}
+
+/// Why a reconciliation with these findings would be held, with so many pairs linked before it.
+#[must_use]
+pub fn would_hold(mapping: &Mapping, summary: &Summary, linked: u64) -> Option<String> {
+    let counts = scan::Counts {
+        left: summary.left_records,
+        right: summary.right_records,
+        pairs: linked,
+    };
+    held::reason(mapping.reconcile.guard, summary.planned, counts, None)
 }
 
 fn bytes(hashes: &[u64]) -> Vec<u8> {

@@ -159,6 +159,7 @@ pub(super) fn look(context: &Context, side: Side, found: Unlinked, complete: Sid
             partner: found.partner,
             is_proof: is_complete && found.has_keys,
         }),
+        pushed: None,
     }
 }
 
@@ -178,7 +179,7 @@ async fn note_all(context: &Context, looks: &[Look], planned: Vec<Result<Planned
             Err(fault) => {
                 tally.counters.failed += 1;
                 let before = HashMap::new();
-                repair::fail(context, &look.key, (None, None), fault, &before, &mut ops);
+                repair::fail(context, &look.key, Sides::default(), fault, &before, &mut ops);
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::{
     client::Road,
     core::{
         fault::Fault,
+        plan::{LinkStep, Plan},
         record::RecordKey,
         status::{ChangeOrigin, DriftOutcome, EventKind, FailureClass, RunKind, Side, Sides, Stage},
     },
@@ -189,7 +190,12 @@ fn conclude(context: &Context, key: &RecordKey, synced: &Synced, known: &Known, 
             let case = Case::settled(key, synced);
             let failures = known.failures_of(&case);
             ops.extend(failures.map(|failure| Op::Resolve(failure.key.clone())));
-            DriftOutcome::Repaired
+            let has_acted = |plan: &Plan| !plan.writes.is_empty() || matches!(plan.link, LinkStep::Put | LinkStep::End);
+            if synced.plan.as_ref().is_some_and(has_acted) {
+                DriftOutcome::Repaired
+            } else {
+                DriftOutcome::Reported
+            }
         }
         Ending::Waiting(awaited) => {
             let change = NewChange {
@@ -203,7 +209,14 @@ fn conclude(context: &Context, key: &RecordKey, synced: &Synced, known: &Known, 
         }
         Ending::Failed(faults) => {
             if let Some(fault) = faults.first() {
-                fail(context, key, synced.ids.clone(), fault.clone(), &known.failures, ops);
+                fail(
+                    context,
+                    key,
+                    synced.pair.ids.clone(),
+                    fault.clone(),
+                    &known.failures,
+                    ops,
+                );
             }
             DriftOutcome::Failed
         }
@@ -212,9 +225,12 @@ fn conclude(context: &Context, key: &RecordKey, synced: &Synced, known: &Known, 
 
 fn settled_drift(context: &Context, synced: &Synced, outcome: DriftOutcome) -> Option<Op> {
     let wrote = synced.plan.as_ref().is_some_and(|plan| !plan.writes.is_empty());
-    let (left_id, right_id) = synced.ids.clone();
+    let Sides {
+        left: left_id,
+        right: right_id,
+    } = synced.pair.ids.clone();
     // What was made has no right id in the report, and what is linked now had none either.
-    let is_absent = synced.synced_at.is_none();
+    let is_absent = synced.pair.synced_at.is_none();
     let ids = match synced
         .plan
         .as_ref()
@@ -238,7 +254,7 @@ fn settled_drift(context: &Context, synced: &Synced, outcome: DriftOutcome) -> O
 pub(super) fn fail(
     context: &Context,
     key: &RecordKey,
-    (left_id, right_id): (Option<String>, Option<String>),
+    ids: Sides<Option<String>>,
     fault: Fault,
     before: &HashMap<RecordKey, Failure>,
     ops: &mut Vec<Op>,
@@ -258,8 +274,8 @@ pub(super) fn fail(
     ops.push(Op::Fail(NewFailure {
         run_id: Some(context.run_id),
         key: key.clone(),
-        left_id,
-        right_id,
+        left_id: ids.left,
+        right_id: ids.right,
         fault,
         status,
         next_attempt_at,
@@ -302,7 +318,7 @@ async fn commit(context: &Context, units: Vec<Unit>) -> Result<u64, Error> {
                 ops.retain(|op| matches!(op, Op::FinishWrite(_)));
                 let fault = Fault::new("SY012", FailureClass::Transient, Stage::Link, error.to_string())
                     .with_hint("somebody else worked on the same records; they are looked at again");
-                fail(context, &unit.key, (None, None), fault, &HashMap::new(), &mut ops);
+                fail(context, &unit.key, Sides::default(), fault, &HashMap::new(), &mut ops);
                 store.commit(ops).await?;
                 store.unlock(&[unit.guard]).await?;
             }

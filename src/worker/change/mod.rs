@@ -75,6 +75,7 @@ pub async fn work(engine: Engine, limits: Limits, signs: Signs, shutdown: Cancel
         worker.renew().await;
         let claimed = worker.claim().await;
         if claimed == 0 {
+            worker.close_ended_runs().await;
             worker.rest(&shutdown).await;
         }
     }
@@ -378,6 +379,23 @@ impl Worker {
         self.signs.metrics.run_ended(key.1, &key.0, status, took);
         if let Err(error) = self.engine.store().finish_run(run.id, status, None).await {
             tracing::error!(%error, run_id = run.id, "cannot close a run");
+        }
+    }
+
+    /// Closes the runs that are over while nothing is worked on: of what a person asked for at once, so that whoever waits
+    /// sees that it is done; of all else after their time.
+    async fn close_ended_runs(&mut self) {
+        if !self.tasks.is_empty() {
+            return;
+        }
+        let now = self.engine.clock().now();
+        let is_over = |kind: RunKind, run: &Run| {
+            matches!(kind, RunKind::Manual | RunKind::Reprocess) || now - run.opened_at >= RUN_LENGTH
+        };
+        let over = self.runs.iter().filter(|((_, kind), run)| is_over(*kind, run));
+        let over: Vec<_> = over.map(|(key, _)| key.clone()).collect();
+        for key in over {
+            self.close_run(&key).await;
         }
     }
 

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::Limits;
 use crate::{
-    client::Road,
+    client::{Meter, Road},
     core::{
         fault::Fault,
         mapping::Mapping,
@@ -23,6 +23,8 @@ use crate::{
     },
     sync::{
         Engine,
+        fetch::Look,
+        pushed::{self, News, Stale, Word},
         record::{self, Ending, Synced},
     },
 };
@@ -55,22 +57,29 @@ pub(super) async fn process(
     if change.kind == EventKind::Merged && merge(engine, &mapping, change, started).await? {
         return Ok(Worked::default());
     }
-    let road = if change.origin == ChangeOrigin::Event {
-        Road::Event
-    } else {
-        Road::Manual
+    let news = match pushed::weigh(engine, &mapping, change).await? {
+        Word::Read => None,
+        Word::News(news) => Some(news),
+        Word::Stale(stale) => return drop_all(engine, change, run_id, &stale).await,
     };
-    let work = record::sync(engine, &mapping, &change.key, change.guard.records(), (road, run_id));
-    let synced = match tokio::time::timeout(limits.change_time_max, work).await {
+    let meter: Arc<Meter> = Arc::default();
+    let work = meter.measure(look_at(engine, &mapping, change, news.as_ref(), run_id));
+    let mut synced = match tokio::time::timeout(limits.change_time_max, work).await {
         Ok(synced) => synced?,
-        Err(_) => record::timed_out(limits.change_time_max),
+        Err(_) => Synced::timed_out(limits.change_time_max),
     };
+    (synced.counters.requests, synced.counters.bytes) = meter.take();
     if let Some(fault) = of_a_system(engine, &mapping, &synced) {
         let mut ops = synced.ops;
         ops.push(Op::ReleaseChange(change.claim()));
         ops.extend(finished(change, EventStatus::Queued, Some(fault.to_string()), started));
+        let counters = Counters {
+            requests: synced.counters.requests,
+            bytes: synced.counters.bytes,
+            ..Counters::default()
+        };
+        ops.extend(run_id.map(|run_id| Op::AddCounters { run_id, counters }));
         engine.store().commit(ops).await?;
-        let counters = Counters::default();
         return Ok(Worked {
             counters,
             pause: Some(fault),
@@ -85,6 +94,47 @@ pub(super) async fn process(
     let mut ops = record::conclude(engine, change, run_id, &synced, started.elapsed()).await?;
     let counters = synced.counters;
     ops.splice(0..0, synced.ops);
+    if let Some(news) = &news {
+        ops.extend(pushed::dropped(change, &news.stale));
+    }
+    ops.extend(run_id.map(|run_id| Op::AddCounters { run_id, counters }));
+    engine.store().commit(ops).await?;
+    Ok(Worked { counters, pause: None })
+}
+
+/// Looks at the record, as it was pushed where that is the last word.
+async fn look_at(
+    engine: &Engine,
+    mapping: &Mapping,
+    change: &Change,
+    news: Option<&News>,
+    run_id: Option<i64>,
+) -> Result<Synced, store::Error> {
+    let road = if change.origin == ChangeOrigin::Event {
+        Road::Event
+    } else {
+        Road::Manual
+    };
+    let look = Look {
+        pushed: news.map(|news| news.record.clone()),
+        ..Look::at(change.key.clone())
+    };
+    record::sync(engine, mapping, look, change.guard.records(), (road, run_id)).await
+}
+
+/// Ends a change whose every push is older than what is known.
+async fn drop_all(
+    engine: &Engine,
+    change: &Change,
+    run_id: Option<i64>,
+    stale: &[Stale],
+) -> Result<Worked, store::Error> {
+    let counters = Counters {
+        skipped: 1,
+        ..Counters::default()
+    };
+    let mut ops: Vec<Op> = pushed::dropped(change, stale).collect();
+    ops.push(Op::CompleteChange(change.claim()));
     ops.extend(run_id.map(|run_id| Op::AddCounters { run_id, counters }));
     engine.store().commit(ops).await?;
     Ok(Worked { counters, pause: None })
@@ -100,7 +150,7 @@ fn of_a_system(engine: &Engine, mapping: &Mapping, synced: &Synced) -> Option<Fa
         [Side::Left, Side::Right]
             .iter()
             .filter_map(|side| engine.end(mapping, *side).ok())
-            .any(|system| system.usage().is_circuit_open)
+            .any(|system| system.usage().circuit.is_open())
     };
     let is_of_a_system = match fault.class {
         FailureClass::Auth => true,

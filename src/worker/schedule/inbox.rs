@@ -15,6 +15,7 @@ use crate::{
         change::NewChange,
         event::{Event, FinishedEvent, QueuedEvent},
     },
+    sync,
 };
 
 /// Events worked through in one look.
@@ -72,16 +73,11 @@ impl State {
         let is_known = system.is_some_and(|system| system.connector().objects.contains_key(&event.object));
         // Who says "read everything again" may name no object of ours.
         let is_whole_system = event.kind == EventKind::Reread && !is_known;
-        let mut ends = Vec::new();
-        for mapping in self.engine.mappings() {
-            for side in [Side::Left, Side::Right] {
-                let end = mapping.end(side);
-                if *end.system == *event.system && (is_whole_system || end.object == event.object) {
-                    ends.push((Arc::clone(mapping), side));
-                }
-            }
-        }
-        ends
+        let of_system = sync::ends(self.engine.mappings(), &event.system);
+        of_system
+            .filter(|(mapping, side)| is_whole_system || mapping.end(*side).object == event.object)
+            .map(|(mapping, side)| (Arc::clone(mapping), side))
+            .collect()
     }
 
     /// Reads again what events say has changed too much to be told: asked what changed where the side is polled, compared as a whole

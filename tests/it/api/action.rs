@@ -63,7 +63,7 @@ async fn keyed(app: &TestApp, path: &str, token: &str, body: &str, key: &str) ->
     http::send(&app.address, "POST", path, &headers, body.as_bytes()).await
 }
 
-async fn systems() -> pair::Handle {
+pub async fn systems() -> pair::Handle {
     let options = pair::Options {
         plan: Plan {
             companies: 6,

@@ -26,7 +26,9 @@ use syncline::{
 use crate::support::app::{CANARIES, TestApp};
 
 mod action;
+mod drift;
 mod role;
+mod system;
 
 #[tokio::test]
 async fn a_refusal_is_a_problem_with_the_id_of_its_request() {
@@ -306,6 +308,7 @@ async fn personal_data_in_drift_is_masked_for_those_who_only_look() {
         outcome: DriftOutcome::Repaired,
         note: None,
         failure_id: None,
+        event_id: None,
     };
     let mut summary = Summary {
         cells: 4,

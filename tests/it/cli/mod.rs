@@ -1,8 +1,12 @@
 //! The command line, by running the real binary: help, exit codes, JSON, and what is never printed.
 
+mod bad_input;
 mod check;
+mod doctor;
+mod drift;
 mod first_day;
 mod help;
+mod links;
 mod look;
 mod sandbox;
 mod work;

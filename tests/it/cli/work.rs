@@ -10,14 +10,14 @@ use super::{
 use crate::support::http;
 
 /// A project, and the two systems it is about.
-struct Site {
-    place: Place,
+pub struct Site {
+    pub place: Place,
     erp: String,
     _sandbox: Sandbox,
 }
 
 impl Site {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let place = Place::project();
         let (running, views) = sandbox::start(&place, &["--companies", "20", "--no-webhooks"], 2);
         let url = |at: usize| views[at]["base_url"].as_str().unwrap().to_owned();
@@ -31,7 +31,7 @@ impl Site {
     }
 
     /// What a person changes in the ERP, without a webhook.
-    async fn edit(&self, id: &str, fields: &str) {
+    pub async fn edit(&self, id: &str, fields: &str) {
         let body = format!(r#"{{"op":"patch","object":"customer","id":"{id}","fields":{fields},"event":false}}"#);
         let answer = http::send(&self.erp, "POST", "/_sandbox/edit", &[], body.as_bytes()).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -43,7 +43,7 @@ impl Site {
     }
 
     /// The one JSON line of a command.
-    fn one(&self, code: i32, args: &[&str]) -> Json {
+    pub fn one(&self, code: i32, args: &[&str]) -> Json {
         let mut lines = self.place.json_of(code, args);
         assert_eq!(lines.len(), 1, "{args:?}: {lines:?}");
         lines.remove(0)
@@ -175,7 +175,7 @@ async fn the_doctor_names_the_system_and_the_next_step() {
     site.order(r#"{"fault":{"kind":"html"},"times":1}"#).await;
     let html = wrong(site.place.json_of(1, &["doctor", "erp"]));
     assert!(
-        html["found"].as_str().unwrap().contains("HTML or text instead of JSON") && html["next"].is_string(),
+        html["found"].as_str().unwrap().contains("HTML or text instead of JSON") && html["trouble"] == "wrong_address",
         "{html}"
     );
     site.place.edit("config/dev.toml", "sandbox-erp-key", "wrong-key");

@@ -55,9 +55,15 @@ async fn no_page_from_a_proxy_means_that_something_was_written_or_removed() {
     ] {
         let server = Loopback::answering([reply]).await;
         let system = Sample::new().at(&server);
-        let create = system.create("account", &ana(), "key").await.unwrap_err();
-        let update = system.update("account", "7", &ana(), None, "key").await.unwrap_err();
-        let delete = system.delete("account", "7", None, "key").await.unwrap_err();
+        let create = system.create("account", &ana(), "key", Road::Event).await.unwrap_err();
+        let update = system
+            .update("account", "7", &ana(), None, "key", Road::Event)
+            .await
+            .unwrap_err();
+        let delete = system
+            .delete("account", "7", None, "key", Road::Event)
+            .await
+            .unwrap_err();
         for refused in [&create, &update, &delete] {
             assert_eq!(refused.fault.class, FailureClass::Transient, "{:?}", refused.fault);
         }
@@ -79,7 +85,7 @@ async fn a_create_whose_answer_has_no_id_is_unknown_and_not_sent_again() {
         let server = Loopback::answering([reply]).await;
         let refused = Sample::new()
             .at(&server)
-            .create("account", &ana(), "key")
+            .create("account", &ana(), "key", Road::Event)
             .await
             .unwrap_err();
         assert_eq!((refused.outcome, refused.fault.code), (Outcome::Unknown, "RQ032"));
@@ -94,14 +100,14 @@ async fn a_write_that_may_have_gone_through_stays_unknown_whatever_later_attempt
     let refused = Sample::new()
         .with(put)
         .at(&server)
-        .update("account", "7", &ana(), None, "key")
+        .update("account", "7", &ana(), None, "key", Road::Event)
         .await
         .unwrap_err();
     assert_eq!((refused.outcome, server.seen().len()), (Outcome::Unknown, 2));
     let server = Loopback::answering([Reply::status(500)]).await;
     let refused = Sample::new()
         .at(&server)
-        .create("account", &ana(), "key")
+        .create("account", &ana(), "key", Road::Event)
         .await
         .unwrap_err();
     assert_eq!((refused.outcome, server.seen().len()), (Outcome::Unknown, 1));
@@ -122,7 +128,7 @@ async fn rules_of_the_connector_are_judged_before_the_form_of_the_answer() {
     Sample::new()
         .with(rules)
         .at(&server)
-        .delete("account", "7", None, "key")
+        .delete("account", "7", None, "key", Road::Event)
         .await
         .unwrap();
 }

@@ -1,7 +1,7 @@
 //! Credentials that are the same in every request, and sessions.
 
 use serde_json::json;
-use syncline::client::System;
+use syncline::client::{Road, System};
 
 use super::{Sample, get};
 use crate::support::loopback::{Loopback, Reply};
@@ -80,11 +80,7 @@ async fn an_api_key_goes_into_the_query_once_even_where_the_next_link_repeats_it
     let mut key = json!({ "credentials": ["key"], "auth": { "api_key": { "query": "X-Key", "value": "{{ credentials.key }}" } } });
     key["objects"] = json!({ "account": { "list": { "page": { "next_url": "next" } } } });
     let system = Sample::new().with(key).credential("key", "k&y 1").at(&server);
-    let mut lister = system.list(
-        "account",
-        syncline::client::Listing::default(),
-        syncline::client::Road::Poll,
-    );
+    let mut lister = system.list("account", syncline::client::Listing::default(), Road::Poll);
     let first = lister.next().await.unwrap().unwrap();
     assert_eq!(first.resume, None, "the key is not stored");
     assert!(lister.next().await.unwrap().is_some());
@@ -128,7 +124,7 @@ async fn a_login_opens_a_session_that_later_requests_carry_and_a_lost_one_is_ope
     .await;
     let system = session(&server);
     get(&system).await.unwrap();
-    system.delete("account", "7", None, "key").await.unwrap();
+    system.delete("account", "7", None, "key", Road::Event).await.unwrap();
     let paths: Vec<_> = server
         .seen()
         .iter()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use syncline::core::status::FailureClass;
+use syncline::{client::Road, core::status::FailureClass};
 
 use super::{Sample, account, ana, get};
 use crate::support::{
@@ -50,6 +50,7 @@ async fn a_system_that_does_not_run_is_named_with_what_to_look_at() {
     let fault = get(&system).await.unwrap_err();
     assert_eq!((fault.code, fault.class), ("RQ002", FailureClass::Transient), "{fault}");
     assert!(fault.message.contains("system `crm`") && fault.hint.is_some());
+    assert!(fault.message.contains(&format!("127.0.0.1:{port}")), "{fault}");
 }
 
 #[tokio::test]
@@ -69,7 +70,7 @@ async fn a_rest_in_seconds_or_as_a_date_holds_for_the_whole_system_and_is_passed
             waits >= Duration::from_secs(seconds) && waits < Duration::from_secs(seconds + 11),
             "{waits:?}"
         );
-        let held = system.create("account", &ana(), "key").await.unwrap_err();
+        let held = system.create("account", &ana(), "key", Road::Event).await.unwrap_err();
         assert_eq!(held.fault.code, "RQ011");
         assert_eq!(server.seen().len(), 1, "nothing is sent while it rests");
     }
@@ -103,7 +104,7 @@ async fn a_dead_system_is_left_alone() {
     for _ in 0..20 {
         get(&system).await.unwrap_err();
     }
-    assert!(system.usage().is_circuit_open);
+    assert!(system.usage().circuit.is_open());
     assert_eq!(get(&system).await.unwrap_err().code, "RQ010");
     assert!(server.seen().len() < 10, "{} requests", server.seen().len());
 }
@@ -116,7 +117,7 @@ async fn refused_addresses_and_refusals_by_rule_say_nothing_about_its_health() {
     for _ in 0..10 {
         assert_eq!(get(&system).await.unwrap_err().code, "RQ026");
     }
-    assert!(!system.usage().is_circuit_open);
+    assert!(!system.usage().circuit.is_open());
 }
 
 #[tokio::test]
@@ -132,4 +133,58 @@ async fn the_daily_quota_ends_with_what_it_says_and_goes_on_the_next_day() {
     assert_eq!((fault.code, server.seen().len()), ("RQ012", 3));
     clock.set(clock.now() + fault.retry_after.unwrap());
     get(&system).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_write_leaves_the_reserve_of_the_quota_to_live_events_unless_it_is_one() {
+    let server = Loopback::answering([Reply::json(201, &account(7))]).await;
+    let system = Sample::new()
+        .limited(json!({ "daily": 10, "reserve": "50%" }))
+        .at(&server);
+    for _ in 0..5 {
+        system.create("account", &ana(), "key", Road::Reconcile).await.unwrap();
+    }
+    let fields = ana();
+    let refused = [
+        system.create("account", &fields, "key", Road::Reconcile).await.err(),
+        system
+            .update("account", "7", &fields, None, "key", Road::Poll)
+            .await
+            .err(),
+        system.delete("account", "7", None, "key", Road::Manual).await.err(),
+    ];
+    for write in refused {
+        assert_eq!(write.unwrap().fault.code, "RQ012");
+    }
+    system
+        .update("account", "7", &fields, None, "key", Road::Event)
+        .await
+        .unwrap();
+    assert_eq!(server.seen().len(), 6);
+}
+
+#[tokio::test]
+async fn the_bounds_of_the_settings_hold_where_a_connector_says_nothing_and_its_own_go_over_them() {
+    let mut once = Sample::new();
+    once.defaults.attempts_max = 1;
+    let server = Loopback::answering([Reply::hang_up()]).await;
+    get(&once.at(&server)).await.unwrap_err();
+    assert_eq!(server.seen().len(), 1);
+
+    let mut shallow = Sample::new();
+    shallow.defaults.depth_max = 3;
+    let deep = Loopback::answering([Reply::json(200, &json!({ "id": 7, "a": [[[[1]]]] }))]).await;
+    let fault = get(&shallow.at(&deep)).await.unwrap_err();
+    assert_eq!(fault.code, "RQ007", "{fault}");
+
+    for (connector, code) in [
+        (json!({}), Some("RQ004")),
+        (json!({ "limits": { "body_bytes_max": 1_000_000 } }), None),
+    ] {
+        let mut small = Sample::new().with(connector);
+        small.defaults.body_bytes_max = 10;
+        let server = Loopback::answering([found()]).await;
+        let fault = get(&small.at(&server)).await.err().map(|fault| fault.code);
+        assert_eq!(fault, code);
+    }
 }

@@ -5,10 +5,13 @@ mod auth;
 mod code;
 
 mod guard;
+mod inject;
 mod limits;
 mod oauth2;
+mod origin;
 mod paging;
 mod probe;
+mod quota;
 mod secret;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -16,11 +19,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 use syncline::{
-    client::{Config, ConfigError, Listing, NoTokens, Road, System, TokenStore, guard::Policy},
+    client::{Config, ConfigError, Listing, NoTokens, OwnQuota, QuotaStore, Road, System, TokenStore, guard::Policy},
     clock::Clock,
     core::{
         connector::{
-            Connector,
+            Connector, Limits,
             form::{ConnectorForm, LimitsForm},
         },
         fault::Fault,
@@ -38,8 +41,12 @@ pub struct Sample {
     pub connector: Json,
     pub credentials: Vec<(&'static str, String)>,
     pub limits: Json,
+    /// What the settings say of all systems.
+    pub defaults: Limits,
     pub network: Policy,
     pub tokens: Arc<dyn TokenStore>,
+    /// Its own where nothing is said.
+    pub quota: Option<Arc<dyn QuotaStore>>,
     pub clock: Clock,
 }
 
@@ -71,8 +78,10 @@ impl Sample {
             connector,
             credentials: Vec::new(),
             limits: json!({}),
+            defaults: Limits::default(),
             network: loopback(),
             tokens: Arc::new(NoTokens),
+            quota: None,
             clock: Clock::manual(start_of_test()),
         }
     }
@@ -116,9 +125,13 @@ impl Sample {
             credentials: secrets
                 .map(|(name, value)| (name.to_owned(), SecretString::from(value)))
                 .collect(),
+            defaults: self.defaults,
             limits,
             network: self.network,
             tokens: self.tokens,
+            quota: self
+                .quota
+                .unwrap_or_else(|| Arc::new(OwnQuota::new(self.clock.clone()))),
             clock: self.clock,
         })
     }

@@ -328,3 +328,21 @@ async fn a_kept_token_of_other_credentials_is_never_used() {
     let kept: Json = json!(shelf.0.lock().unwrap().as_ref().unwrap().version);
     assert_eq!(kept, 2, "the new one takes its place");
 }
+
+#[tokio::test]
+async fn a_token_endpoint_that_is_not_there_is_told_as_such_and_not_as_wrong_credentials() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let server = issuer().await;
+    for host in [closed.to_string(), "no-such-host.invalid".to_owned()] {
+        let oauth2 = json!({ "token_url": format!("http://{host}/token") });
+        let system = sample().with(json!({ "auth": { "oauth2": oauth2 } })).at(&server);
+        let fault = get(&system).await.unwrap_err();
+        assert_eq!((fault.code, fault.class), ("AU008", FailureClass::Transient), "{fault}");
+        let hint = fault.hint.unwrap();
+        assert!(hint.contains("`token_url`") && !hint.contains("client id"), "{hint}");
+    }
+    assert!(server.seen().is_empty());
+}

@@ -1,14 +1,18 @@
 //! What `doctor` sees.
 
+use std::time::Duration;
+
 use serde_json::json;
 use syncline::client::{Seen, TroubleKind};
 
 use super::{Sample, account};
 use crate::support::loopback::{Loopback, Reply};
 
+const PATIENCE: Duration = Duration::from_secs(60);
+
 async fn kind(sample: Sample, reply: Reply) -> TroubleKind {
     let server = Loopback::answering([reply]).await;
-    let sights = sample.at(&server).probe().await;
+    let sights = sample.at(&server).probe(PATIENCE).await;
     assert_eq!(sights.len(), 1);
     sights.into_iter().next().unwrap().found.unwrap_err().kind
 }
@@ -19,7 +23,7 @@ async fn a_look_tells_status_records_limits_and_the_skew_of_the_clock() {
         .with("x-ratelimit-remaining", "17")
         .with("date", "Mon, 02 Mar 2026 09:01:30 GMT");
     let server = Loopback::answering([reply]).await;
-    let sights = Sample::new().at(&server).probe().await;
+    let sights = Sample::new().at(&server).probe(PATIENCE).await;
     let expected = Seen {
         status: 200,
         records: 2,

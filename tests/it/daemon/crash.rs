@@ -1,5 +1,7 @@
 //! What survives when the daemon does not.
 
+use std::process::Stdio;
+
 use syncline::sandbox::{
     Edit,
     fault::{Fault, Order},
@@ -39,6 +41,76 @@ async fn a_kill_in_the_middle_of_work_loses_nothing_and_doubles_nothing() {
         });
         assert_eq!(found.len(), 1, "customer {number}");
     }
+}
+
+/// A reconciliation by command that is killed while it works.
+async fn kill_a_command(site: &Site) {
+    // The first command that works makes the database.
+    site.run(&["sync", "customer-account"]);
+    let slow = Order::share(1.0, Fault::SlowStart { ms: 60_000 });
+    site.systems.crm.faults().order(slow).unwrap();
+    let mut command = site.command(&["reconcile", "customer-account"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("the run has begun", async || {
+        site.number("select count(*) from run where status = 'running'")
+            .await
+            .filter(|count| *count == 1)
+    })
+    .await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    site.systems.crm.faults().clear();
+}
+
+fn reconciliations(site: &Site) -> Vec<(String, String)> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let runs = site.json(&["runs", "--kind", "reconcile"]);
+    runs.iter()
+        .map(|run| (text(&run["status"]), text(&run["note"])))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_was_killed_leaves_a_failed_run_that_says_what_to_do_and_nothing_that_is_in_the_way() {
+    let site = Site::new().await;
+    kill_a_command(&site).await;
+    let (status, _, stderr) = site.run(&["reconcile", "customer-account"]);
+    assert!(status.success(), "{stderr}");
+    assert!(
+        stderr.contains("an earlier command was ended in the middle"),
+        "{stderr}"
+    );
+    let runs = reconciliations(&site);
+    assert_eq!(runs.len(), 2, "{runs:?}");
+    assert_eq!(runs[0].0, "succeeded");
+    assert_eq!(runs[1].0, "failed");
+    assert!(runs[1].1.contains("run it again for the rest"), "{runs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_daemon_closes_the_run_of_a_killed_command_and_leaves_a_living_one_alone() {
+    let site = Site::new().await;
+    kill_a_command(&site).await;
+    let slow = Order::share(1.0, Fault::SlowStart { ms: 60_000 });
+    site.systems.crm.faults().order(slow).unwrap();
+    let mut command = site.command(&["sync", "customer-account"]);
+    let mut living = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // Its start has closed the run of the dead one; that of its own poll begins.
+    until("its run has begun", async || {
+        site.number("select count(*) from run where status = 'running' and kind = 'poll'")
+            .await
+            .filter(|count| *count > 0)
+    })
+    .await;
+    let _daemon = site.start();
+    let running = "select count(*) from run where status = 'running' and kind = 'poll'";
+    assert!(
+        site.number(running).await > Some(0),
+        "the living command's run was closed"
+    );
+    assert_eq!(reconciliations(&site).last().unwrap().0, "failed");
+    living.kill().unwrap();
+    living.wait().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

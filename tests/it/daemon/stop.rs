@@ -61,3 +61,26 @@ async fn ended_under_load_the_daemon_gives_back_what_it_cannot_finish_and_goes_o
     site.settled().await;
     assert_eq!(site.systems.crm.history().creates_of("account").len(), 40);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ended_gracefully_the_daemon_leaves_a_count_of_its_quota_that_is_what_it_sent() {
+    let site = Site::with("[systems.erp.limits]\ndaily = 100_000").await;
+    let daemon = site.start();
+    site.subscribe(&daemon);
+    for number in 1..=9 {
+        site.systems
+            .erp
+            .create("customer", &customer(number), &Edit::by("user:ana"))
+            .unwrap();
+    }
+    site.systems.webhooks_settled().await;
+    site.accounts_made(9).await;
+    site.settled().await;
+    daemon.signal("TERM");
+    let (status, log) = daemon.end().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    let sent = site.systems.erp.history().requests().len();
+    let counted = site.number("select sum(spent) from quota where system = 'erp'").await;
+    assert!(sent > 0);
+    assert_eq!(counted, i64::try_from(sent).ok());
+}

@@ -70,6 +70,8 @@ struct Case {
     right: Holds,
     /// What both sides held when they last agreed; none when they never did.
     base: Option<(Holds, Holds)>,
+    /// They agreed once, and what on is lost.
+    is_lost: bool,
     policy: Policy,
     /// The side that always wins.
     wins: Option<Side>,
@@ -104,16 +106,32 @@ fn specified(case: &Case) -> Expected {
         return Expected::Nothing;
     }
     let owner = case.towards.map(Side::other).or(case.wins);
-    let winner = match case.base {
-        // No base: `prefer` wins (here the left), or the owner; an empty preferred value does not outweigh a full one.
-        None => {
-            let preferred = owner.unwrap_or(Side::Left);
-            if case.towards.is_none() && holds(case, preferred).is_empty() {
-                preferred.other()
-            } else {
-                preferred
-            }
+    // An empty preferred value does not outweigh a full one.
+    let preferred = |side: Side| {
+        if case.towards.is_none() && holds(case, side).is_empty() {
+            side.other()
+        } else {
+            side
         }
+    };
+    let winner = match case.base {
+        // A lost base never leads to an overwrite: only an owner that wins whoever changed, and what fills an empty side, may.
+        Some(_) if case.is_lost => match owner {
+            Some(owner) if !case.is_reported => preferred(owner),
+            _ => {
+                let fills = |side: Side| {
+                    !holds(case, side).is_empty()
+                        && holds(case, side.other()).is_empty()
+                        && owner.is_none_or(|owner| owner == side)
+                };
+                match [Side::Left, Side::Right].into_iter().find(|side| fills(*side)) {
+                    Some(side) => side,
+                    None => return Expected::Conflict,
+                }
+            }
+        },
+        // No base: `prefer` wins (here the left), or the owner.
+        None => preferred(owner.unwrap_or(Side::Left)),
         Some((left, right)) => {
             let has_left_changed = !case.left.says(left);
             let has_right_changed = !case.right.says(right);
@@ -191,7 +209,11 @@ fn planned(case: &Case, mappings: &mut HashMap<String, Mapping>) -> Expected {
         link_id: 1,
         left_id: "1".into(),
         right_id: "2".into(),
-        base: base(mapping, base_left, base_right),
+        base: if case.is_lost {
+            Base::default()
+        } else {
+            base(mapping, base_left, base_right)
+        },
         status: LinkStatus::Linked,
     });
     let plan = plan(mapping, Seen::Record(&left), Seen::Record(&right), link.as_ref());
@@ -229,6 +251,7 @@ fn draw(chance: &mut Chance) -> Case {
         base: chance
             .percent(75)
             .then(|| (*chance.pick(&Holds::ALL), *chance.pick(&Holds::ALL))),
+        is_lost: chance.percent(20),
         policy: *chance.pick(&policies),
         wins: if towards.is_none() { *chance.pick(&sides) } else { None },
         towards,

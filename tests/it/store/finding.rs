@@ -19,6 +19,7 @@ use crate::support::database::Database;
 
 on_both!(
     a_record_has_one_open_failure_that_counts_its_tries,
+    a_pair_has_one_open_failure_whichever_of_its_records_failed,
     a_success_resolves_the_open_failure_and_a_new_one_opens_anew,
     failures_are_filtered_counted_and_grouped,
     an_ignored_failure_is_no_longer_open,
@@ -80,6 +81,31 @@ async fn a_record_has_one_open_failure_that_counts_its_tries(database: Database)
         .await
         .unwrap();
     assert_eq!(many, [open]);
+}
+
+async fn a_pair_has_one_open_failure_whichever_of_its_records_failed(database: Database) {
+    let store = database.open().await;
+    let of_pair = |key: RecordKey| NewFailure {
+        left_id: Some("1".into()),
+        right_id: Some("A-1".into()),
+        ..failure(key, "RQ001")
+    };
+    let account = RecordKey::new("customer-account", Side::Right, "A-1");
+    fail(&store, [of_pair(left(1))]).await;
+    let first = store.open_failure(&left(1)).await.unwrap().unwrap();
+    fail(&store, [of_pair(account.clone())]).await;
+    assert_eq!(store.open_failure(&left(1)).await.unwrap(), None);
+    let moved = store.open_failure(&account).await.unwrap().unwrap();
+    assert_eq!((moved.failure_id, moved.attempts), (first.failure_id, 2));
+    // As an older version has left it: one failure a side.
+    fail(&store, [failure(left(1), "RQ001")]).await;
+    fail(&store, [of_pair(account.clone())]).await;
+    let open = store
+        .failures(&FailureFilter::default(), Page::first(10))
+        .await
+        .unwrap();
+    assert_eq!(open.len(), 1, "{open:?}");
+    assert_eq!(open[0].key, account);
 }
 
 async fn a_success_resolves_the_open_failure_and_a_new_one_opens_anew(database: Database) {
@@ -159,6 +185,7 @@ fn drift(run_id: i64, left_id: Option<&str>, right_id: Option<&str>, field: &str
         outcome: DriftOutcome::Reported,
         note: None,
         failure_id: None,
+        event_id: None,
     }
 }
 

@@ -18,6 +18,8 @@ on_both!(
     a_job_that_was_cut_off_is_told_from_one_that_ended,
     a_lease_survives_no_clock_set_back_by_an_hour,
     a_quota_counts_for_all_nodes,
+    a_quota_is_never_overdrawn_by_those_who_take_at_the_same_time,
+    a_quota_counts_for_a_day_to_the_hour_and_forgets_what_a_wrong_clock_counted,
     a_command_sees_the_daemon_beside_it,
 );
 
@@ -158,11 +160,42 @@ async fn a_lease_survives_no_clock_set_back_by_an_hour(database: Database) {
 async fn a_quota_counts_for_all_nodes(database: Database) {
     let north = database.open().await;
     let south = database.open_beside("south").await;
-    let day = NaiveDate::from_ymd_opt(2026, 3, 2).unwrap();
-    assert_eq!(north.spend_quota("crm", day, 10).await.unwrap(), 10);
-    assert_eq!(south.spend_quota("crm", day, 5).await.unwrap(), 15);
-    assert_eq!(north.quota_spent("crm", day).await.unwrap(), 15);
-    assert_eq!(north.quota_spent("erp", day).await.unwrap(), 0);
+    let first = north.take_quota("crm", 10, 100).await.unwrap();
+    assert_eq!((first.granted, first.spent), (10, 10));
+    let second = south.take_quota("crm", 5, 100).await.unwrap();
+    assert_eq!((second.granted, second.spent), (5, 15));
+    assert_eq!(north.quota_spent("crm").await.unwrap(), 15);
+    assert_eq!(north.quota_spent("erp").await.unwrap(), 0);
+    south.give_back_quota("crm", second.hour, 3).await.unwrap();
+    assert_eq!(north.quota_spent("crm").await.unwrap(), 12);
+}
+
+async fn a_quota_is_never_overdrawn_by_those_who_take_at_the_same_time(database: Database) {
+    let nodes = [database.open().await, database.open_beside("south").await];
+    let takes = (0..60).map(|at| nodes[at % 2].take_quota("crm", 7, 100));
+    let taken = join_all(takes).await;
+    let granted: u64 = taken.iter().map(|taken| taken.as_ref().unwrap().granted).sum();
+    assert_eq!(granted, 100);
+    assert_eq!(nodes[0].quota_spent("crm").await.unwrap(), 100);
+    let more = nodes[1].take_quota("crm", 7, 110).await.unwrap();
+    assert_eq!(more.spent - more.granted, 100, "another limit, the same count");
+}
+
+async fn a_quota_counts_for_a_day_to_the_hour_and_forgets_what_a_wrong_clock_counted(database: Database) {
+    let store = database.open().await;
+    store.take_quota("crm", 4, 32).await.unwrap();
+    database.advance(MINUTE * 60);
+    store.take_quota("crm", 3, 32).await.unwrap();
+    assert_eq!(store.take_quota("crm", 1, 7).await.unwrap().frees_in_ms, 23 * 3_600_000);
+    database.advance(MINUTE * 60 * 23);
+    let taken = store.take_quota("crm", 1, 32).await.unwrap();
+    assert_eq!(taken.spent, 3 + 1);
+    // A clock that was days ahead has counted where nobody ever comes.
+    database.advance(MINUTE * 60 * 72);
+    store.take_quota("crm", 2, 32).await.unwrap();
+    let back = chrono::TimeDelta::hours(72);
+    database.clock().set(database.clock().now() - back);
+    assert_eq!(store.take_quota("crm", 1, 32).await.unwrap().spent, 1);
 }
 
 async fn a_command_sees_the_daemon_beside_it(database: Database) {

@@ -47,6 +47,7 @@ mod finding;
 mod lease;
 mod link;
 mod open;
+mod report;
 mod run;
 mod token;
 mod write;
@@ -119,7 +120,7 @@ fn every_function_of_the_store_is_in_the_suite() {
             .collect::<String>()
     };
     let (store, suite) = (
-        read("src/store"),
+        read("src/store") + &read("src/store/drift"),
         read("tests/it/store") + &read("tests/it/support") + &read("tests/it/durable"),
     );
     // The scan of a reconciliation, a folder, has its own tests: it has one database only.

@@ -71,7 +71,7 @@ async fn a_crashed_run_is_closed_as_failed_at_the_next_start(database: Database)
     let crashed = start_run(&store).await;
     let south = database.open_beside("south").await;
     let elsewhere = start_run(&south).await;
-    assert_eq!(store.close_crashed_runs("north").await.unwrap(), 1);
+    assert_eq!(store.close_crashed_runs("north", "it ended").await.unwrap(), 1);
     assert_eq!(store.run(crashed).await.unwrap().unwrap().status, RunStatus::Failed);
     assert_eq!(store.run(elsewhere).await.unwrap().unwrap().status, RunStatus::Running);
 }

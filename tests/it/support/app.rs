@@ -152,6 +152,8 @@ pub struct Setup {
     pub limits: listen::Limits,
     /// Systems that send webhooks, by name.
     pub hooks: BTreeMap<String, Hook>,
+    /// The most bytes the database may grow to.
+    pub store_bytes_max: Option<u64>,
 }
 
 impl Setup {
@@ -174,6 +176,7 @@ impl Setup {
                 ..listen::Limits::default()
             },
             hooks: BTreeMap::from([("crm".to_owned(), hook)]),
+            store_bytes_max: None,
         }
     }
 
@@ -194,6 +197,7 @@ impl Setup {
         let options = Options {
             access: Access::Daemon,
             clock: self.clock.clone(),
+            sqlite_bytes_max: self.store_bytes_max,
             ..Options::new(
                 format!("sqlite://{}", folder.path().join("syncline.db").display()),
                 Keys::derive(&[7; 32]),

@@ -427,20 +427,28 @@ impl Sender {
 
     /// Sends an event once; true when it was acknowledged.
     pub async fn send(&mut self, event_id: &str, customer: &str) -> bool {
-        let body = format!(
+        let is_acknowledged = self.send_body(&Self::event(event_id, customer)).await;
+        if is_acknowledged {
+            self.acknowledged.insert(event_id.to_owned());
+        }
+        is_acknowledged
+    }
+
+    fn event(event_id: &str, customer: &str) -> String {
+        format!(
             r#"{{"id":"{event_id}","type":"customer.updated","occurred_at":"2026-03-01T09:15:27.482913+00:00","object":"customer","object_id":{customer},"actor":"{PERSON}"}}"#
-        );
+        )
+    }
+
+    /// Sends a body once; true when it was acknowledged.
+    pub async fn send_body(&mut self, body: &str) -> bool {
         let signature = sign(body.as_bytes());
         let headers = [
             ("Content-Type", "application/json"),
             ("Nordwind-Signature", signature.as_str()),
         ];
         let answer = self.connection.post("/webhooks/erp", &headers, body.as_bytes()).await;
-        let is_acknowledged = answer.is_ok_and(|answer| (200..300).contains(&answer.status));
-        if is_acknowledged {
-            self.acknowledged.insert(event_id.to_owned());
-        }
-        is_acknowledged
+        answer.is_ok_and(|answer| (200..300).contains(&answer.status))
     }
 
     /// Sends an event until it is acknowledged, as senders do.

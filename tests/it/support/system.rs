@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use syncline::{
     catalog::{decode::decode, yaml::Document},
-    client::{Config, System, TokenStore, guard::Policy},
+    client::{Config, OwnQuota, System, TokenStore, guard::Policy},
     clock::Clock,
     core::{
-        connector::{Connector, form::LimitsForm},
+        connector::{Connector, Limits, form::LimitsForm},
         problem::Problems,
     },
 };
@@ -31,12 +31,14 @@ pub fn system(yaml: &str, base_url: &str, credentials: &[(&str, &str)], tokens: 
         connector: Arc::new(connector(yaml)),
         settings: BTreeMap::from([("base_url".to_owned(), base_url.into())]),
         credentials: credentials.iter().map(credential).collect(),
+        defaults: Limits::default(),
         limits: LimitsForm::default(),
         network: Policy {
             allow: vec!["127.0.0.0/8".parse().unwrap()],
             proxy: None,
         },
         tokens,
+        quota: Arc::new(OwnQuota::new(Clock::system())),
         clock: Clock::system(),
     };
     System::new(config).unwrap()

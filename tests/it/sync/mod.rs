@@ -1,8 +1,13 @@
 //! The roads as a whole: both sandbox systems over real HTTP, a real database, and nothing in between but Syncline.
 
 mod again;
+mod conflict;
+mod evidence;
+mod failure;
 mod first;
 mod held;
+mod poll;
+mod promise;
 mod reconcile;
 mod record;
 mod unknown;
@@ -14,12 +19,15 @@ use syncline::{
     catalog::load::{Catalog, Sources, SystemDecl},
     core::{
         mapping::Mapping,
-        status::{RunKind, Side, Trigger},
+        record::RecordKey,
+        status::{ChangeOrigin, EventKind, RunKind, Side, Trigger},
     },
     sandbox::{Edit, history::Commit, pair, seed::Plan},
     settings::{self, Source, Variables},
     store::{
         Page, Store,
+        change::NewChange,
+        event::NewEvent,
         failure::{Failure, FailureFilter},
         link::StoredLink,
     },
@@ -49,7 +57,7 @@ impl World {
         Self::new(Plan::default(), &[]).await
     }
 
-    /// Systems with records; `edits` replace texts of the customers' mapping.
+    /// Systems with records; `edits` replace texts of connectors and mappings.
     async fn new(plan: Plan, edits: &[(&str, &str)]) -> Self {
         Self::on(Database::sqlite(), plan, edits).await
     }
@@ -71,7 +79,7 @@ impl World {
         }
     }
 
-    /// The same systems and data, with another text of the customers' mapping, as after a change and a restart.
+    /// The same systems and data, with other texts of connectors and mappings, as after a change and a restart.
     fn remap(&mut self, edits: &[(&str, &str)]) {
         let folder = tempfile::tempdir().unwrap();
         let store = self.engine.store().clone();
@@ -167,6 +175,28 @@ impl World {
         self.store().failures(&filter, Page::first(100)).await.unwrap()
     }
 
+    /// A record comes up by an event, and is worked on as soon as somebody drains.
+    async fn event(&self, side: Side, record_id: &str) {
+        let mapping = self.mapping(CUSTOMERS);
+        let end = mapping.end(side);
+        let key = RecordKey::new(CUSTOMERS, side, record_id);
+        let event = NewEvent {
+            system: end.system.as_str().into(),
+            external_id: rand::random::<u64>().to_string(),
+            object: end.object.clone(),
+            record_id: Some(record_id.to_owned()),
+            kind: EventKind::Updated,
+            own: false,
+            merged_into: None,
+            version: None,
+            occurred_at: None,
+            request_id: "r".to_owned(),
+            payload: None,
+            changes: vec![NewChange::new(key, ChangeOrigin::Event, EventKind::Updated)],
+        };
+        self.store().receive(vec![event]).await.unwrap();
+    }
+
     /// Lets the manual clock of Syncline move on.
     fn advance(&self, by: Duration) {
         self.database.advance(by);
@@ -191,6 +221,7 @@ fn engine(folder: &Path, systems: &pair::Handle, store: Store, database: &Databa
     for kind in ["connectors", "mappings"] {
         std::fs::create_dir_all(folder.join(kind)).unwrap();
     }
+    let mut found = Vec::new();
     for name in [
         "connectors/sandbox-erp.yaml",
         "connectors/sandbox-crm.yaml",
@@ -198,13 +229,14 @@ fn engine(folder: &Path, systems: &pair::Handle, store: Store, database: &Databa
         "mappings/customer-account.yaml",
     ] {
         let mut text = shipped(name);
-        if name.ends_with("customer-account.yaml") {
-            for (old, new) in edits {
-                assert!(text.contains(old), "the mapping has no `{old}`");
-                text = text.replace(old, new);
-            }
+        for (old, new) in edits {
+            found.extend(text.contains(old).then_some(*old));
+            text = text.replace(old, new);
         }
         std::fs::write(folder.join(name), text).unwrap();
+    }
+    for (old, _) in edits {
+        assert!(found.contains(old), "no file has `{old}`");
     }
     let toml = format!(
         "[systems.erp]\nconnector = \"sandbox-erp\"\nsettings = {{ base_url = \"{}\" }}\n\

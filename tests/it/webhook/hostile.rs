@@ -297,3 +297,14 @@ async fn what_the_listener_refuses_is_a_problem_with_an_id_too() {
         assert!(answer.contains(&format!("\"code\":\"{code}\"")), "{answer}");
     }
 }
+
+#[tokio::test]
+async fn the_depth_and_the_values_of_a_webhook_are_bounded_by_the_settings() {
+    let app = TestApp::start_with("[server]\nwebhook_depth_max = 3\nwebhook_values_max = 40").await;
+    assert_eq!(push(&app, &events(1)).await.status, 200);
+    let mut deep = events(1);
+    deep["events"][0]["more"] = json!({ "a": 1 });
+    assert_eq!(push(&app, &deep).await.status, 400);
+    assert_eq!(push(&app, &events(20)).await.status, 400);
+    assert_eq!(stored(&app).await, 1);
+}

@@ -12,10 +12,11 @@ use syncline::{
 };
 
 use crate::support::{
-    app::TestApp,
+    app::{Setup, TestApp},
     http::{self, Answer},
 };
 
+mod answer;
 mod hostile;
 mod vector;
 
@@ -216,4 +217,35 @@ async fn a_full_queue_or_a_store_that_is_gone_sends_the_sender_away_for_a_while(
     assert_eq!((gone.status, gone.header("retry-after")), (503, Some("5")));
     assert_eq!(app.get("/readyz", "").await.status, 503);
     assert_eq!(app.get("/healthz", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_full_store_sends_the_sender_away_for_a_while_and_loses_nothing_that_was_acknowledged() {
+    let setup = Setup {
+        store_bytes_max: Some(800 * 1024),
+        ..Setup::new("")
+    };
+    let app = setup.start().await;
+    let mut acknowledged = 0;
+    let refused = loop {
+        let batch: Vec<_> = (0..500)
+            .map(|number| json!({ "id": format!("{acknowledged}-{number}"), "entity": "account", "record": "ACC-1" }))
+            .collect();
+        let answer = push(&app, &json!({ "events": batch })).await;
+        if answer.status != 200 {
+            break answer;
+        }
+        acknowledged += 500;
+        assert!(acknowledged < 50_000, "the store never got full");
+    };
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(
+        refused
+            .header("retry-after")
+            .is_some_and(|seconds| seconds.parse::<u32>().is_ok())
+    );
+    assert!(acknowledged > 0);
+    let since = app.clock.now() - chrono::TimeDelta::days(1);
+    let stored = app.store.event_count("crm", "account", "ACC-1", since).await.unwrap();
+    assert_eq!(stored, acknowledged);
 }

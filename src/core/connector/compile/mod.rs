@@ -9,7 +9,7 @@ mod types;
 use serde_json::Value as Json;
 
 use super::{
-    Connector, Limits, Setting,
+    Connector, Setting,
     answer::Rule,
     form::{ConnectorForm, LimitsForm, SettingForm, SettingKind},
     request::parse_base,
@@ -137,7 +137,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn limits(&mut self, form: &LimitsForm) -> Limits {
+    fn limits(&mut self, form: &LimitsForm) -> LimitsForm {
         let zeros = [
             ("concurrency", form.concurrency == Some(0)),
             ("burst", form.burst == Some(0)),
@@ -169,7 +169,7 @@ impl<'a> Compiler<'a> {
                 );
             }
         }
-        Limits::default().with(form)
+        form.clone()
     }
 
     fn rules(&mut self, form: &ConnectorForm) -> Vec<Rule> {

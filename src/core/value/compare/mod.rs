@@ -250,6 +250,15 @@ fn whole(int: i64, kind: Kind, compare: Compare) -> Value {
     }
 }
 
+/// Which of two instants is later, at the coarser of the precisions that they show: a system that cuts its times off must
+/// not seem to be earlier than it was.
+#[must_use]
+pub fn later(left: DateTime<Utc>, right: DateTime<Utc>) -> std::cmp::Ordering {
+    let (left, right) = (left.fixed_offset(), right.fixed_offset());
+    let precision = coarser(visible(&left), visible(&right));
+    instant(&left, precision).cmp(&instant(&right, precision))
+}
+
 const fn declared(kind: Kind) -> Option<Precision> {
     match kind {
         Kind::DateTime { precision } => precision,

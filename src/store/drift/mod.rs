@@ -7,51 +7,21 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
+mod put;
+mod report;
+
+pub use put::{NewDrift, SettledDrift};
+pub(super) use put::{add, settle};
+pub use report::DriftSummary;
+
 use super::{
-    Context, Page, Store,
-    bulk::{Bulk, Filter, LIST_MAX, in_list},
-    engine::{FromRow, Number, Row, Tx, Unread, args, int},
+    Page, Store,
+    bulk::{Filter, LIST_MAX, in_list},
+    engine::{Arg, Args, FromRow, Number, Row, Unread, args},
     error::Error,
     seal::{Place, Sealer},
 };
 use crate::core::status::{Cause, DriftOutcome, Side, Situation};
-
-/// One difference found: a record, or a field of a pair.
-#[derive(Debug, Clone)]
-pub struct NewDrift {
-    /// The run that found it.
-    pub run_id: i64,
-    /// The mapping.
-    pub mapping: Arc<str>,
-    /// What was found.
-    pub situation: Situation,
-    /// Why.
-    pub cause: Cause,
-    /// The field that differs; none for what concerns the whole record.
-    pub field: Option<String>,
-    /// Id of the left record.
-    pub left_id: Option<String>,
-    /// Id of the right record.
-    pub right_id: Option<String>,
-    /// The left value, as it is shown.
-    pub left_value: Option<String>,
-    /// The right value, as it is shown.
-    pub right_value: Option<String>,
-    /// Whether the values are kept sealed and shown by role.
-    pub sensitive: bool,
-    /// When it was first seen; none for now.
-    pub first_seen_at: Option<DateTime<Utc>>,
-    /// How many runs in a row have found it, this one included.
-    pub age_runs: u32,
-    /// The side that changed last.
-    pub last_changed_side: Option<Side>,
-    /// What became of it.
-    pub outcome: DriftOutcome,
-    /// A remark.
-    pub note: Option<String>,
-    /// The failure that explains it.
-    pub failure_id: Option<i64>,
-}
 
 /// A stored drift item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +60,10 @@ pub struct Drift {
     pub note: Option<String>,
     /// The failure that explains it.
     pub failure_id: Option<i64>,
+    /// The event that tells of the change, or brought the failure up.
+    pub event_id: Option<i64>,
+    /// The run in which the failure happened last.
+    pub cause_run_id: Option<i64>,
 }
 
 /// Names a difference across runs.
@@ -125,24 +99,15 @@ pub struct DriftFilter {
     pub outcome: Option<DriftOutcome>,
     /// Of this record, on either side.
     pub record_id: Option<String>,
-}
-
-/// A run's summary.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DriftSummary {
-    /// The run.
-    pub run_id: i64,
-    /// The mapping.
-    pub mapping: String,
-    /// The summary, as JSON of the report's own form.
-    pub summary: String,
-    /// When the run ended its comparison.
-    pub created_at: DateTime<Utc>,
+    /// Where this side changed last.
+    pub side: Option<Side>,
+    /// First seen at this time or before.
+    pub first_seen_by: Option<DateTime<Utc>>,
 }
 
 const SELECT: &str = "select drift_id, run_id, mapping, situation, cause, field, left_id, right_id, left_value, \
      right_value, left_sealed, right_sealed, sensitive, first_seen_at, age_runs, last_changed_side, outcome, note, \
-     failure_id from drift";
+     failure_id, event_id, cause_run_id from drift";
 
 /// An item whose sealed values are not opened yet.
 struct Closed {
@@ -175,6 +140,8 @@ impl FromRow for Closed {
                 outcome: row.get("outcome")?,
                 note: row.get("note")?,
                 failure_id: row.get("failure_id")?,
+                event_id: row.get("event_id")?,
+                cause_run_id: row.get("cause_run_id")?,
             },
             left: row.get("left_sealed")?,
             right: row.get("right_sealed")?,
@@ -214,20 +181,6 @@ fn place_row(run_id: i64, left: Option<&str>, right: Option<&str>, field: Option
     format!("{run_id}/{left}/{right}/{field}")
 }
 
-impl FromRow for DriftSummary {
-    const TABLE: &'static str = "drift_summary";
-    const KEY: &'static str = "run_id";
-
-    fn from_row(row: &Row) -> Result<Self, Unread> {
-        Ok(Self {
-            run_id: row.get("run_id")?,
-            mapping: row.get("mapping")?,
-            summary: row.get("summary")?,
-            created_at: row.time("created_at")?,
-        })
-    }
-}
-
 struct Past(DriftKey, DriftPast);
 
 impl FromRow for Past {
@@ -253,6 +206,54 @@ impl Store {
     pub async fn drift(&self, run_id: i64, filter: &DriftFilter, page: Page) -> Result<Vec<Drift>, Error> {
         let (sql, args) = wanted(run_id, filter).page(SELECT, "drift_id", page);
         let found = self.engine().rows::<Closed>(sql, args).await?;
+        found.into_iter().map(|item| item.open(self.sealer())).collect()
+    }
+
+    /// Items of a run that fit `filter`, in the order in which they were found, after the item `after`: for whoever goes
+    /// through all of them.
+    pub async fn drift_after(
+        &self,
+        run_id: i64,
+        filter: &DriftFilter,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Drift>, Error> {
+        let mut wanted = wanted(run_id, filter);
+        wanted.and("drift_id >", after);
+        let mut args: Args<'_> = wanted.args.clone();
+        args.push(Arg::from(i64::from(limit)));
+        let sql = format!("{SELECT}{} order by drift_id limit ${}", wanted.clause(), args.len());
+        let found = self.engine().rows::<Closed>(sql, args).await?;
+        found.into_iter().map(|item| item.open(self.sealer())).collect()
+    }
+
+    /// Items of a record in the reports of a mapping, newest first, whichever side its id is of.
+    pub async fn drift_of(&self, mapping: &str, side: Side, record_id: &str, limit: u32) -> Result<Vec<Drift>, Error> {
+        let column = match side {
+            Side::Left => "left_id",
+            Side::Right => "right_id",
+        };
+        let sql = format!(
+            "{SELECT} where run_id in (select run_id from drift_summary where mapping = $1) and {column} = $2 \
+             order by drift_id desc limit $3"
+        );
+        let found = self
+            .engine()
+            .rows::<Closed>(sql, args![mapping, record_id, i64::from(limit)])
+            .await?;
+        found.into_iter().map(|item| item.open(self.sealer())).collect()
+    }
+
+    /// Items of a mapping's reports that show this very value on a side, newest first. Sensitive values are sealed and not
+    /// found.
+    pub async fn drift_showing(&self, mapping: &str, value: &str, limit: u32) -> Result<Vec<Drift>, Error> {
+        let sql = format!(
+            "{SELECT} where mapping = $1 and (left_value = $2 or right_value = $2) order by drift_id desc limit $3"
+        );
+        let found = self
+            .engine()
+            .rows::<Closed>(sql, args![mapping, value, i64::from(limit)])
+            .await?;
         found.into_iter().map(|item| item.open(self.sealer())).collect()
     }
 
@@ -305,31 +306,6 @@ impl Store {
         let sql = "delete from drift where run_id = $1";
         self.engine().execute(sql, args![run_id]).await.map(drop)
     }
-
-    /// Stores or replaces a run's summary.
-    pub async fn save_drift_summary(&self, run_id: i64, mapping: &str, summary: &str) -> Result<(), Error> {
-        let sql = "insert into drift_summary (run_id, mapping, summary, created_at) values ($1, $2, $3, $4) \
-             on conflict (run_id) do update set summary = excluded.summary, created_at = excluded.created_at";
-        self.engine()
-            .execute(sql, args![run_id, mapping, summary, self.now()])
-            .await
-            .map(drop)
-    }
-
-    /// A run's summary.
-    pub async fn drift_summary(&self, run_id: i64) -> Result<Option<DriftSummary>, Error> {
-        let sql = "select run_id, mapping, summary, created_at from drift_summary where run_id = $1";
-        self.engine().row(sql, args![run_id]).await
-    }
-
-    /// The last summaries of a mapping (of all mappings if none is given), newest first: the trend.
-    pub async fn drift_trend(&self, mapping: Option<&str>, limit: u32) -> Result<Vec<DriftSummary>, Error> {
-        let mut filter = Filter::new();
-        filter.maybe("mapping =", mapping);
-        let select = "select run_id, mapping, summary, created_at from drift_summary";
-        let (sql, args) = filter.page(select, "run_id", Page::first(limit));
-        self.engine().rows(sql, args).await
-    }
 }
 
 fn wanted(run_id: i64, filter: &DriftFilter) -> Filter<'_> {
@@ -339,97 +315,10 @@ fn wanted(run_id: i64, filter: &DriftFilter) -> Filter<'_> {
     wanted.maybe("cause =", filter.cause);
     wanted.maybe("field =", filter.field.as_deref());
     wanted.maybe("outcome =", filter.outcome);
+    wanted.maybe("last_changed_side =", filter.side);
+    wanted.maybe("first_seen_at <=", filter.first_seen_by);
     if let Some(record_id) = &filter.record_id {
         wanted.either(&["left_id =", "right_id ="], record_id);
     }
     wanted
-}
-
-/// Stores items.
-pub(super) async fn add(tx: &mut Tx, context: &Context<'_>, items: &[&NewDrift]) -> Result<(), Error> {
-    const ADD: Bulk = Bulk {
-        head: "insert into drift (run_id, mapping, situation, cause, field, left_id, right_id, left_value, \
-               right_value, left_sealed, right_sealed, sensitive, first_seen_at, age_runs, last_changed_side, \
-               outcome, note, failure_id)",
-        tail: "",
-    };
-    let mut rows = Vec::with_capacity(items.len());
-    for item in items {
-        let row = place_row(
-            item.run_id,
-            item.left_id.as_deref(),
-            item.right_id.as_deref(),
-            item.field.as_deref(),
-        );
-        let seal = |column, value| context.sealer.seal_text(place(column, &row), value);
-        let (shown, sealed) = if item.sensitive {
-            let sealed = (
-                seal("left_sealed", item.left_value.as_deref())?,
-                seal("right_sealed", item.right_value.as_deref())?,
-            );
-            ((&None, &None), sealed)
-        } else {
-            ((&item.left_value, &item.right_value), (None, None))
-        };
-        rows.push(args![
-            item.run_id,
-            &item.mapping,
-            item.situation,
-            item.cause,
-            &item.field,
-            &item.left_id,
-            &item.right_id,
-            shown.0,
-            shown.1,
-            sealed.0,
-            sealed.1,
-            item.sensitive,
-            item.first_seen_at.map_or(context.now, |time| time.timestamp_millis()),
-            int(item.age_runs),
-            item.last_changed_side,
-            item.outcome,
-            &item.note,
-            item.failure_id,
-        ]);
-    }
-    ADD.execute(tx, rows).await?;
-    Ok(())
-}
-
-/// What became of the items of a pair, once its repair was tried.
-#[derive(Debug, Clone)]
-pub struct SettledDrift {
-    /// The run that found them.
-    pub run_id: i64,
-    /// Id of the left record.
-    pub left_id: Option<String>,
-    /// Id of the right record.
-    pub right_id: Option<String>,
-    /// What became of them.
-    pub outcome: DriftOutcome,
-    /// A remark.
-    pub note: Option<String>,
-}
-
-/// Stores what became of items.
-pub(super) async fn settle(tx: &mut Tx, items: &[&SettledDrift]) -> Result<(), Error> {
-    const BY_LEFT: Bulk = Bulk {
-        head: "update drift set outcome = v.column3, note = coalesce(v.column4, drift.note) from (",
-        tail: ") as v where drift.run_id = v.column1 and drift.left_id = v.column2",
-    };
-    const BY_RIGHT: Bulk = Bulk {
-        head: "update drift set outcome = v.column3, note = coalesce(v.column4, drift.note) from (",
-        tail: ") as v where drift.run_id = v.column1 and drift.left_id is null and drift.right_id = v.column2",
-    };
-    let (mut left, mut right) = (Vec::new(), Vec::new());
-    for item in items {
-        match (&item.left_id, &item.right_id) {
-            (Some(id), _) => left.push(args![item.run_id, id, item.outcome, &item.note]),
-            (None, Some(id)) => right.push(args![item.run_id, id, item.outcome, &item.note]),
-            (None, None) => {}
-        }
-    }
-    BY_LEFT.execute(tx, left).await?;
-    BY_RIGHT.execute(tx, right).await?;
-    Ok(())
 }

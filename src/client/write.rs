@@ -1,0 +1,150 @@
+//! Writing one record, and what is known about it afterwards.
+
+use super::{
+    budget::Road,
+    exchange::{Errand, Refused},
+    system::{Inner, System},
+};
+use crate::core::{
+    connector::{answer::Purpose, call::Subject, request::Call},
+    fault::Fault,
+    record::Record,
+    value::Map,
+};
+
+/// What a write left.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// Id of the record.
+    pub id: String,
+    /// Its version now, where the answer says.
+    pub version: Option<String>,
+    /// The record as it is now, where the answer says.
+    pub record: Option<Record>,
+}
+
+/// Why a write did not go through, and what is known about it.
+#[derive(Debug)]
+pub struct WriteFault {
+    /// What went wrong.
+    pub fault: Fault,
+    /// What is known.
+    pub outcome: Outcome,
+}
+
+/// What is known about a write that did not go through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing was written.
+    NotWritten,
+    /// Nobody knows: the record has to be read before anything is sent again.
+    Unknown,
+    /// The record exists already; nothing was written.
+    Exists,
+    /// The record changed in between; nothing was written.
+    Stale,
+    /// There is no such record; nothing was written.
+    Missing,
+}
+
+impl From<Refused> for WriteFault {
+    fn from(refused: Refused) -> Self {
+        Self {
+            fault: refused.fault,
+            outcome: refused.outcome,
+        }
+    }
+}
+
+impl System {
+    /// Makes a record.
+    pub async fn create(&self, object: &str, fields: &Map, key: &str, road: Road) -> Result<Written, WriteFault> {
+        let subject = Subject {
+            fields: Some(fields),
+            key: Some(key),
+            ..Subject::default()
+        };
+        Ok(self.inner().write(object, Purpose::Create, subject, road).await?)
+    }
+
+    /// Changes fields of a record; `version` guards against changes in between where the connector knows how.
+    pub async fn update(
+        &self,
+        object: &str,
+        id: &str,
+        changes: &Map,
+        version: Option<&str>,
+        key: &str,
+        road: Road,
+    ) -> Result<Written, WriteFault> {
+        let subject = Subject {
+            id: Some(id),
+            version,
+            fields: Some(changes),
+            key: Some(key),
+        };
+        Ok(self.inner().write(object, Purpose::Update, subject, road).await?)
+    }
+
+    /// Removes a record; one that is gone already counts as removed.
+    pub async fn delete(
+        &self,
+        object: &str,
+        id: &str,
+        version: Option<&str>,
+        key: &str,
+        road: Road,
+    ) -> Result<(), WriteFault> {
+        let subject = Subject {
+            id: Some(id),
+            version,
+            fields: None,
+            key: Some(key),
+        };
+        match self.inner().write(object, Purpose::Delete, subject, road).await {
+            Ok(_)
+            | Err(Refused {
+                outcome: Outcome::Missing,
+                ..
+            }) => Ok(()),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+}
+
+impl Inner {
+    async fn write(&self, name: &str, purpose: Purpose, subject: Subject<'_>, road: Road) -> Result<Written, Refused> {
+        let object = self.object(name)?;
+        let operation = match purpose {
+            Purpose::Create => &object.create,
+            Purpose::Update => &object.update,
+            _ => &object.delete,
+        };
+        let operation = operation.as_ref().ok_or_else(|| self.unable(name, purpose.as_str()))?;
+        let call: Call = self.with_context(|context| context.write(object, operation, subject))?;
+        let errand = Errand {
+            purpose,
+            object: name,
+            road,
+            records: None,
+        };
+        let reply = self.exchange.call(errand, call).await?;
+        let new_id = operation.new_id(&reply.body, &reply.headers);
+        let header_version = object.version_of(&Map::new(), &reply.headers);
+        // The write went through: an answer without the record is no failure, the record is read again.
+        let record = self.record(object, operation, reply).ok().flatten();
+        let id = subject
+            .id
+            .map(ToOwned::to_owned)
+            .or(new_id)
+            .or_else(|| record.as_ref().map(|record| record.id.clone()));
+        let version = record
+            .as_ref()
+            .and_then(|record| record.version.clone())
+            .or(header_version);
+        match id {
+            Some(id) => Ok(Written { id, version, record }),
+            None => Err(self.bad_answer(name, "the new record's id is not in it")),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The partner of an unlinked record: what a listing has for it, or what a search finds.
+
+use super::{Error, Listed, Looked, Partner, one};
+use crate::{
+    client::Road,
+    core::{
+        fault::Fault,
+        mapping::{Mapping, Rule},
+        plan,
+        record::Record,
+        status::{FailureClass, Side, Stage},
+        value::{Value, compare, spelling::Spelling},
+    },
+    seam::{self, Bug},
+    store::scan::Candidates,
+    sync::Engine,
+};
+
+/// What there is for an unlinked record.
+pub(super) enum Found {
+    /// No partner.
+    Nothing,
+    /// This one.
+    One(Record),
+    /// None that it may be linked to.
+    Not(Partner),
+}
+
+/// What a listing has for an unlinked record; a partner that no longer fits, or that is gone, is none.
+pub(super) async fn partner_listed(
+    engine: &Engine,
+    mapping: &Mapping,
+    side: Side,
+    record: &Record,
+    listed: &Listed,
+    is_taken: bool,
+    road: Road,
+) -> Result<Found, Error> {
+    let id = match &listed.candidates {
+        Candidates::None => return Ok(Found::Nothing),
+        Candidates::Several(ids) => return Ok(Found::Not(Partner::Several(ids.clone()))),
+        Candidates::Elsewhere(id) => return Ok(Found::Not(Partner::Elsewhere(id.clone()))),
+        Candidates::Shared(id, rivals) => return Ok(Found::Not(Partner::Shared(id.clone(), rivals.clone()))),
+        Candidates::One(id) if is_taken => return Ok(Found::Not(Partner::Elsewhere(id.clone()))),
+        Candidates::One(id) => id,
+    };
+    if let Some(partner) = &listed.partner {
+        return Ok(Found::One(partner.clone()));
+    }
+    let Looked::Record(partner) = one(engine, mapping, side.other(), id, road).await? else {
+        return Ok(Found::Nothing);
+    };
+    let fits = mapping.rules.iter().any(|rule| {
+        let own = rule
+            .paths
+            .get(side)
+            .get_in(&record.fields)
+            .filter(|value| !value.is_empty());
+        let other = rule.paths.get(side.other()).get_in(&partner.fields);
+        own.zip(other).is_some_and(|(own, other)| is_match(own, other, rule))
+    });
+    Ok(if fits { Found::One(partner) } else { Found::Nothing })
+}
+
+/// Looks for the partner of an unlinked record: the first rule with exactly one partner wins.
+pub(super) async fn search(
+    engine: &Engine,
+    mapping: &Mapping,
+    side: Side,
+    record: &Record,
+    road: Road,
+) -> Result<(Found, bool), Error> {
+    if seam::has_bug(Bug::PartnerNotSearched) {
+        return Ok((Found::Nothing, true));
+    }
+    let mut first = None;
+    let mut searched = false;
+    let mut has_values = false;
+    for rule in &mapping.rules {
+        let own = rule
+            .paths
+            .get(side)
+            .get_in(&record.fields)
+            .filter(|value| !value.is_empty());
+        let Some(own) = own else { continue };
+        has_values = true;
+        let Some(mut fitting) = fitting(engine, mapping, rule, side.other(), own, road).await? else {
+            continue;
+        };
+        searched = true;
+        let partner = match (fitting.pop(), fitting.is_empty()) {
+            (None, _) => continue,
+            (Some(last), false) => {
+                let ids = fitting.into_iter().chain([last]).map(|candidate| candidate.id);
+                first.get_or_insert(Partner::Several(ids.collect()));
+                continue;
+            }
+            (Some(only), true) => only,
+        };
+        let linked = engine.store().link_by(&mapping.name, side.other(), &partner.id).await?;
+        if linked.is_some() {
+            return Ok((Found::Not(Partner::Elsewhere(partner.id)), true));
+        }
+        let rivals = rivals(engine, mapping, rule, side, record, own, road).await?;
+        if rivals.is_empty() {
+            return Ok((Found::One(partner), true));
+        }
+        first.get_or_insert(Partner::Shared(partner.id, rivals));
+    }
+    match first {
+        Some(why) => Ok((Found::Not(why), true)),
+        None if searched || !has_values => Ok((Found::Nothing, searched)),
+        None => Err(unsearchable(mapping, side.other()).into()),
+    }
+}
+
+/// The records of one side that a rule couples with `value`; `None` where the system cannot be searched by the rule's field.
+async fn fitting(
+    engine: &Engine,
+    mapping: &Mapping,
+    rule: &Rule,
+    side: Side,
+    value: &Value,
+    road: Road,
+) -> Result<Option<Vec<Record>>, Error> {
+    let system = engine.end(mapping, side)?;
+    let (object, path) = (&mapping.end(side).object, rule.paths.get(side));
+    let name = path.to_string();
+    if !system.can_find(object, &name) {
+        return Ok(None);
+    }
+    let found = system.find(object, &name, value, road).await?;
+    let fits = |candidate: &Record| {
+        path.get_in(&candidate.fields)
+            .is_some_and(|other| is_match(value, other, rule))
+    };
+    Ok(Some(found.into_iter().filter(fits).collect()))
+}
+
+/// Other records of the own side that are in no link and fit the same partner: which of them is meant, nobody can tell.
+async fn rivals(
+    engine: &Engine,
+    mapping: &Mapping,
+    rule: &Rule,
+    side: Side,
+    record: &Record,
+    value: &Value,
+    road: Road,
+) -> Result<Vec<String>, Error> {
+    let others = fitting(engine, mapping, rule, side, value, road)
+        .await?
+        .unwrap_or_default();
+    let mut ids = Vec::new();
+    for other in others {
+        if other.id != record.id && plan::passes(mapping, side, &other).unwrap_or(false) {
+            ids.push(other.id);
+        }
+    }
+    let known: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let linked = engine.store().links_by(&mapping.name, side, &known).await?;
+    ids.retain(|id| linked.iter().all(|stored| stored.link.id(side) != id));
+    Ok(ids)
+}
+
+fn is_match(own: &Value, other: &Value, rule: &Rule) -> bool {
+    let spelling = Spelling::default();
+    match (rule.kind.read(own, &spelling), rule.kind.read(other, &spelling)) {
+        (Ok(own), Ok(other)) => !other.is_empty() && compare::equal(&own, &other, rule.kind, rule.compare),
+        _ => false,
+    }
+}
+
+fn unsearchable(mapping: &Mapping, side: Side) -> Fault {
+    let end = mapping.end(side);
+    let message = format!(
+        "`{}` of `{}` cannot be searched by any match field",
+        end.object, end.system
+    );
+    Fault::new("SY002", FailureClass::Waiting, Stage::Match, message)
+        .with_hint("give the object a `find:` operation in its connector, or let the next reconciliation match it")
+}
