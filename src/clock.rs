@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 
 /// Tells the time: the system's, or one that is set by hand.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +18,8 @@ enum Source {
     System,
     /// Milliseconds since 1970-01-01T00:00:00Z.
     Manual(Arc<AtomicI64>),
+    /// Milliseconds since 1970-01-01T00:00:00Z at an instant of the runtime.
+    Following(i64, Instant),
 }
 
 impl Clock {
@@ -32,6 +35,12 @@ impl Clock {
         Self(Source::Manual(Arc::new(AtomicI64::new(at.timestamp_millis()))))
     }
 
+    /// A clock that shows `at` now and moves with the time of the runtime, which a test may hold or let jump.
+    #[must_use]
+    pub fn following(at: DateTime<Utc>) -> Self {
+        Self(Source::Following(at.timestamp_millis(), Instant::now()))
+    }
+
     /// The time now.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
@@ -40,6 +49,10 @@ impl Clock {
             Source::System => Utc::now(),
             Source::Manual(millis) => {
                 DateTime::from_timestamp_millis(millis.load(Ordering::SeqCst)).unwrap_or_default()
+            }
+            Source::Following(from, since) => {
+                let passed = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
+                DateTime::from_timestamp_millis(from.saturating_add(passed)).unwrap_or_default()
             }
         }
     }
@@ -50,7 +63,7 @@ impl Clock {
         self.now().timestamp_millis()
     }
 
-    /// Moves a manual clock to `at`; the system's clock stays as it is.
+    /// Moves a manual clock to `at`; every other clock stays as it is.
     pub fn set(&self, at: DateTime<Utc>) {
         if let Source::Manual(millis) = &self.0 {
             millis.store(at.timestamp_millis(), Ordering::SeqCst);

@@ -7,6 +7,8 @@ pub mod core;
 
 pub mod clock;
 
+pub mod seam;
+
 pub mod settings;
 
 pub mod telemetry;

@@ -27,6 +27,7 @@ use crate::{
         status::FailureClass,
         value::{Map, Value},
     },
+    seam,
 };
 
 /// The first wait between two attempts.
@@ -311,7 +312,7 @@ impl Exchange {
 
 /// The wait after attempt number `attempt`, from 1: full jitter.
 fn backoff(attempt: u32) -> Duration {
-    retry::delay(attempt, BACKOFF_BASE, BACKOFF_CAP, rand::random())
+    retry::delay(attempt, BACKOFF_BASE, BACKOFF_CAP, seam::number())
 }
 
 /// The headers as texts. Several of one name are one list (RFC 9110, section 5.3), cookies aside.

@@ -19,7 +19,10 @@ use reqwest::{
 use rustls_platform_verifier::ConfigVerifierExt as _;
 
 use super::guard::{Policy, Refused, Resolver};
-use crate::core::connector::{form::Method, request::Call};
+use crate::{
+    core::connector::{form::Method, request::Call},
+    seam::{self, Unanswered},
+};
 
 /// How long things may take and how much may come.
 #[derive(Debug, Clone, Copy)]
@@ -139,7 +142,7 @@ impl Transport {
             builder = builder.proxy(reqwest::Proxy::all(proxy.clone())?);
         }
         Ok(Self {
-            http: builder.build()?,
+            http: built(builder)?,
             policy,
             limits,
         })
@@ -149,7 +152,13 @@ impl Transport {
     pub(super) async fn send(&self, call: &Call) -> Result<Raw, SendError> {
         self.policy.check_url(&call.url)?;
         let request = Self::request(call)?;
-        match tokio::time::timeout(self.limits.total, self.exchange(request)).await {
+        let exchange = async {
+            match seam::world() {
+                Some(world) => self.exchange_within(&*world, request).await,
+                None => self.exchange(request).await,
+            }
+        };
+        match tokio::time::timeout(self.limits.total, exchange).await {
             Ok(result) => result,
             Err(_) => Err(SendError::TimedOut),
         }
@@ -188,6 +197,43 @@ impl Transport {
         })
     }
 
+    /// The same in a simulated world.
+    async fn exchange_within(&self, world: &dyn seam::World, request: reqwest::Request) -> Result<Raw, SendError> {
+        let headers = request.headers().iter();
+        let sent = seam::Request {
+            method: spelled(request.method()),
+            url: request.url().to_string(),
+            headers: headers
+                .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+                .collect(),
+            body: request
+                .body()
+                .and_then(reqwest::Body::as_bytes)
+                .unwrap_or_default()
+                .to_vec(),
+        };
+        let answer = world.exchange(sent).await.map_err(|why| match why {
+            Unanswered::NotSent => SendError::Connect {
+                reason: "no connection".to_owned(),
+            },
+            Unanswered::Broken => SendError::Broken {
+                reason: "connection reset".to_owned(),
+            },
+        })?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in &answer.headers {
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value)) {
+                headers.append(name, value);
+            }
+        }
+        let max = self.limits.body_bytes_max;
+        Ok(Raw {
+            status: answer.status,
+            headers,
+            body: Body::Undecided(Vec::new()).write(&answer.body, max)?.finish()?,
+        })
+    }
+
     async fn body(&self, response: &mut Response) -> Result<Vec<u8>, SendError> {
         let max = self.limits.body_bytes_max;
         if response.content_length().is_some_and(|length| length > max) {
@@ -204,6 +250,20 @@ impl Transport {
         }
         body.finish()
     }
+}
+
+/// The connections that were described. A simulated world needs none: there they are made once, since reading the system's
+/// certificates takes longer than all the rest of a start.
+fn built(builder: reqwest::ClientBuilder) -> Result<Client, reqwest::Error> {
+    static UNUSED: OnceLock<Client> = OnceLock::new();
+    if !seam::is_simulated() {
+        return builder.build();
+    }
+    if let Some(unused) = UNUSED.get() {
+        return Ok(unused.clone());
+    }
+    let unused = builder.build()?;
+    Ok(UNUSED.get_or_init(|| unused).clone())
 }
 
 /// The first bytes of gzip (RFC 1952). No JSON, XML or HTML starts with them, so no header has to be believed.
@@ -299,6 +359,16 @@ const fn method(method: Method) -> reqwest::Method {
         Method::Put => reqwest::Method::PUT,
         Method::Patch => reqwest::Method::PATCH,
         Method::Delete => reqwest::Method::DELETE,
+    }
+}
+
+const fn spelled(method: &reqwest::Method) -> &'static str {
+    match *method {
+        reqwest::Method::POST => "POST",
+        reqwest::Method::PUT => "PUT",
+        reqwest::Method::PATCH => "PATCH",
+        reqwest::Method::DELETE => "DELETE",
+        _ => "GET",
     }
 }
 

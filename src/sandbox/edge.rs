@@ -11,7 +11,6 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
 use tower::ServiceExt;
 
 use super::fault::Fault;
@@ -24,6 +23,17 @@ const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
 const REWRITE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The unit that enormous answers are made of.
 static PADDING: [u8; 64 * 1024] = [b'x'; 64 * 1024];
+
+/// A body as it comes in, by a connection or by hand.
+pub(crate) trait Carried:
+    hyper::body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static
+{
+}
+
+impl<B> Carried for B where
+    B: hyper::body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static
+{
+}
 
 /// The connection is closed instead of answering.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -50,14 +60,14 @@ impl Caller {
 }
 
 /// Answers one request, or drops the connection.
-pub(crate) async fn serve<S: System>(
+pub(crate) async fn serve<S: System, B: Carried>(
     office: Arc<Office<S>>,
     router: Router,
-    request: Request<Incoming>,
+    request: Request<B>,
 ) -> Result<Response, Dropped> {
     let path = request.uri().path();
     if path == "/" || path.starts_with("/_sandbox") {
-        return Ok(serve_operator::<S>(&router, request).await);
+        return Ok(serve_operator::<S, B>(&router, request).await);
     }
     let method = request.method().as_str();
     let opened = office
@@ -74,7 +84,7 @@ pub(crate) async fn serve<S: System>(
 }
 
 /// The people who run the sandbox: no faults, no limits, no history.
-async fn serve_operator<S: System>(router: &Router, request: Request<Incoming>) -> Response {
+async fn serve_operator<S: System, B: Carried>(router: &Router, request: Request<B>) -> Response {
     // A page from elsewhere must not steer the sandbox through its visitor's browser.
     let is_foreign = request
         .headers()
@@ -83,16 +93,16 @@ async fn serve_operator<S: System>(router: &Router, request: Request<Incoming>) 
     if is_foreign && request.method() != Method::GET {
         return StatusCode::FORBIDDEN.into_response();
     }
-    match limited::<S>(request).await {
+    match limited::<S, B>(request).await {
         Ok(request) => run(router.clone(), request).await,
         Err(response) => response,
     }
 }
 
-async fn serve_caller<S: System>(
+async fn serve_caller<S: System, B: Carried>(
     office: &Arc<Office<S>>,
     router: Router,
-    request: Request<Incoming>,
+    request: Request<B>,
     number: usize,
 ) -> Result<Response, Dropped> {
     if let Err(retry_after) = office.limit.take(&office.clock) {
@@ -120,7 +130,7 @@ async fn serve_caller<S: System>(
     office
         .history
         .note(number, |request| request.actor = Some(actor.clone()));
-    let mut request = match limited::<S>(request).await {
+    let mut request = match limited::<S, B>(request).await {
         Ok(request) => request,
         Err(response) => return Ok(response),
     };
@@ -145,7 +155,7 @@ async fn run(router: Router, request: Request<Body>) -> Response {
 }
 
 /// Reads the whole body, up to the limit.
-async fn limited<S: System>(request: Request<Incoming>) -> Result<Request<Body>, Response> {
+async fn limited<S: System, B: Carried>(request: Request<B>) -> Result<Request<Body>, Response> {
     let (parts, body) = request.into_parts();
     match Limited::new(body, REQUEST_BYTES_MAX).collect().await {
         Ok(body) => Ok(Request::from_parts(parts, Body::from(body.to_bytes()))),

@@ -6,6 +6,9 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use axum::response::Response;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,10 +21,10 @@ use tokio_util::task::TaskTracker;
 use super::clock::Clock;
 use super::edge;
 use super::fault::Faults;
-use super::history::History;
+use super::history::{Commit, History};
 use super::office::{Act, Edit, Office, Snapshot, System};
 use super::refusal::Refusal;
-use super::webhook::SubscribeError;
+use super::webhook::{Message, SubscribeError};
 
 /// How many connections one system holds.
 const CONNECTIONS_MAX: usize = 1024;
@@ -34,6 +37,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Handle<S: System> {
     pub(crate) office: Arc<Office<S>>,
     base_url: String,
+    router: Router,
     stopping: CancellationToken,
     connections: TaskTracker,
 }
@@ -43,22 +47,39 @@ impl<S: System> Handle<S> {
     pub(crate) async fn start(bind: SocketAddr, office: Office<S>, routes: Router<Arc<Office<S>>>) -> io::Result<Self> {
         let listener = TcpListener::bind(bind).await?;
         let base_url = format!("http://{}", listener.local_addr()?);
-        let office = Arc::new(office);
-        let router = routes.with_state(Arc::clone(&office));
-        let handle = Self {
-            office,
-            base_url,
-            stopping: CancellationToken::new(),
-            connections: TaskTracker::new(),
-        };
+        let handle = Self::quiet(base_url, office, routes);
         let server = Server {
             office: Arc::clone(&handle.office),
-            router,
+            router: handle.router.clone(),
             stopping: handle.stopping.clone(),
             connections: handle.connections.clone(),
         };
         handle.connections.spawn(server.accept(listener));
         Ok(handle)
+    }
+
+    /// A system without a door: it is asked by [`Handle::ask`] alone, and believes to be at `base_url`.
+    pub(crate) fn quiet(base_url: String, office: Office<S>, routes: Router<Arc<Office<S>>>) -> Self {
+        let office = Arc::new(office);
+        Self {
+            router: routes.with_state(Arc::clone(&office)),
+            office,
+            base_url,
+            stopping: CancellationToken::new(),
+            connections: TaskTracker::new(),
+        }
+    }
+
+    /// Asks the system past any network, with everything that a request meets on its way in; none where a fault drops the
+    /// connection.
+    pub async fn ask(&self, request: Request<Body>) -> Option<Response> {
+        let asked = edge::serve(Arc::clone(&self.office), self.router.clone(), request).await;
+        asked.ok()
+    }
+
+    /// The webhook that tells of a commit, with the headers that prove where it comes from now.
+    pub fn message(&self, commit: &Commit, secret: &SecretString) -> Option<Message> {
+        self.office.webhooks.message(commit, secret)
     }
 
     /// Such as `http://127.0.0.1:40123`, without a slash at the end.

@@ -37,6 +37,7 @@ use crate::{
         },
     },
     metrics::IntakeResult,
+    seam::{self, Bug},
     store::{
         change::NewChange,
         event::{NewEvent, Received},
@@ -86,18 +87,22 @@ impl Hook {
 
     /// The event as it is stored, with the changes it brings.
     fn event(&self, pushed: Pushed, id: &RequestId) -> NewEvent {
-        let changes = if pushed.own { Vec::new() } else { self.changes(&pushed) };
+        let own = pushed.own || seam::has_bug(Bug::OwnTooBroad);
+        let changes = if own { Vec::new() } else { self.changes(&pushed) };
         let payload = pushed
             .record
             .filter(|_| self.definition.is_complete())
             .map(|record| json::to_string(&Value::from(record)).into_bytes());
         NewEvent {
             system: Arc::clone(&self.system),
-            external_id: pushed.event_id.unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
+            external_id: pushed
+                .event_id
+                .filter(|_| !seam::has_bug(Bug::EventIdForgotten))
+                .unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
             object: pushed.object,
             record_id: pushed.record_id,
             kind: pushed.kind,
-            own: pushed.own,
+            own,
             merged_into: pushed.merged_into,
             version: pushed.version,
             occurred_at: pushed.occurred_at,
@@ -323,6 +328,11 @@ async fn store(app: &App, hook: &Hook, id: &RequestId, pushed: Vec<Pushed>) -> A
     }
     let count = pushed.len();
     let events = pushed.into_iter().map(|pushed| hook.event(pushed, id)).collect();
+    if seam::has_bug(Bug::AckBeforeCommit) {
+        let store = app.store().clone();
+        drop(tokio::spawn(async move { store.receive(events).await }));
+        return Answer::configured(IntakeResult::Received, answers.accepted, "stored\n");
+    }
     match app.store().receive(events).await {
         Ok(received) => {
             let stored = received

@@ -26,7 +26,7 @@ use super::{
     sqlite::{Opening, Writer},
     writer,
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, seam};
 
 /// How a process uses the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,11 +125,7 @@ impl Store {
     }
 
     fn new(options: &Options, engine: Engine, sealer: Sealer, lock: Option<fs::File>) -> Result<Self, Error> {
-        let holder = format!(
-            "{}{:016x}",
-            holders(&options.node, options.access),
-            rand::random::<u64>()
-        );
+        let holder = format!("{}{:016x}", holders(&options.node, options.access), seam::number());
         let database = sqlite_path(&options.url);
         let presence = match &database {
             Some(path) if presence::is_command(&options.node) && options.access == Access::Shared => {
@@ -297,7 +293,16 @@ fn open_sqlite(path: &Path, options: &Options) -> SqliteEngine {
         common = common.pragma("max_page_count", pages.to_string());
     }
     let broken = Broken::default();
+    let opening = Opening {
+        path: path.to_path_buf(),
+        is_daemon: options.access == Access::Daemon,
+        is_reading: options.access == Access::Read,
+        pages_max,
+        synchronous: options.sqlite_synchronous,
+    };
+    let here = seam::is_simulated().then(|| Arc::new(Mutex::new(Writer::new(opening.clone(), broken.clone()))));
     SqliteEngine {
+        here,
         read: SqlitePoolOptions::new()
             .max_connections(options.sqlite_read_connections.max(1))
             .acquire_timeout(WAIT_MAX)
@@ -308,16 +313,7 @@ fn open_sqlite(path: &Path, options: &Options) -> SqliteEngine {
                 Synchronous::Full => SqliteSynchronous::Full,
                 Synchronous::Normal => SqliteSynchronous::Normal,
             })),
-        writer: Arc::new(Mutex::new(Writer::new(
-            Opening {
-                path: path.to_path_buf(),
-                is_daemon: options.access == Access::Daemon,
-                is_reading: options.access == Access::Read,
-                pages_max,
-                synchronous: options.sqlite_synchronous,
-            },
-            broken.clone(),
-        ))),
+        writer: Arc::new(Mutex::new(Writer::new(opening, broken.clone()))),
         broken,
     }
 }

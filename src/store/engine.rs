@@ -19,12 +19,15 @@ use super::{
     error::Error,
     sqlite::{LocalRow, SqliteTx, Writer},
 };
-use crate::core::{
-    record::{Base, RecordKey},
-    status::{
-        Cause, ChangeOrigin, ConflictStatus, DriftOutcome, EventKind, EventStatus, FailureClass, FailureStatus,
-        LinkStatus, Role, RunKind, RunStatus, Side, Situation, Stage, Trigger, UnknownName, WriteKind, WriteStatus,
+use crate::{
+    core::{
+        record::{Base, RecordKey},
+        status::{
+            Cause, ChangeOrigin, ConflictStatus, DriftOutcome, EventKind, EventStatus, FailureClass, FailureStatus,
+            LinkStatus, Role, RunKind, RunStatus, Side, Situation, Stage, Trigger, UnknownName, WriteKind, WriteStatus,
+        },
     },
+    seam::{self, Point},
 };
 
 /// How long one transaction may take before the database counts as gone.
@@ -44,6 +47,8 @@ pub(super) enum Engine {
 #[derive(Debug, Clone)]
 pub(super) struct SqliteEngine {
     pub read: SqlitePool,
+    /// Reads in place instead of from the pool, which has threads of its own: only in a simulation.
+    pub here: Option<Arc<Mutex<Writer>>>,
     /// Whoever holds it writes alone, so that nobody polls for another's lock.
     pub writer: Arc<Mutex<Writer>>,
     /// Whether the file has failed.
@@ -111,7 +116,10 @@ impl Engine {
     pub async fn rows<T: FromRow>(&self, sql: impl Into<Cow<'static, str>>, args: Args<'_>) -> Result<Vec<T>, Error> {
         let sql = text(sql.into());
         let rows = match self {
-            Self::Sqlite(sqlite) => sqlite.broken.note(sqlite_rows(&sqlite.read, &sql, args).await)?,
+            Self::Sqlite(sqlite) => match &sqlite.here {
+                Some(here) => sqlite.broken.note(here.lock().await.rows(sql.as_str(), args))?,
+                None => sqlite.broken.note(sqlite_rows(&sqlite.read, &sql, args).await)?,
+            },
             Self::Postgres(pool) => {
                 let mut connection = pool.acquire().await.map_err(|error| gone(pool, &error))?;
                 postgres_rows(&mut *connection, &sql, args).await?
@@ -144,6 +152,7 @@ impl Engine {
     }
 
     async fn begin_on(&self, durability: Durability, may_wait: bool) -> Result<Tx, Error> {
+        seam::pass(Point::Begin).await;
         match self {
             Self::Sqlite(sqlite) => {
                 let writer = tokio::time::timeout(TRANSACTION_MAX, Arc::clone(&sqlite.writer).lock_owned())
@@ -188,7 +197,7 @@ impl Engine {
                 sqlite.read.close().await;
                 let mut writer = Arc::clone(&sqlite.writer).lock_owned().await;
                 // An error means that the process ends, and the connection with it.
-                let _ = tokio::task::spawn_blocking(move || writer.close()).await;
+                let _ = seam::aside(move || writer.close()).await;
             }
             Self::Postgres(pool) => pool.close().await,
         }
@@ -241,7 +250,9 @@ impl Tx {
         match self {
             Self::Sqlite(tx) => tx.commit().await,
             Self::Postgres(tx) => tx.commit().await.map_err(|error| Error::of("commit", &error)),
-        }
+        }?;
+        seam::pass(Point::Committed).await;
+        Ok(())
     }
 
     /// Undoes everything; a failure to do so closes the connection, which undoes it too.

@@ -13,7 +13,10 @@ use super::{
     engine::{Args, Durability, Number, Tx, args, int},
     error::Error,
 };
-use crate::core::record::RecordKey;
+use crate::{
+    core::record::RecordKey,
+    seam::{self, Bug},
+};
 
 /// A lease on records. `epoch` tells it from every other lease of the same holder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,6 +155,9 @@ pub(super) async fn acquire(tx: &mut Tx, holder: &str, mut guards: Vec<Guard>, u
     } else {
         count(ACQUIRE_RETURNING.rows::<Number>(tx, rows).await?)
     };
+    if seam::has_bug(Bug::LeaseIgnored) {
+        return Ok(guards.iter().map(|guard| guard.epoch).collect());
+    }
     let (whole, partial): (Vec<_>, Vec<_>) = guards.iter().partition(|guard| is_whole(guard, &counts));
     release(tx, holder, &partial).await?;
     Ok(whole.into_iter().map(|guard| guard.epoch).collect())
@@ -226,7 +232,7 @@ fn count(rows: Vec<Number>) -> HashMap<i64, usize> {
 
 /// Whether every lease still had all its records.
 pub(super) fn check(guards: &[&Guard], counts: &HashMap<i64, usize>) -> Result<(), Error> {
-    if guards.iter().all(|guard| is_whole(guard, counts)) {
+    if guards.iter().all(|guard| is_whole(guard, counts)) || seam::has_bug(Bug::LeaseIgnored) {
         Ok(())
     } else {
         Err(Error::LeaseLost)

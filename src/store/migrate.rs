@@ -10,6 +10,7 @@ use super::{
     engine::{Engine, Number, args},
     error::Error,
 };
+use crate::seam;
 
 /// (version, description, SQLite's text, PostgreSQL's text); only ever added to.
 const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
@@ -54,6 +55,9 @@ pub(super) async fn run(engine: &Engine) -> Result<(), Error> {
     let found = version(engine).await?;
     if found > newest() {
         return Err(Error::Newer { found, known: newest() });
+    }
+    if found == newest() && seam::is_simulated() {
+        return Ok(());
     }
     let migrator = Migrator::with_migrations(
         MIGRATIONS

@@ -19,6 +19,7 @@ use super::{
     engine::{Arg, Args, Broken, Durability, Row, WAIT_MAX, without_nul},
     error::Error,
 };
+use crate::seam;
 
 /// Prepared statements that are kept.
 const STATEMENTS_MAX: usize = 400;
@@ -99,6 +100,13 @@ impl Writer {
             self.durability = durability;
         }
         self.run("begin immediate")
+    }
+
+    /// What a statement returns outside of a transaction.
+    pub fn rows(&mut self, sql: &str, args: Args<'_>) -> Result<Vec<Row>, Error> {
+        let prepared = self.connection()?.prepare_cached(&sql.replace('$', "?"));
+        let found = prepared.and_then(|statement| read(statement, std::iter::once(args)));
+        found.map_err(|error| Error::of_sqlite(sql, &error))
     }
 
     fn run(&mut self, sql: &'static str) -> Result<(), Error> {
@@ -300,7 +308,7 @@ impl Drop for SqliteTx {
 pub(super) async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Closed)?
+    seam::aside(work).await.ok_or(Error::Closed)?
 }
 
 fn bind(statement: &mut CachedStatement<'_>, args: Args<'_>) -> rusqlite::Result<()> {

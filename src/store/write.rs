@@ -191,6 +191,27 @@ impl Store {
         Ok(found)
     }
 
+    /// How often each of these partners had a record made for it on `side`. Those without one are missing in the answer.
+    pub async fn creates_made(
+        &self,
+        mapping: &str,
+        side: Side,
+        partner_ids: &[&str],
+    ) -> Result<HashMap<String, u64>, Error> {
+        let mut found = HashMap::new();
+        for ids in partner_ids.chunks(LIST_MAX) {
+            let mut args = args![mapping, side];
+            let list = in_list(ids, &mut args);
+            let sql = format!(
+                "select partner_id as record_id, count(*) as number from write where mapping = $1 and side = $2 \
+                 and kind = 'create' and status = 'succeeded' and partner_id in {list} group by partner_id"
+            );
+            let rows = self.engine().rows::<Written>(sql, args).await?;
+            found.extend(rows.into_iter().map(|Written(id, count)| (id, count)));
+        }
+        Ok(found)
+    }
+
     /// Writes that concern a record of `side`, newest first: to it, or (for a create) from it.
     pub async fn writes_of(&self, mapping: &str, side: Side, record_id: &str, limit: u32) -> Result<Vec<Write>, Error> {
         let sql = format!(

@@ -18,7 +18,10 @@ use super::{
     seal::Sealer,
     write::{self, NewWrite},
 };
-use crate::clock::Clock;
+use crate::{
+    clock::Clock,
+    seam::{self, Point},
+};
 
 /// The most operations merged into one transaction; one larger submission still goes through by itself.
 const BATCH_OPS_MAX: usize = 1_000;
@@ -63,6 +66,7 @@ pub(super) fn start(worker: Worker, queue_max: usize) -> Result<Handle, Error> {
     let (sender, receiver) = mpsc::channel(queue_max.max(1));
     match &worker.engine {
         Engine::Postgres(_) => drop(tokio::spawn(worker.run(receiver))),
+        Engine::Sqlite(_) if seam::is_simulated() => drop(tokio::spawn(worker.run(receiver))),
         Engine::Sqlite(_) => {
             let no_thread = |error: std::io::Error| Error::Gone {
                 what: format!("no thread for its writer: {}", error.kind()),
@@ -214,6 +218,7 @@ impl Worker {
             }
             match self.attempt(&part).await {
                 Ok(answers) => {
+                    seam::pass(Point::Stored).await;
                     let is_waking = part.iter().any(Submission::is_waking);
                     for (submission, answer) in part.into_iter().zip(answers) {
                         submission.answer(Ok(answer));

@@ -64,8 +64,8 @@ pub async fn now(
         engine,
         mapping,
         Look::at(key.clone()),
-        Road::Manual,
-        Some(run_id),
+        guard.records(),
+        (Road::Manual, Some(run_id)),
     ));
     let mut synced = meter.measure(work).await?;
     (synced.counters.requests, synced.counters.bytes) = meter.take();

@@ -10,19 +10,21 @@ use std::{
 const MAY_USE: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("clock", &[]),
+    ("seam", &[]),
     ("sandbox", &[]),
     ("settings", &["core", "clock"]),
     ("telemetry", &["core", "clock", "settings"]),
     ("metrics", &["core", "clock"]),
     ("catalog", &["core", "clock"]),
-    ("store", &["core", "clock"]),
-    ("client", &["core", "clock"]),
-    ("database", &["core", "clock"]),
+    ("store", &["core", "clock", "seam"]),
+    ("client", &["core", "clock", "seam"]),
+    ("database", &["core", "clock", "seam"]),
     (
         "sync",
         &[
             "core",
             "clock",
+            "seam",
             "telemetry",
             "metrics",
             "store",
@@ -37,6 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "core",
             "clock",
+            "seam",
             "settings",
             "telemetry",
             "metrics",
@@ -52,6 +55,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "core",
             "clock",
+            "seam",
             "settings",
             "telemetry",
             "metrics",
@@ -68,6 +72,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "core",
             "clock",
+            "seam",
             "settings",
             "telemetry",
             "metrics",

@@ -20,6 +20,7 @@ mod layering;
 mod real;
 mod recorded;
 mod report;
+mod simulation;
 mod since;
 mod store;
 mod sync;

@@ -30,12 +30,15 @@ use super::{
     redact::Secrets,
     write::Outcome,
 };
-use crate::core::{
-    connector::{Auth, request::Call},
-    expr::Scope,
-    fault::Fault,
-    status::{FailureClass, Stage},
-    value::{Map, Value, json},
+use crate::{
+    core::{
+        connector::{Auth, request::Call},
+        expr::Scope,
+        fault::Fault,
+        status::{FailureClass, Stage},
+        value::{Map, Value, json},
+    },
+    seam,
 };
 
 /// A token or session as it is kept between requests and starts.
@@ -94,7 +97,7 @@ impl TokenStore for NoTokens {
 
 /// The part of a token's life after which it is renewed, in percent: 80, give or take a tenth, so that the nodes that
 /// share a token do not all renew it at once.
-const LIFE_PERCENT: std::ops::RangeInclusive<i32> = 72..=88;
+const LIFE_PERCENT: std::ops::RangeInclusive<u32> = 72..=88;
 /// A longer life is not believed; it only means that the token is renewed earlier than it had to be.
 const LIFE_MAX: Duration = Duration::from_hours(24 * 365);
 /// How long a refused sign-in is not tried again.
@@ -360,9 +363,10 @@ impl Authenticator {
 
 /// When a token that lives this long from `now` on is renewed.
 fn renewal(now: DateTime<Utc>, life: Duration) -> DateTime<Utc> {
-    let percent = rand::random_range(LIFE_PERCENT);
-    let life = TimeDelta::from_std(life.min(LIFE_MAX)).unwrap_or(TimeDelta::zero());
-    now.checked_add_signed(life / 100 * percent).unwrap_or(now)
+    let percent = seam::between(*LIFE_PERCENT.start(), *LIFE_PERCENT.end());
+    let part = life.min(LIFE_MAX) / 100 * percent;
+    let part = TimeDelta::from_std(part).unwrap_or(TimeDelta::zero());
+    now.checked_add_signed(part).unwrap_or(now)
 }
 
 /// A sign-in that cannot be made, or was refused.

@@ -31,6 +31,7 @@ use crate::{
         pace::Pace,
         retry,
     },
+    seam::{self, Bug},
 };
 pub(super) use permit::Permit;
 
@@ -145,6 +146,9 @@ impl Budget {
 
     /// The whole system rests: nothing more is sent before the time is over.
     pub(super) fn pause(&self, wait: Duration) {
+        if seam::has_bug(Bug::RestIgnored) {
+            return;
+        }
         let until = Instant::now() + wait.min(retry::WAIT_MAX);
         let mut state = self.state();
         state.paused_until = state.paused_until.max(Some(until));
@@ -265,7 +269,7 @@ impl State {
         } else {
             limit
         };
-        self.in_flight < limit
+        self.in_flight < limit || seam::has_bug(Bug::ConcurrencyIgnored)
     }
 
     /// Gives free places to those who wait, in the order of the roads.

@@ -123,6 +123,16 @@ impl Default for Options {
 
 /// Starts a CRM.
 pub async fn start(options: Options) -> std::io::Result<Handle> {
+    let bind = options.bind;
+    handle::Handle::start(bind, office(options), api::routes()).await
+}
+
+/// A CRM without a door, which believes to be at `base_url`: see [`Handle::ask`]. Within a runtime.
+pub fn quiet(options: Options, base_url: &str) -> Handle {
+    handle::Handle::quiet(base_url.to_owned(), office(options), api::routes())
+}
+
+fn office(options: Options) -> Office<Acme> {
     let terms = Terms {
         clock: options.clock,
         seed: options.seed,
@@ -147,8 +157,7 @@ pub async fn start(options: Options) -> std::io::Result<Handle> {
         introspector: options.introspection.map(token::Introspector::new),
         if_match: options.if_match,
     };
-    let office = Office::new(system, books, terms, webhook::DIALECT);
-    handle::Handle::start(options.bind, office, api::routes()).await
+    Office::new(system, books, terms, webhook::DIALECT)
 }
 
 impl Handle {

@@ -82,6 +82,16 @@ impl Default for Options {
 
 /// Starts an ERP.
 pub async fn start(options: Options) -> std::io::Result<Handle> {
+    let bind = options.bind;
+    handle::Handle::start(bind, office(options), api::routes()).await
+}
+
+/// An ERP without a door, which believes to be at `base_url`: see [`Handle::ask`]. Within a runtime.
+pub fn quiet(options: Options, base_url: &str) -> Handle {
+    handle::Handle::quiet(base_url.to_owned(), office(options), api::routes())
+}
+
+fn office(options: Options) -> Office<Nordwind> {
     let terms = Terms {
         clock: options.clock,
         seed: options.seed,
@@ -96,8 +106,7 @@ pub async fn start(options: Options) -> std::io::Result<Handle> {
         api_key: options.api_key,
         actor: format!("key:{}", options.api_user),
     };
-    let office = Office::new(system, books, terms, webhook::DIALECT);
-    handle::Handle::start(options.bind, office, api::routes()).await
+    Office::new(system, books, terms, webhook::DIALECT)
 }
 
 impl Handle {

@@ -20,7 +20,7 @@ use url::Url;
 
 use super::clock::Clock;
 use super::fault::{Fault, Faults};
-use super::history::{Delivery, History, Kind, Outcome};
+use super::history::{Commit, Delivery, History, Kind, Outcome};
 use super::outbound::Poster;
 
 /// How many receivers one system serves.
@@ -79,6 +79,17 @@ pub(crate) struct Dialect {
     /// The bytes to sign with; none when the text is no secret of this system.
     pub(crate) key: fn(&str) -> Option<Vec<u8>>,
     pub(crate) headers: fn(&Seal<'_>) -> Vec<(&'static str, String)>,
+}
+
+/// A webhook by hand.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The id of its event, as the receiver sees it.
+    pub event_id: String,
+    /// Headers by name.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: String,
 }
 
 /// What a message is signed with and over.
@@ -242,6 +253,36 @@ impl Webhooks {
                 self.0.end(subscription, event, Outcome::GaveUp, None, 0);
             }
         }
+    }
+
+    /// The message that tells of a commit; none when the text is no secret of this system.
+    pub(crate) fn message(&self, commit: &Commit, secret: &SecretString) -> Option<Message> {
+        let dialect = &self.0.dialect;
+        let key = (dialect.key)(secret.expose_secret())?;
+        let number = commit.id.rsplit('-').next()?.parse().ok()?;
+        let event = Event {
+            at: commit.at,
+            kind: commit.kind,
+            object: commit.object,
+            record_id: commit.id.clone(),
+            number,
+            actor: commit.actor.clone(),
+            into: None,
+        };
+        let event_id = (dialect.event_id)(&event);
+        let body = (dialect.body)(&[event]);
+        let message_id = format!("msg_{event_id}");
+        let seal = Seal {
+            key: &key,
+            message_id: &message_id,
+            at: self.0.clock.now(),
+            body: &body,
+        };
+        Some(Message {
+            headers: (dialect.headers)(&seal),
+            event_id,
+            body,
+        })
     }
 
     /// Waits until every event has ended: taken, lost or given up.

@@ -17,7 +17,10 @@ use chrono::DateTime;
 use parking::Shared;
 use rusqlite::{Connection, params};
 
-use crate::core::{record::Record, status::Side, value::packed};
+use crate::{
+    core::{record::Record, status::Side, value::packed},
+    seam,
+};
 
 pub use find::{Candidates, Suspect, Unlinked};
 pub use todo::Todo;
@@ -274,7 +277,7 @@ fn record(id: String, version: Option<String>, updated_at: Option<i64>, data: Op
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Broken)?
+    seam::aside(work).await.ok_or(Error::Broken)?
 }
 
 impl std::fmt::Debug for Scan {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::{Done, Work};
 use crate::{
     core::{
-        diff::{self, Context},
+        diff::{self, Context, Decision, Verdict},
         mapping::Mapping,
         plan::LinkStep,
         record::{Base, BaseField, Record, RecordKey},
         status::{Side, Sides},
         value::fingerprint,
     },
+    seam::{self, Bug},
     store::{
         Op,
         link::{Agreement, NewLink, SyncedLink},
@@ -32,6 +33,7 @@ pub(super) fn settle(
     match (work.plan.link, link_id) {
         (LinkStep::Keep, _) | (LinkStep::End | LinkStep::MarkMissing(_), None) => {}
         (LinkStep::End, Some(link_id)) => done.ops.push(Op::EndLink { link_id }),
+        (LinkStep::MarkMissing(_), Some(_)) if seam::has_bug(Bug::MissingNotMarked) => {}
         (LinkStep::MarkMissing(side), Some(link_id)) => done.ops.push(Op::MarkMissing { link_id, side }),
         (LinkStep::Put, _) => {
             let (Some(left), Some(right)) = (&after.left, &after.right) else {
@@ -41,6 +43,7 @@ pub(super) fn settle(
             let is_same =
                 stored.is_some_and(|stored| stored.link.left_id == left.id && stored.link.right_id == right.id);
             match link_id {
+                Some(_) if is_same && seam::has_bug(Bug::BaseNotStored) => {}
                 Some(link_id) if is_same => done.ops.push(Op::SyncLink(SyncedLink { link_id, agreement })),
                 known => {
                     done.ops.extend(known.map(|link_id| Op::EndLink { link_id }));
@@ -48,6 +51,53 @@ pub(super) fn settle(
                 }
             }
         }
+    }
+}
+
+/// What becomes of the link of a plan that came to an end after only `changed` sides had been written: the fields that were
+/// written there are agreed, the others are as they were.
+pub(super) fn settle_part(
+    engine: &Engine,
+    mapping: &Mapping,
+    work: &Work<'_>,
+    changed: &[Side],
+    after: &Sides<Option<Record>>,
+) -> Option<Op> {
+    let stored = work
+        .fetched
+        .link
+        .as_ref()
+        .filter(|_| !changed.is_empty() && !seam::has_bug(Bug::PartNotAgreed))?;
+    let (left, right) = (after.left.as_ref()?, after.right.as_ref()?);
+    let is_open = |decision: &Decision| matches!(&decision.verdict, Verdict::Write { to, .. } if !changed.contains(to));
+    let mut decisions = work.plan.decisions.clone();
+    for decision in decisions.iter_mut().filter(|decision| is_open(decision)) {
+        (decision.verdict, decision.agreed) = (Verdict::Report, None);
+    }
+    Some(Op::SyncLink(SyncedLink {
+        link_id: stored.link.link_id,
+        agreement: Agreement {
+            base: diff::rebase(
+                context(engine, mapping, work),
+                left,
+                right,
+                &decisions,
+                Some(&stored.link.base),
+            ),
+            left_version: stored.left_version.clone(),
+            right_version: stored.right_version.clone(),
+            left_updated_at: stored.left_updated_at,
+            right_updated_at: stored.right_updated_at,
+        },
+    }))
+}
+
+fn context<'a>(engine: &'a Engine, mapping: &'a Mapping, work: &'a Work<'_>) -> Context<'a> {
+    Context {
+        mapping,
+        key: engine.key(),
+        references: &*work.fetched.references,
+        settled: diff::UNSETTLED,
     }
 }
 
@@ -70,17 +120,17 @@ fn put(engine: &Engine, mapping: &Mapping, records: Sides<&Record>, agreement: A
 }
 
 fn agreement(engine: &Engine, mapping: &Mapping, work: &Work<'_>, left: &Record, right: &Record) -> Agreement {
-    let context = Context {
-        mapping,
-        key: engine.key(),
-        references: &*work.fetched.references,
-        settled: diff::UNSETTLED,
-    };
     let before = work.fetched.link.as_ref().map(|stored| &stored.link.base);
     let base = if work.plan.decisions.is_empty() {
         created_base(engine.key(), mapping, left, right)
     } else {
-        diff::rebase(context, left, right, &work.plan.decisions, before)
+        diff::rebase(
+            context(engine, mapping, work),
+            left,
+            right,
+            &work.plan.decisions,
+            before,
+        )
     };
     Agreement {
         base,

@@ -21,6 +21,7 @@ use crate::{
         status::{Side, Sides, WriteKind, WriteStatus},
         value::{Map, Value},
     },
+    seam::{self, Bug},
     store::{
         self, Op,
         write::{FinishedWrite, NewWrite},
@@ -46,6 +47,15 @@ pub enum Applied {
         /// Why.
         fault: Fault,
     },
+}
+
+impl Applied {
+    const fn ops(&mut self) -> &mut Vec<Op> {
+        match self {
+            Self::Done(done) => &mut done.ops,
+            Self::Again { ops, .. } | Self::Failed { ops, .. } => ops,
+        }
+    }
 }
 
 /// A plan that was carried out.
@@ -81,6 +91,8 @@ struct Course {
     done: Done,
     /// The records as they are after the writes so far.
     after: Sides<Option<Record>>,
+    /// Sides that were changed so far.
+    changed: Vec<Side>,
     ended: Option<Applied>,
 }
 
@@ -89,6 +101,7 @@ impl Course {
         Self {
             done: Done::default(),
             after: Sides::of(|side| work.fetched.records.get(side).record().cloned()),
+            changed: Vec::new(),
             ended: None,
         }
     }
@@ -113,14 +126,21 @@ pub async fn carry_out(
         .iter()
         .map(|work| work.plan.writes.len())
         .max()
-        .unwrap_or_default();
+        .unwrap_or_default()
+        .min(if seam::has_bug(Bug::HalfPlan) { 1 } else { usize::MAX });
+    if seam::has_bug(Bug::BaseBeforeWrite) {
+        agree_early(engine, mapping, works).await?;
+    }
     for stage in 0..stages {
         let due = due(works, &courses, stage);
         let allowed = permit::allowed(engine, mapping, works, &due, &earlier, &mut courses).await?;
         write(engine, mapping, run_id, works, allowed, &mut courses, road).await?;
     }
     let finish = |(work, mut course): (&Work<'_>, Course)| {
-        if let Some(ended) = course.ended {
+        if let Some(mut ended) = course.ended {
+            // What did go through is agreed: else our own write would look like somebody's edit to the next plan.
+            let part = link::settle_part(engine, mapping, work, &course.changed, &course.after);
+            ended.ops().extend(part);
             return ended;
         }
         link::settle(engine, mapping, work, &course.after, &mut course.done);
@@ -128,6 +148,26 @@ pub async fn carry_out(
         Applied::Done(course.done)
     };
     Ok(works.iter().zip(courses).map(finish).collect())
+}
+
+/// [`Bug::BaseBeforeWrite`].
+async fn agree_early(engine: &Engine, mapping: &Mapping, works: &[Work<'_>]) -> Result<(), store::Error> {
+    let mut ops = Vec::new();
+    for work in works.iter().filter(|work| work.fetched.link.is_some()) {
+        let mut course = Course::of(work);
+        for write in &work.plan.writes {
+            let written = Written {
+                id: write.id.clone().unwrap_or_default(),
+                version: None,
+                record: None,
+            };
+            let before = course.after.get_mut(write.to).take();
+            *course.after.get_mut(write.to) = Some(after(before, write, written));
+        }
+        link::settle(engine, mapping, work, &course.after, &mut course.done);
+        ops.append(&mut course.done.ops);
+    }
+    engine.store().commit(ops).await
 }
 
 /// A write of the plan at `at`.
@@ -139,6 +179,8 @@ struct Due<'a> {
     before: Option<&'a Record>,
     /// Sent by itself, because only a single request carries what makes a repetition harmless.
     is_single: bool,
+    /// How often the record was made before.
+    made: u64,
 }
 
 fn due<'a>(works: &[Work<'a>], courses: &[Course], stage: usize) -> Vec<Due<'a>> {
@@ -151,6 +193,7 @@ fn due<'a>(works: &[Work<'a>], courses: &[Course], stage: usize) -> Vec<Due<'a>>
                 write,
                 before: work.fetched.records.get(write.to).record(),
                 is_single: false,
+                made: 0,
             })
         })
         .collect()
@@ -173,14 +216,22 @@ async fn write(
                 mapping,
                 run_id,
                 due.write,
-                &partner_id(works.get(due.at)?, due.write),
+                (&partner_id(works.get(due.at)?, due.write), due.made),
             ))
         })
         .collect();
     let keys: Vec<String> = intents.iter().map(|intent| intent.idempotency_key.clone()).collect();
-    let write_ids = engine.store().intend(intents).await?;
-    let sent = send::all(engine, mapping, &due, &keys, road).await;
-    for ((due, write_id), sent) in due.iter().zip(write_ids).zip(sent) {
+    let (write_ids, sent) = if seam::has_bug(Bug::IntentAfterWrite) {
+        let sent = send::all(engine, mapping, &due, &keys, road).await;
+        (engine.store().intend(intents).await?, sent)
+    } else {
+        let write_ids = engine.store().intend(intents).await?;
+        (write_ids, send::all(engine, mapping, &due, &keys, road).await)
+    };
+    for ((due, write_id), mut sent) in due.iter().zip(write_ids).zip(sent) {
+        if status(&sent) == WriteStatus::Unknown && !seam::has_bug(Bug::NotLookedBack) {
+            send::look_back(engine, mapping, due, road, &mut sent).await;
+        }
         if let Some(course) = courses.get_mut(due.at) {
             let system = &mapping.end(due.write.to).system;
             engine.metrics().write(system, due.write.kind, status(&sent));
@@ -205,14 +256,26 @@ fn note(course: &mut Course, write: &Write, write_id: i64, sent: send::Sent) {
     match sent.outcome {
         Ok(written) => {
             count(&mut course.done, write.kind);
+            if write.kind == WriteKind::Update {
+                course.changed.push(write.to);
+            }
             let ended = outcome(write_id, status, None, written.as_ref());
-            course.done.ops.push(Op::FinishWrite(ended));
+            if !seam::has_bug(Bug::OutcomeForgotten) {
+                course.done.ops.push(Op::FinishWrite(ended));
+            }
             let before = course.after.get_mut(write.to).take();
             let after = written.map(|written| after(before, write, written));
             if sent.is_unread && write.kind == WriteKind::Create {
                 course.done.unread = after.clone().map(|record| (write.to, record));
             }
             *course.after.get_mut(write.to) = after;
+        }
+        Err(WriteFault {
+            outcome: Outcome::Stale,
+            ..
+        }) if seam::has_bug(Bug::StaleTakenForDone) => {
+            let ended = outcome(write_id, WriteStatus::Succeeded, None, None);
+            course.done.ops.push(Op::FinishWrite(ended));
         }
         Err(WriteFault { fault, outcome: known }) => {
             course
@@ -258,10 +321,23 @@ fn partner_id(work: &Work<'_>, write: &Write) -> String {
     from.map_or_else(|| work.key.record_id.clone(), |record| record.id.clone())
 }
 
-fn intent(engine: &Engine, mapping: &Mapping, run_id: Option<i64>, write: &Write, partner: &str) -> NewWrite {
+/// The intent of a write. Its key is the same whenever the same write is tried again; but a record that is `made` anew after it
+/// was gone gets another one, else the other side would answer with the one it made then.
+fn intent(
+    engine: &Engine,
+    mapping: &Mapping,
+    run_id: Option<i64>,
+    write: &Write,
+    (partner, made): (&str, u64),
+) -> NewWrite {
     let values_hash = engine.key().field("write", Some(&Value::Map(write.fields.clone())));
+    let again = if made > 0 && !seam::has_bug(Bug::KeyUsedAgain) {
+        format!("\n{made}")
+    } else {
+        String::new()
+    };
     let name = format!(
-        "{}\n{}\n{}\n{partner}\n{values_hash:x}",
+        "{}\n{}\n{}\n{partner}\n{values_hash:x}{again}",
         mapping.name, write.to, write.kind
     );
     NewWrite {

@@ -9,8 +9,10 @@ use crate::{
     core::{
         fault::Fault,
         mapping::Mapping,
+        plan::Write,
         status::{FailureClass, Side, Stage, WriteKind, WriteStatus},
     },
+    seam::{self, Bug},
     store::{self, Op, write::FinishedWrite},
     sync::Engine,
 };
@@ -18,27 +20,63 @@ use crate::{
 /// How long a create without an answer may still be under way at the other side.
 const UNDER_WAY: TimeDelta = TimeDelta::seconds(60);
 
-/// Earlier creates without an outcome, by the side and id of the record they come from.
-pub(super) type Earlier = HashMap<(Side, String), Vec<store::write::Write>>;
+/// What is on record of earlier creates, by the side and id of the record they come from.
+#[derive(Default)]
+pub(super) struct Earlier {
+    /// Those without an outcome.
+    open: HashMap<(Side, String), Vec<store::write::Write>>,
+    /// How many went through.
+    made: HashMap<(Side, String), u64>,
+}
 
-/// Looks up the earlier creates of these records that have no outcome.
+/// Looks up the earlier creates of these records.
 pub(super) async fn earlier(engine: &Engine, mapping: &Mapping, works: &[Work<'_>]) -> Result<Earlier, store::Error> {
-    let mut found = Earlier::new();
+    let mut found = Earlier::default();
     for side in [Side::Left, Side::Right] {
-        let of_side = works.iter().filter(|work| work.key.side == side);
-        let ids: Vec<&str> = of_side.map(|work| work.key.record_id.as_str()).collect();
+        let ids: Vec<String> = works.iter().filter_map(|work| id(work, side)).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let open = engine.store().open_writes(&mapping.name, side, &ids).await?;
         for write in open.into_iter().filter(|write| write.kind == WriteKind::Create) {
             let from = (write.side.other(), write.partner_id.clone());
-            found.entry(from).or_default().push(write);
+            let known = found.open.entry(from).or_default();
+            if known.iter().all(|other| other.write_id != write.write_id) {
+                known.push(write);
+            }
         }
+        let is_made = |write: &Write| write.kind == WriteKind::Create && write.to == side.other();
+        let makers = works.iter().filter(|work| work.plan.writes.iter().any(is_made));
+        let makers: Vec<String> = makers.filter_map(|work| id(work, side)).collect();
+        let makers: Vec<&str> = makers.iter().map(String::as_str).collect();
+        let made = engine
+            .store()
+            .creates_made(&mapping.name, side.other(), &makers)
+            .await?;
+        found
+            .made
+            .extend(made.into_iter().map(|(id, count)| ((side, id), count)));
     }
     Ok(found)
 }
 
-fn of<'e>(earlier: &'e Earlier, work: &Work<'_>) -> &'e [store::write::Write] {
-    let from = (work.key.side, work.key.record_id.clone());
-    earlier.get(&from).map_or(&[], Vec::as_slice)
+/// The id of the record of one side, where it is known.
+fn id(work: &Work<'_>, side: Side) -> Option<String> {
+    let mut ids = work.fetched.ids(work.key);
+    ids.get_mut(side).take()
+}
+
+impl Earlier {
+    /// Creates without an outcome from either record of a pair.
+    fn of<'e>(&'e self, work: &Work<'_>) -> Vec<&'e store::write::Write> {
+        let from = |side| self.open.get(&(side, id(work, side)?));
+        let both = [Side::Left, Side::Right].into_iter().filter_map(from);
+        both.flatten().collect()
+    }
+
+    /// How often the partner of a record was made before.
+    fn made(&self, write: &Write, partner: &str) -> u64 {
+        let from = (write.to.other(), partner.to_owned());
+        self.made.get(&from).copied().unwrap_or_default()
+    }
 }
 
 /// The writes that may be sent; what must not be ends its plan.
@@ -56,16 +94,18 @@ pub(super) async fn allowed<'a>(
         let (Some(work), Some(course)) = (works.get(one.at), courses.get_mut(one.at)) else {
             continue;
         };
+        let made = earlier.made(one.write, &partner_id(work, one.write));
         let verdict = match &one.write.id {
             Some(id) => match loops.get(&(one.write.to, id.clone())) {
                 Some(count) if *count >= u64::from(mapping.breaker.writes) => Err(in_a_loop(mapping, *count)),
                 _ => Ok(false),
             },
-            None => create(engine, mapping, work, one, of(earlier, work)),
+            None => create(engine, mapping, work, (one, made), &earlier.of(work)),
         };
         match verdict {
             Ok(is_single) => allowed.push(Due {
                 is_single,
+                made,
                 ..one.clone()
             }),
             Err(fault) => course.fail(fault),
@@ -108,14 +148,18 @@ fn create(
     engine: &Engine,
     mapping: &Mapping,
     work: &Work<'_>,
-    due: &Due<'_>,
-    earlier: &[store::write::Write],
+    (due, made): (&Due<'_>, u64),
+    earlier: &[&store::write::Write],
 ) -> Result<bool, Fault> {
     let Some(last) = earlier.iter().map(|write| write.started_at).max() else {
         return Ok(false);
     };
+    if seam::has_bug(Bug::BlindResend) {
+        return Ok(false);
+    }
     let end = mapping.end(due.write.to);
-    let key = intent(engine, mapping, None, due.write, &partner_id(work, due.write)).idempotency_key;
+    let partner = partner_id(work, due.write);
+    let key = intent(engine, mapping, None, due.write, (&partner, made)).idempotency_key;
     let is_recognized = engine
         .end(mapping, due.write.to)
         .is_ok_and(|system| system.recognizes_creates(&end.object));
@@ -145,8 +189,8 @@ fn create(
 
 /// Gives earlier creates of a record that is settled now their outcome.
 pub(super) fn close(earlier: &Earlier, work: &Work<'_>, done: &mut Done) {
-    let partner = work.fetched.records.get(work.key.side.other()).record();
-    for write in of(earlier, work) {
+    for write in earlier.of(work) {
+        let partner = work.fetched.records.get(write.side).record();
         let status = if partner.is_some() {
             WriteStatus::Succeeded
         } else {

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 
-use super::Due;
+use super::{Due, lay_over};
 use crate::{
     client::{BatchItem, Outcome, Road, System, WriteFault, Written},
     core::{
+        diff,
         mapping::Mapping,
         plan::Write,
         record::Record,
         status::{Side, WriteKind},
     },
+    seam::{self, Bug},
     sync::Engine,
 };
 
@@ -110,7 +112,13 @@ async fn batch(engine: &Engine, mapping: &Mapping, writes: &[(usize, &Write, &st
         })
         .collect();
     let outcomes = match engine.end(mapping, first.to) {
-        Ok(system) => system.write_batch(object, first.kind, &items, road).await,
+        Ok(system) => {
+            let mut outcomes = system.write_batch(object, first.kind, &items, road).await;
+            if seam::has_bug(Bug::OutcomesSwapped) {
+                outcomes.reverse();
+            }
+            outcomes
+        }
         Err(fault) => items.iter().map(|_| Err(not_written(fault.clone()))).collect(),
     };
     let sent = |((at, ..), outcome): (&(usize, &Write, &str), Result<Written, WriteFault>)| {
@@ -133,7 +141,8 @@ async fn single(engine: &Engine, mapping: &Mapping, due: &Due<'_>, key: &str, ro
             };
         }
     };
-    let (id, version) = (write.id.as_deref().unwrap_or_default(), write.version.as_deref());
+    let version = write.version.as_deref().filter(|_| !seam::has_bug(Bug::VersionNotSent));
+    let id = write.id.as_deref().unwrap_or_default();
     let outcome = match write.kind {
         WriteKind::Create => system.create(object, &write.fields, key, road).await.map(Some),
         WriteKind::Update => system
@@ -158,6 +167,32 @@ async fn shown(system: &System, mapping: &Mapping, due: &Due<'_>, mut written: W
         written.record = system.get(object, &written.id, road).await.ok().flatten();
     }
     written
+}
+
+/// Looks whether an update that got no answer went through all the same: what the record shows then is ours, and not an edit
+/// of somebody else. What it does not show may still be under way.
+pub(super) async fn look_back(engine: &Engine, mapping: &Mapping, due: &Due<'_>, road: Road, sent: &mut Sent) {
+    let write = due.write;
+    let (Some(id), WriteKind::Update) = (write.id.as_deref(), write.kind) else {
+        return;
+    };
+    let Ok(system) = engine.end(mapping, write.to) else {
+        return;
+    };
+    let Ok(Some(record)) = system.get(&mapping.end(write.to).object, id, road).await else {
+        return;
+    };
+    let mut wanted = record.clone();
+    lay_over(&mut wanted.fields, &write.fields);
+    let hashes = |record: &Record| diff::hashes(engine.key(), mapping, write.to, record).collect::<Vec<_>>();
+    if hashes(&record) == hashes(&wanted) {
+        let (id, version) = (record.id.clone(), record.version.clone());
+        sent.outcome = Ok(Some(Written {
+            id,
+            version,
+            record: Some(record),
+        }));
+    }
 }
 
 /// Whether an answer holds every mapped field that was written or was there before: many answer ids alone, or only what

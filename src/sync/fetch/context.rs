@@ -11,6 +11,7 @@ use crate::{
         status::{ConflictStatus, Side},
         value::Value,
     },
+    seam::{self, Bug},
     store,
     sync::Engine,
 };
@@ -60,6 +61,7 @@ pub(super) async fn settlements(
     let mut found: HashMap<_, BTreeMap<_, _>> = HashMap::new();
     for conflict in engine.store().conflicts_of_all(&mapping.name, &left_ids).await? {
         let settlement = match (conflict.status, conflict.winner) {
+            _ if seam::has_bug(Bug::ConflictTakesLeft) => Settlement::Take(Side::Left),
             (ConflictStatus::Resolved, Some(side)) => Settlement::Take(side),
             (ConflictStatus::Ignored, _) => Settlement::Accept,
             _ => continue,

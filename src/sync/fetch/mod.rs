@@ -27,6 +27,7 @@ use crate::{
         record::RecordKey,
         status::{Side, Sides},
     },
+    seam::{self, Bug},
     store::{self, link::StoredLink, scan::Candidates},
 };
 
@@ -246,5 +247,9 @@ async fn one_pair(
 
 async fn one(engine: &Engine, mapping: &Mapping, side: Side, id: &str, road: Road) -> Result<Looked, Fault> {
     let system = engine.end(mapping, side)?;
-    Ok(system.get(&mapping.end(side).object, id, road).await?.into())
+    let read = system.get(&mapping.end(side).object, id, road).await;
+    if read.is_err() && seam::has_bug(Bug::ErrorTakenForGone) {
+        return Ok(Looked::Gone);
+    }
+    Ok(read?.into())
 }

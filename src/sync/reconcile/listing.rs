@@ -11,6 +11,7 @@ use crate::{
         status::{LinkStatus, Side},
         value::{compare, fingerprint::Key, spelling::Spelling},
     },
+    seam::{self, Bug},
     store::{
         link::StoredLink,
         scan::{Pair, Row},
@@ -42,7 +43,7 @@ async fn read(context: &Context, side: Side) -> Result<bool, Error> {
         let rows = page.records.into_iter().map(|record| row(key, mapping, side, record));
         context.scan.add(side, rows.collect()).await?;
     }
-    Ok(lister.is_complete())
+    Ok(lister.is_complete() || seam::has_bug(Bug::ShortListingBelieved))
 }
 
 /// The hashes of a record's fields, where all can be read.

@@ -76,7 +76,9 @@ pub(super) async fn settle(context: &Context, looks: Vec<Look>, drift: Drift) ->
     tally.counters.skipped += busy;
     let keys: Vec<RecordKey> = looks.iter().map(|look| look.key.clone()).collect();
     let (engine, mapping, run_id) = (&context.engine, &context.mapping, context.run_id);
-    let synced = match record::sync_all(engine, mapping, looks, Road::Reconcile, Some(run_id)).await {
+    let leased: Vec<RecordKey> = guards.iter().flat_map(Guard::records).cloned().collect();
+    let road = (Road::Reconcile, Some(run_id));
+    let synced = match record::sync_all(engine, mapping, looks, &leased, road).await {
         Ok(synced) => synced,
         Err(error) => {
             engine.store().unlock(&guards).await?;

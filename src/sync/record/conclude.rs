@@ -12,6 +12,7 @@ use crate::{
         retry,
         status::{EventStatus, FailureClass, FailureStatus},
     },
+    seam::{self, Bug},
     store::{
         self, Op,
         change::{Change, Claim},
@@ -104,6 +105,10 @@ async fn failure(
         next_attempt_at,
         event_id: change.event_id,
     }));
+    if seam::has_bug(Bug::FailureNotRecorded) {
+        ops.pop();
+    }
+    let next_attempt_at = next_attempt_at.filter(|_| !seam::has_bug(Bug::RetryForgotten));
     Ok(if let Some(not_before) = next_attempt_at {
         ops.push(Op::RetryChange { claim, not_before });
         EventStatus::Queued
@@ -118,7 +123,7 @@ pub(in crate::sync) fn next_attempt(engine: &Engine, fault: &Fault, attempts: u3
     let limits = engine.limits();
     let wait = match fault.class {
         FailureClass::Transient if attempts < limits.attempts_max => {
-            let jittered = retry::delay(attempts, limits.retry_first, limits.retry_longest, rand::random());
+            let jittered = retry::delay(attempts, limits.retry_first, limits.retry_longest, seam::number());
             fault.retry_after.unwrap_or_default().max(jittered)
         }
         FailureClass::Auth => AUTH_WAIT,

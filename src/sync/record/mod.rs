@@ -3,6 +3,8 @@
 mod conclude;
 mod ending;
 
+use std::{collections::HashSet, time::Duration};
+
 pub(super) use self::conclude::{next_attempt, standing};
 use self::ending::vanished;
 pub use self::{
@@ -21,13 +23,16 @@ use crate::{
         mapping::Mapping,
         plan::Plan,
         record::RecordKey,
-        status::{Side, WriteKind},
+        status::{FailureClass, Side, Stage, WriteKind},
     },
+    seam::{self, Bug},
     store::{self, Op},
 };
 
 /// How often a pair that changes while it is being written is read again at once.
 const ROUNDS_MAX: u32 = 3;
+/// How long a partner that was found stays leased: longer than the work on a record may take.
+const PARTNER_LEASE: Duration = Duration::from_mins(4);
 
 pub use fetch::Error;
 
@@ -116,27 +121,28 @@ fn unlisted(look: &Look) -> Look {
     look
 }
 
-/// Looks at one record and does what its plan says.
+/// Looks at one record and does what its plan says. `leased` are the records that the caller has the lease of.
 pub async fn sync(
     engine: &Engine,
     mapping: &Mapping,
     look: Look,
-    road: Road,
-    run_id: Option<i64>,
+    leased: &[RecordKey],
+    (road, run_id): (Road, Option<i64>),
 ) -> Result<Synced, store::Error> {
-    let synced = sync_all(engine, mapping, vec![look], road, run_id).await?;
+    let synced = sync_all(engine, mapping, vec![look], leased, (road, run_id)).await?;
     Ok(synced.into_iter().next().unwrap_or_else(Synced::vanished))
 }
 
 /// Looks at records and does what their plans say; what became of each, in the order given. What has to be stored about
-/// them is the caller's to commit.
+/// them is the caller's to commit. `leased` are the records that the caller has the leases of.
 pub async fn sync_all(
     engine: &Engine,
     mapping: &Mapping,
     mut looks: Vec<Look>,
-    road: Road,
-    run_id: Option<i64>,
+    leased: &[RecordKey],
+    (road, run_id): (Road, Option<i64>),
 ) -> Result<Vec<Synced>, store::Error> {
+    let mut leased: HashSet<RecordKey> = leased.iter().cloned().collect();
     let mut synced: Vec<Option<Synced>> = looks.iter().map(|_| None).collect();
     let mut earlier: Vec<Vec<Op>> = looks.iter().map(|_| Vec::new()).collect();
     let mut open: Vec<usize> = (0..looks.len()).collect();
@@ -150,6 +156,7 @@ pub async fn sync_all(
             mapping,
             run_id,
             is_last: round == ROUNDS_MAX,
+            leased: &mut leased,
             synced: &mut synced,
             earlier: &mut earlier,
         };
@@ -162,12 +169,27 @@ pub async fn sync_all(
         .collect())
 }
 
+/// A record that was read and planned: its place, what was asked, and what came of it.
+type Ready<'l> = (usize, &'l Look, Fetched, Plan);
+
+fn partner_at_work() -> Fault {
+    Fault::new(
+        "SY012",
+        FailureClass::Transient,
+        Stage::Link,
+        "the partner is being worked on at the same time",
+    )
+    .with_hint("somebody else worked on the same records; they are looked at again")
+}
+
 /// One round of a chunk: everything planned is carried out, and what changed in between is left for the next.
 struct Round<'a> {
     engine: &'a Engine,
     mapping: &'a Mapping,
     run_id: Option<i64>,
     is_last: bool,
+    /// Records that nobody else works on.
+    leased: &'a mut HashSet<RecordKey>,
     synced: &'a mut [Option<Synced>],
     earlier: &'a mut [Vec<Op>],
 }
@@ -194,6 +216,7 @@ impl Round<'_> {
                 },
             }
         }
+        let ready = self.with_partners(ready).await?;
         let works: Vec<Work<'_>> = ready
             .iter()
             .map(|(_, look, fetched, plan)| Work {
@@ -213,7 +236,8 @@ impl Round<'_> {
                     self.end(place, |ops| Synced::finished(mapping, run_id, ops, plan, pair, done));
                 }
                 Applied::Again { ops: more, .. } if !self.is_last => {
-                    self.keep(place, more);
+                    // At once, so that the next round finds what was agreed in this one.
+                    self.engine.store().commit(more).await?;
                     again.push((place, Look::at(look.key.clone())));
                 }
                 Applied::Again { ops: more, fault } | Applied::Failed { ops: more, fault } => {
@@ -223,6 +247,39 @@ impl Round<'_> {
             }
         }
         Ok(again)
+    }
+
+    /// Leases the partners that were found for unlinked records: until both are linked, somebody may be at work on the
+    /// partner by itself, and find this record for it. What is worked on elsewhere is left for later.
+    async fn with_partners<'l>(&mut self, ready: Vec<Ready<'l>>) -> Result<Vec<Ready<'l>>, store::Error> {
+        let partner = |(_, look, fetched, _): &Ready<'_>| {
+            let side = look.key.side.other();
+            let record = fetched.records.get(side).record().filter(|_| fetched.link.is_none())?;
+            Some(RecordKey::new(self.mapping.name.as_str(), side, record.id.clone()))
+        };
+        let partners: Vec<Option<RecordKey>> = ready.iter().map(partner).collect();
+        let missing = partners.iter().flatten().filter(|key| !self.leased.contains(*key));
+        let sets: Vec<Vec<RecordKey>> = missing.map(|key| vec![key.clone()]).collect();
+        if sets.is_empty() || seam::has_bug(Bug::PartnerNotLeased) {
+            return Ok(ready);
+        }
+        let guards = self.engine.store().lock_sets(&sets, PARTNER_LEASE).await?;
+        let mut kept = Vec::with_capacity(ready.len());
+        for (one, partner) in ready.into_iter().zip(partners) {
+            let guard = guards.iter().find(|guard| guard.records().first() == partner.as_ref());
+            if let (Some(guard), Some(key)) = (guard, &partner)
+                && self.leased.insert(key.clone())
+            {
+                self.keep(one.0, vec![Op::Unlock(guard.clone())]);
+            } else if partner.is_some_and(|key| !self.leased.contains(&key)) {
+                let (place, look, fetched, plan) = one;
+                let pair = Pair::of(&fetched, &look.key);
+                self.end(place, |ops| Synced::failed(ops, Some(plan), pair, partner_at_work()));
+                continue;
+            }
+            kept.push(one);
+        }
+        Ok(kept)
     }
 
     fn keep(&mut self, place: usize, ops: Vec<Op>) {

@@ -8,11 +8,14 @@ mod process;
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use chrono::TimeDelta;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::{
+    task::{Id, JoinError, JoinSet},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -24,6 +27,7 @@ use crate::{
         record::RecordKey,
         status::{ChangeOrigin, RunKind, RunStatus, Side, Trigger},
     },
+    seam::{self, Bug},
     store::{
         self, Op,
         change::{Change, ClaimRequest},
@@ -275,6 +279,11 @@ impl Worker {
             self.leave(&change).await;
             return false;
         }
+        if seam::has_bug(Bug::BusyDropped) && seam::number().is_multiple_of(20) {
+            let dropped = vec![Op::CompleteChange(change.claim())];
+            drop(self.engine.store().commit(dropped).await);
+            return false;
+        }
         self.busy.extend(change.guard.records().iter().cloned());
         let run_id = self.run(&change).await;
         let span = tracing::info_span!(
@@ -319,6 +328,7 @@ impl Worker {
         let least = Duration::from_millis(if is_resting { 250 } else { 20 });
         let wait = until.clamp(least, self.limits.idle.max(least));
         tokio::select! {
+            biased;
             Some(ended) = self.tasks.join_next_with_id() => self.ended(ended).await,
             () = self.engine.store().change_enqueued(), if self.tasks.len() < self.limits.in_flight => {}
             () = tokio::time::sleep(wait) => {}

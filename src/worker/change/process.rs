@@ -119,7 +119,7 @@ async fn look_at(
         pushed: news.map(|news| news.record.clone()),
         ..Look::at(change.key.clone())
     };
-    record::sync(engine, mapping, look, road, run_id).await
+    record::sync(engine, mapping, look, change.guard.records(), (road, run_id)).await
 }
 
 /// Ends a change whose every push is older than what is known.

@@ -103,11 +103,20 @@ async fn a_create_without_an_outcome_is_found_by_the_record_it_comes_from(databa
         .unwrap()
         .unwrap();
     assert_eq!(last.write_id, ids[0]);
+    let made = |store: Store| async move {
+        let made = store
+            .creates_made("customer-account", Side::Right, &["0", "1"])
+            .await
+            .unwrap();
+        made.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(made(store.clone()).await, []);
     store
         .commit(vec![outcome(ids[0], WriteStatus::Succeeded)])
         .await
         .unwrap();
     assert!(open_ids(&store, Side::Left, &["1"]).await.is_empty());
+    assert_eq!(made(store).await, [("1".to_owned(), 1)]);
 }
 
 async fn recent_writes_tell_echoes_and_loops(database: Database) {

@@ -1,5 +1,6 @@
 //! The roads as a whole: both sandbox systems over real HTTP, a real database, and nothing in between but Syncline.
 
+mod again;
 mod conflict;
 mod evidence;
 mod failure;
