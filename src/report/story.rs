@@ -9,7 +9,7 @@ use super::{item::mask, words};
 use crate::{
     core::{
         mapping::Mapping,
-        status::{EventStatus, LinkStatus, Role, Side, Sides},
+        status::{DriftOutcome, EventStatus, LinkStatus, Role, Side, Sides},
     },
     store::{
         Error, Page, Store,
@@ -43,6 +43,22 @@ pub struct Story {
     pub last_synced_at: Option<DateTime<Utc>>,
     /// What happened, oldest first.
     pub entries: Vec<Entry>,
+}
+
+impl Story {
+    /// What is still to be done: what the last findings say. Nothing where the pair was in sync after them.
+    #[must_use]
+    pub fn next_step(&self) -> Option<&str> {
+        let is_finding = |entry: &&Entry| !matches!(entry.kind, Kind::Event | Kind::Run | Kind::Write);
+        let last = self.entries.iter().rev().find(is_finding)?.at;
+        let mut newest = self
+            .entries
+            .iter()
+            .rev()
+            .filter(is_finding)
+            .take_while(|entry| entry.at == last);
+        newest.find_map(|entry| entry.next.as_deref())
+    }
 }
 
 /// One of the two records.
@@ -414,7 +430,8 @@ impl Gathered {
             let entry = Entry::new(item.first_seen_at, Kind::Drift, item.drift_id, text);
             let shown = |value| mask(value, item.sensitive, role);
             let (left, right) = (shown(item.left_value), shown(item.right_value));
-            let next = Some(words::next_step(item.cause).to_owned());
+            let is_open = item.outcome != DriftOutcome::Repaired;
+            let next = is_open.then(|| words::next_step(item.cause).to_owned());
             self.add(
                 0,
                 entry.of_run(Some(item.run_id)).with_values(left, right).with_next(next),

@@ -128,8 +128,7 @@ fn show(context: &Context, mapping: &Mapping, story: &Story) -> Result<()> {
             out.line(format!("{:31}{}", "", harmless(&values)))?;
         }
     }
-    // What is still to be done is what the last entries say.
-    if let Some(next) = story.entries.iter().rev().find_map(|entry| entry.next.as_ref()) {
+    if let Some(next) = story.next_step() {
         out.line(format!("next: {}", harmless(next)))?;
     }
     Ok(())

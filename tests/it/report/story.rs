@@ -230,6 +230,7 @@ async fn a_story_is_told_in_order_of_time_from_either_side() {
         let found = story.entries.last().unwrap();
         assert_eq!(found.run_id, Some(run_id));
         assert!(found.next.as_deref().unwrap().contains("syncline reprocess"));
+        assert_eq!(story.next_step(), found.next.as_deref());
     }
 }
 
