@@ -26,27 +26,7 @@ async fn a_system_that_hangs_does_not_stop_the_work_on_others() {
     })
     .await
     .unwrap();
-    let site = Site::with(&format!(
-        r#"
-        [systems.far_erp]
-        connector = "sandbox-erp"
-        settings = {{ base_url = "{}" }}
-        credentials = {{ api_key = "{}" }}
-        webhook_secrets = ["sandbox-erp-webhook-secret"]
-        allow_networks = ["127.0.0.0/8"]
-        [systems.far_crm]
-        connector = "sandbox-crm"
-        settings = {{ base_url = "{}" }}
-        credentials = {{ client_id = "{}", client_secret = "{}" }}
-        allow_networks = ["127.0.0.0/8"]
-        "#,
-        far.erp.base_url(),
-        far.erp.api_key().expose_secret(),
-        far.crm.base_url(),
-        far.crm.client_id(),
-        far.crm.client_secret().expose_secret(),
-    ))
-    .await;
+    let site = Site::with(&settings(&far)).await;
     for connector in ["connectors/sandbox-erp.yaml", "connectors/sandbox-crm.yaml"] {
         let text = fs::read_to_string(site.path(connector)).unwrap();
         // Longer than this test waits: what hangs does not come free by itself.
@@ -70,13 +50,11 @@ async fn a_system_that_hangs_does_not_stop_the_work_on_others() {
             .create("customer", &customer(1_000 + number), &Edit::by("user:ana"))
             .unwrap();
     }
+    let stuck = async || site.number("select count(*) from change where mapping = 'far'").await;
     until("the hanging system has everything it can have", async || {
-        site.number("select count(*) from change where mapping = 'far'")
-            .await
-            .filter(|count| *count == i64::from(STUCK))?;
-        site.number("select count(*) from lock where mapping = 'far'")
-            .await
-            .filter(|count| *count > 0)
+        stuck().await.filter(|count| *count == i64::from(STUCK))?;
+        let held = site.number("select count(*) from lock where mapping = 'far'").await;
+        held.filter(|count| *count > 0)
     })
     .await;
     for number in 0..20 {
@@ -87,6 +65,33 @@ async fn a_system_that_hangs_does_not_stop_the_work_on_others() {
     }
     site.accounts_made(20).await;
     assert_eq!(far.crm.history().creates_of("account").len(), 0);
-    let stuck = site.number("select count(*) from change where mapping = 'far'").await;
-    assert_eq!(stuck, Some(i64::from(STUCK)), "nothing of it has come free meanwhile");
+    assert_eq!(
+        stuck().await,
+        Some(i64::from(STUCK)),
+        "nothing of it has come free meanwhile"
+    );
+}
+
+/// The second pair of systems, as settings.
+fn settings(far: &pair::Handle) -> String {
+    format!(
+        r#"
+        [systems.far_erp]
+        connector = "sandbox-erp"
+        settings = {{ base_url = "{}" }}
+        credentials = {{ api_key = "{}" }}
+        webhook_secrets = ["sandbox-erp-webhook-secret"]
+        allow_networks = ["127.0.0.0/8"]
+        [systems.far_crm]
+        connector = "sandbox-crm"
+        settings = {{ base_url = "{}" }}
+        credentials = {{ client_id = "{}", client_secret = "{}" }}
+        allow_networks = ["127.0.0.0/8"]
+        "#,
+        far.erp.base_url(),
+        far.erp.api_key().expose_secret(),
+        far.crm.base_url(),
+        far.crm.client_id(),
+        far.crm.client_secret().expose_secret(),
+    )
 }

@@ -91,7 +91,7 @@ prefer: erp
 conflict: {conflict}
 create: {{ crm: yes, erp: {creates_left} }}
 situations: {{ missing: {missing} }}
-reconcile: {{ limits: {{ delete: 100%, change: 100% }} }}
+reconcile: {{ limits: {{ delete: 1000, change: 1000 }} }}
 loop: {{ writes: 1000 }}
 "
         )

@@ -95,7 +95,7 @@ async fn what_a_dead_command_left_is_found_and_let_go_and_a_living_one_is_left_a
     command.close().await;
     drop(command);
     database.advance(Duration::from_mins(2));
-    assert_eq!(store.dead_commands().await.unwrap(), [name.clone()]);
+    assert_eq!(store.dead_commands().await.unwrap(), [name.as_str()]);
     assert_eq!(store.close_crashed_runs(&name, "it ended").await.unwrap(), 1);
     store.bury_command(&name).await.unwrap();
     let run = store.run(run_id).await.unwrap().unwrap();

@@ -205,8 +205,13 @@ impl<'a> Check<'a> {
                 self.accuse(format!("account {id} has no customer, and nobody says why"));
             }
         }
+        self.aftermath(&failures);
+    }
+
+    /// What is to be tried again is tried again, and nothing failed by a fault of our own.
+    fn aftermath(&self, failures: &[Failure]) {
         let waiting = self.number("select count(*) from change");
-        for failure in &failures {
+        for failure in failures {
             if failure.class == "transient" && failure.is_retried && waiting == 0 {
                 let what = &failure.message;
                 self.accuse(format!(
