@@ -32,12 +32,12 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  syncline plan customer-account --record erp:7    one record, field by field, with the reason of every decision
-  syncline plan customer-account                   everything: both systems are compared, nothing is repaired; after a
-                                                   change to the mapping: what it would do to how many records
+  syncline plan customer-account --record erp:7    one record, field by field, with reasons
+  syncline plan customer-account                   everything, compared and not repaired
   syncline plan customer-account --json | jq .summary
 
-The comparison of everything is kept as a report-only run with its drift report; `syncline drift ID` shows all of it.")]
+The comparison of everything is kept as a report-only run with its drift report; `syncline drift ID` shows all of it.
+After a change to the mapping it says first what that would do to how many records.")]
 pub struct Args {
     /// The mapping
     mapping: String,

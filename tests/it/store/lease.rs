@@ -2,9 +2,9 @@
 
 use chrono::NaiveDate;
 use futures_util::future::join_all;
-use syncline::store::Op;
+use syncline::store::{Op, presence::command_name};
 
-use super::{MINUTE, left, right};
+use super::{MINUTE, left, right, start_run};
 use crate::support::database::Database;
 
 on_both!(
@@ -21,6 +21,7 @@ on_both!(
     a_quota_is_never_overdrawn_by_those_who_take_at_the_same_time,
     a_quota_counts_for_a_day_to_the_hour_and_forgets_what_a_wrong_clock_counted,
     a_command_sees_the_daemon_beside_it,
+    what_a_command_left_that_is_gone_is_found_and_let_go,
 );
 
 async fn a_lease_has_one_holder_and_passes_on_with_a_new_epoch(database: Database) {
@@ -207,4 +208,19 @@ async fn a_command_sees_the_daemon_beside_it(database: Database) {
     daemon.close().await;
     drop(daemon);
     assert!(!beside.has_daemon(&database.options().url).await.unwrap());
+}
+
+async fn what_a_command_left_that_is_gone_is_found_and_let_go(database: Database) {
+    let daemon = database.open().await;
+    let name = command_name("north");
+    let command = database.open_beside(&name).await;
+    start_run(&command).await;
+    command.lock(&[left(1)], MINUTE * 10).await.unwrap().unwrap();
+    assert!(daemon.dead_commands().await.unwrap().is_empty(), "it is at work");
+    drop(command);
+    database.advance(MINUTE * 2);
+    assert_eq!(daemon.dead_commands().await.unwrap(), [name.as_str()]);
+    assert_eq!(daemon.lock(&[left(1)], MINUTE).await.unwrap(), None);
+    daemon.bury_command(&name).await.unwrap();
+    assert!(daemon.lock(&[left(1)], MINUTE).await.unwrap().is_some());
 }

@@ -113,7 +113,9 @@ fn every_function_of_the_store_is_in_the_suite() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |folder: &str| texts(&root.join(folder));
     let (store, suite) = (
-        read("src/store") + &read("src/store/drift"),
+        ["", "/change", "/drift", "/event"]
+            .map(|room| read(&format!("src/store{room}")))
+            .concat(),
         read("tests/it/store") + &read("tests/it/support") + &read("tests/it/durable"),
     );
     // The scan of a reconciliation, a folder, has its own tests: it has one database only.

@@ -70,21 +70,18 @@ impl Connection {
         }
     }
 
-    /// Sends one request; the connection is made anew where it has ended.
+    /// Sends one request; the connection is made anew where it has ended, and where the last exchange was given up: its
+    /// answer would be taken for that of this request.
     pub async fn post(&mut self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
         let exchanged = tokio::time::timeout(PATIENCE, self.exchange(path, headers, body)).await;
-        let answer = exchanged.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        if answer
-            .as_ref()
-            .is_ok_and(|answer| answer.header("connection") != Some("close"))
-        {
-            return answer;
+        let (stream, answer) = exchanged.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        if answer.header("connection") != Some("close") {
+            self.stream = Some(stream);
         }
-        self.stream = None;
-        answer
+        Ok(answer)
     }
 
-    async fn exchange(&mut self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
+    async fn exchange(&mut self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<(TcpStream, Answer)> {
         let mut head = format!("POST {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
         for (name, value) in headers {
             write!(head, "{name}: {value}\r\n").unwrap();
@@ -92,12 +89,13 @@ impl Connection {
         write!(head, "Content-Length: {}\r\n\r\n", body.len()).unwrap();
         let mut bytes = head.into_bytes();
         bytes.extend_from_slice(body);
-        let stream = match &mut self.stream {
+        let mut stream = match self.stream.take() {
             Some(stream) => stream,
-            none => none.insert(TcpStream::connect(&self.address).await?),
+            None => TcpStream::connect(&self.address).await?,
         };
         stream.write_all(&bytes).await?;
-        read_answer(stream).await
+        let answer = read_answer(&mut stream).await?;
+        Ok((stream, answer))
     }
 }
 
