@@ -111,6 +111,7 @@ impl Check<'_> {
                 continue;
             }
             let (mut values, mut has_agreed, mut edited) = ([String::new(), String::new()], false, [false, false]);
+            let mut agreed = String::new();
             for (system, change) in both {
                 let path = ["/note", "/Description"][system];
                 let value = pointed(&change.after, path);
@@ -126,8 +127,10 @@ impl Check<'_> {
                 values[system] = value;
                 if change.is_ours || values[0] == values[1] {
                     (has_agreed, edited) = (true, [false, false]);
+                    agreed.clone_from(&values[system]);
                 } else {
-                    edited[system] = true;
+                    // Whoever takes an edit back has not changed it.
+                    edited[system] = values[system] != agreed;
                 }
             }
         }
