@@ -30,6 +30,26 @@ async fn commands_work_beside_the_daemon() {
     assert!(daemon.run(run_id).await.unwrap().is_some());
 }
 
+/// As on a file system that was mounted anew without the right to write; the webhook is answered 503 then, as for every store
+/// that cannot take it (`webhook`).
+#[tokio::test]
+async fn a_store_that_may_not_be_written_takes_nothing_and_says_so() {
+    let database = Database::sqlite();
+    let daemon = database.open().await;
+    let read_only = Options {
+        access: Access::Read,
+        ..database.options()
+    };
+    let store = Store::open(&read_only).await.unwrap();
+    let error = store.receive(vec![new_event("event")]).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Gone { what } if what.contains("readonly")),
+        "{error:?}"
+    );
+    let stored = daemon.events(&EventFilter::default(), Page::first(10)).await.unwrap();
+    assert!(stored.is_empty());
+}
+
 #[tokio::test]
 async fn a_full_disk_is_told_loses_nothing_and_passes() {
     let database = Database::sqlite();
