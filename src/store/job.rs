@@ -49,6 +49,14 @@ impl Store {
             .map(drop)
     }
 
+    /// Counts a date as done that nothing is run for: in one step, so that no node takes it for a run that was cut off.
+    pub async fn skip_job(&self, name: &str, local_date: NaiveDate) -> Result<(), Error> {
+        let sql = "insert into job (name, local_date, node, claimed_at, ended_at) values ($1, $2, $3, $4, $4) \
+             on conflict (name, local_date) do update set ended_at = excluded.ended_at";
+        let args = args![name, local_date.to_string(), self.node(), self.now()];
+        self.engine().execute(sql, args).await.map(drop)
+    }
+
     /// The claimed run of a job has come to its end.
     pub async fn finish_job(&self, name: &str, local_date: NaiveDate) -> Result<(), Error> {
         let sql = "update job set ended_at = $3 where name = $1 and local_date = $2";

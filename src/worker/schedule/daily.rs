@@ -85,28 +85,44 @@ impl State {
 
     /// Counts a date as done.
     async fn skip(&self, job: &str, date: NaiveDate) -> Result<(), store::Error> {
-        let store = self.engine.store();
-        store.claim_job(job, date).await?;
-        store.finish_job(job, date).await
+        self.engine.store().skip_job(job, date).await
     }
 
     pub(super) fn start_reconciliation(self: &Arc<Self>, mapping: &Arc<Mapping>, due: Due) {
         let (state, mapping) = (Arc::clone(self), Arc::clone(mapping));
         let name = job(&mapping);
         self.begin(name.clone(), async move {
-            let lease = format!("job/{name}");
             let work = Box::pin(state.reconcile(&mapping, due.trigger));
-            match while_held(state.engine.store(), &lease, state.options.lease, work).await {
-                Ok(Some(is_done)) => state.conclude(&name, due.date, is_done).await,
-                // Another node is at it.
-                Ok(None) => {}
-                Err(error) => tracing::error!(%error, mapping = mapping.name, "a reconciliation cannot be begun"),
+            if let Err(error) = state.do_day(&name, due.date, work).await {
+                tracing::error!(%error, mapping = mapping.name, "a reconciliation cannot be begun");
             }
         });
     }
 
+    /// Does the work of a day, whose end is told by whether it is done, on the one node that has its lease; whether it
+    /// was this one. A day that another node ended between the look at it and the lease is not done again.
+    pub(super) async fn do_day(
+        &self,
+        job: &str,
+        date: NaiveDate,
+        work: impl Future<Output = bool>,
+    ) -> Result<bool, store::Error> {
+        let store = self.engine.store();
+        let lease = format!("job/{job}");
+        let held = while_held(store, &lease, self.options.lease, async {
+            let is_ended = |last: store::job::Job| last.date > date || last.is_ended;
+            if store.last_job(job).await?.is_some_and(is_ended) {
+                return Ok(false);
+            }
+            let is_done = work.await;
+            self.conclude(job, date, is_done).await;
+            Ok(true)
+        });
+        held.await?.unwrap_or(Ok(false))
+    }
+
     /// Counts the day as done, unless it has to be tried again.
-    pub(super) async fn conclude(&self, job: &str, date: NaiveDate, is_done: bool) {
+    async fn conclude(&self, job: &str, date: NaiveDate, is_done: bool) {
         if !is_done && (self.shutdown.is_cancelled() || self.note_failure(job) < TRIES_MAX) {
             return;
         }

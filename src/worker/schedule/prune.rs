@@ -19,8 +19,7 @@ impl State {
         if self.is_clock_moved(now) {
             // Whatever the true time is: what is cleared away does not come back.
             tracing::warn!("the clock was moved since the start: old data is kept until a restart");
-            store.claim_job(JOB, today).await?;
-            return store.finish_job(JOB, today).await;
+            return store.skip_job(JOB, today).await;
         }
         store.claim_job(JOB, today).await?;
         let state = Arc::clone(self);

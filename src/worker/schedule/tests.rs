@@ -83,8 +83,8 @@ impl Node {
     async fn look(&self, now: DateTime<Utc>) -> Option<(NaiveDate, Trigger)> {
         let due = self.state.claim_reconciliation(&self.mapping, now).await.unwrap()?;
         let name = super::daily::job(&self.mapping);
-        self.state.conclude(&name, due.date, true).await;
-        Some((due.date, due.trigger))
+        let is_done = self.state.do_day(&name, due.date, async { true }).await.unwrap();
+        is_done.then_some((due.date, due.trigger))
     }
 
     /// Looks every ten minutes for so long; the runs that begin.
@@ -200,4 +200,19 @@ async fn of_two_nodes_one_does_each_day() {
     }
     let days = ["2026-06-02", "2026-06-03", "2026-06-04", "2026-06-05", "2026-06-06"];
     assert_eq!(dates(&runs), days);
+}
+
+#[tokio::test]
+async fn a_day_that_another_node_ended_in_the_meantime_is_not_done_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let north = Node::start(folder.path(), "north", Access::Daemon).await;
+    let south = Node::start(folder.path(), "south", Access::Shared).await;
+    north.watch(utc(START), 1).await;
+    let (name, night) = (super::daily::job(&north.mapping), utc(START) + TimeDelta::hours(13));
+    let due = north.state.claim_reconciliation(&north.mapping, night).await.unwrap().unwrap();
+    let seen = south.state.claim_reconciliation(&south.mapping, night).await.unwrap();
+    assert!(seen.is_some(), "to the other node it looks cut off until it has the lease");
+    assert!(north.state.do_day(&name, due.date, async { true }).await.unwrap());
+    let again = south.state.do_day(&name, due.date, async { panic!("done twice") }).await;
+    assert!(!again.unwrap());
 }

@@ -142,6 +142,8 @@ async fn a_job_that_was_cut_off_is_told_from_one_that_ended(database: Database) 
     assert!(!is_ended().await);
     store.finish_job("reconcile", date).await.unwrap();
     assert!(is_ended().await);
+    store.skip_job("reconcile", date.succ_opt().unwrap()).await.unwrap();
+    assert!(is_ended().await, "nothing is run for a day that is skipped");
 }
 
 async fn a_lease_survives_no_clock_set_back_by_an_hour(database: Database) {
