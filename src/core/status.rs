@@ -1,7 +1,7 @@
 //! Every status and category that is stored, defined once.
 //!
-//! A value is stored by its snake_case name, in SQLite and PostgreSQL alike. The derives describe how a value is spelled
-//! in a column and nothing else: with the feature `diesel`, Diesel users read the very same types.
+//! A value is stored by its snake_case name, in SQLite and PostgreSQL alike; the store reads and binds it by that. With the
+//! feature `diesel`, Diesel users read the very same types.
 #![cfg_attr(
     feature = "diesel",
     expect(
@@ -16,12 +16,11 @@ macro_rules! status {
         $(#[$meta])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash,
-            serde::Serialize, serde::Deserialize, schemars::JsonSchema, sqlx::Type,
+            serde::Serialize, serde::Deserialize, schemars::JsonSchema,
         )]
         #[cfg_attr(feature = "diesel", derive(diesel_derive_enum::DbEnum))]
         #[cfg_attr(feature = "diesel", DbValueStyle = "snake_case")]
         #[serde(rename_all = "snake_case")]
-        #[sqlx(type_name = "text", rename_all = "snake_case")]
         pub enum $name { $($(#[$vmeta])* $variant),+ }
 
         impl $name {

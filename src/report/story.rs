@@ -236,6 +236,10 @@ pub async fn tell(store: &Store, mapping: &Mapping, side: Side, id: &str, role: 
     let mut gathered = Gathered::default();
     gathered.link(link.as_ref());
     gathered.drift(own_drift, role);
+    if let Some(partner) = ids.get(side.other()) {
+        let drift = store.drift_of(&mapping.name, side.other(), partner, EACH_MAX).await?;
+        gathered.drift(drift, role);
+    }
     for side in [Side::Left, Side::Right] {
         if let Some(id) = ids.get(side) {
             gathered.side(store, mapping, side, id, role).await?;
@@ -318,8 +322,6 @@ impl Gathered {
                 self.conflict(mapping, conflict, role);
             }
         }
-        let drift = store.drift_of(&mapping.name, side, id, EACH_MAX).await?;
-        self.drift(drift, role);
         Ok(())
     }
 
@@ -410,14 +412,9 @@ impl Gathered {
                 ("failure", item.failure_id),
                 ("run", item.cause_run_id),
             ];
-            let evidence: Vec<String> = evidence
-                .into_iter()
-                .filter_map(|(what, id)| Some(format!("{what} {}", id?)))
-                .collect();
-            let evidence = if evidence.is_empty() {
-                String::new()
-            } else {
-                format!(" ({})", evidence.join(", "))
+            let evidence = match words::evidence(&evidence).as_str() {
+                "" => String::new(),
+                told => format!(" ({told})"),
             };
             let text = format!(
                 "report {}: {what}, {}: {}{evidence}; {}",

@@ -20,6 +20,13 @@ pub const fn situation(situation: Situation) -> &'static str {
     }
 }
 
+/// What shows a cause, by the ids that are known: `event 901, failure 12`.
+#[must_use]
+pub fn evidence(ids: &[(&str, Option<i64>)]) -> String {
+    let known = ids.iter().filter_map(|(what, id)| Some(format!("{what} {}", (*id)?)));
+    known.collect::<Vec<_>>().join(", ")
+}
+
 /// What a cause means.
 #[must_use]
 pub const fn cause(cause: Cause) -> &'static str {

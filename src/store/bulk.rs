@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::HashSet, fmt::Write as _, hash::Hash};
 
-use sqlx::{Arguments as _, SqlStr, postgres::PgArguments};
+use sqlx::{Arguments as _, Postgres, SqlStr, Transaction, postgres::PgArguments};
 
 use super::{
     engine::{Arg, Args, FromRow, Tx, postgres_execute, postgres_returned, read_all, text, unbound, without_nul},
@@ -64,9 +64,10 @@ impl Bulk {
         )
     }
 
-    fn bound(&self, rows: Vec<Args<'_>>) -> Result<(SqlStr, PgArguments), Error> {
+    /// The statement with `more` after it, and what is bound to it.
+    fn bound(&self, rows: Vec<Args<'_>>, more: &str) -> Result<(SqlStr, PgArguments), Error> {
         let columns = columns(rows);
-        let sql = text(self.of_arrays(&columns).into());
+        let sql = text((self.of_arrays(&columns) + more).into());
         let mut bound = PgArguments::default();
         for column in columns {
             column.bind(&mut bound).map_err(|_| unbound(sql.as_str()))?;
@@ -80,7 +81,7 @@ impl Bulk {
             Tx::Sqlite(tx) => Ok(self.each(tx, rows)?.into_iter().map(|changed| changed.rows).sum()),
             Tx::Postgres(_) if rows.is_empty() => Ok(0),
             Tx::Postgres(tx) => {
-                let (sql, bound) = self.bound(rows)?;
+                let (sql, bound) = self.bound(rows, "")?;
                 postgres_execute(tx, &sql, bound).await
             }
         }
@@ -94,6 +95,20 @@ impl Bulk {
         tx.execute_each(&self.of_row(first.len()), rows)
     }
 
+    /// Runs it for all rows on PostgreSQL; these columns of each row that it changed, in no particular order.
+    pub async fn returning<T: FromRow>(
+        &self,
+        columns: &'static str,
+        tx: &mut Transaction<'static, Postgres>,
+        rows: Vec<Args<'_>>,
+    ) -> Result<Vec<T>, Error> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (sql, bound) = self.bound(rows, &format!(" returning {columns}"))?;
+        postgres_returned(tx, &sql, bound).await
+    }
+
     /// Runs it for all rows; what it returns, in no particular order.
     pub async fn rows<T: FromRow>(&self, tx: &mut Tx, rows: Vec<Args<'_>>) -> Result<Vec<T>, Error> {
         let Some(first) = rows.first() else {
@@ -102,7 +117,7 @@ impl Bulk {
         match tx {
             Tx::Sqlite(tx) => read_all(&tx.rows_each(&self.of_row(first.len()), rows)?),
             Tx::Postgres(tx) => {
-                let (sql, bound) = self.bound(rows)?;
+                let (sql, bound) = self.bound(rows, "")?;
                 postgres_returned(tx, &sql, bound).await
             }
         }

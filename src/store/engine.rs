@@ -8,8 +8,9 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use rusqlite::types::Value;
 use sqlx::{
-    Arguments as _, AssertSqlSafe, Decode, PgPool, Postgres, Row as _, SqlSafeStr as _, SqlStr, Sqlite, SqlitePool,
-    Type,
+    Arguments as _, AssertSqlSafe, Database, Decode, PgPool, Postgres, Row as _, SqlSafeStr as _, SqlStr, Sqlite,
+    SqlitePool, Type,
+    error::BoxDynError,
     postgres::{PgArguments, PgRow},
     sqlite::{SqliteArguments, SqliteRow},
 };
@@ -477,6 +478,28 @@ macro_rules! statuses {
         impl From<Option<$name>> for Arg<'_> {
             fn from(value: Option<$name>) -> Self {
                 Self::Text(value.map(|value| Cow::Borrowed(value.as_str())))
+            }
+        }
+
+        impl<D: Database> Type<D> for $name
+        where
+            str: Type<D>,
+        {
+            fn type_info() -> D::TypeInfo {
+                <str as Type<D>>::type_info()
+            }
+
+            fn compatible(info: &D::TypeInfo) -> bool {
+                <str as Type<D>>::compatible(info)
+            }
+        }
+
+        impl<'r, D: Database> Decode<'r, D> for $name
+        where
+            &'r str: Decode<'r, D>,
+        {
+            fn decode(value: D::ValueRef<'r>) -> Result<Self, BoxDynError> {
+                Ok(<&'r str as Decode<'r, D>>::decode(value)?.parse::<Self>()?)
             }
         }
 

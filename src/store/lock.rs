@@ -8,7 +8,7 @@ use std::{collections::HashMap, time::Duration};
 
 use super::{
     Store,
-    bulk::{Bulk, Changed, without_repeats},
+    bulk::{Bulk, without_repeats},
     change::key_args,
     engine::{Args, Durability, Number, Tx, args, int},
     error::Error,
@@ -128,14 +128,9 @@ pub(super) async fn drop_expired(tx: &mut Tx, now: i64) -> Result<(), Error> {
 
 /// Takes each lease whose records are all free; the numbers of those taken.
 pub(super) async fn acquire(tx: &mut Tx, holder: &str, mut guards: Vec<Guard>, until: i64) -> Result<Vec<i64>, Error> {
-    const HEAD: &str = "insert into lock (mapping, side, record_id, holder, epoch, until)";
     const ACQUIRE: Bulk = Bulk {
-        head: HEAD,
+        head: "insert into lock (mapping, side, record_id, holder, epoch, until)",
         tail: "on conflict (mapping, side, record_id) do nothing",
-    };
-    const ACQUIRE_RETURNING: Bulk = Bulk {
-        head: HEAD,
-        tail: "on conflict (mapping, side, record_id) do nothing returning epoch as number",
     };
     // In one order everywhere, so that two nodes do not wait for each other.
     guards.sort_by(|a, b| a.records.cmp(&b.records));
@@ -146,15 +141,10 @@ pub(super) async fn acquire(tx: &mut Tx, holder: &str, mut guards: Vec<Guard>, u
             args
         })
     });
-    let rows = rows.collect();
-    let counts = if let Tx::Sqlite(tx) = tx {
-        let epochs = guards
-            .iter()
-            .flat_map(|guard| guard.records.iter().map(|_| guard.epoch));
-        tally(epochs.zip(ACQUIRE.each(tx, rows)?))
-    } else {
-        count(ACQUIRE_RETURNING.rows::<Number>(tx, rows).await?)
-    };
+    let epochs = guards
+        .iter()
+        .flat_map(|guard| guard.records.iter().map(|_| guard.epoch));
+    let counts = counted(tx, &ACQUIRE, epochs.collect(), rows.collect()).await?;
     if seam::has_bug(Bug::LeaseIgnored) {
         return Ok(guards.iter().map(|guard| guard.epoch).collect());
     }
@@ -169,18 +159,13 @@ fn is_whole(guard: &Guard, counts: &HashMap<i64, usize>) -> bool {
 
 /// Gives leases back; how many of its records each still had.
 pub(super) async fn release(tx: &mut Tx, holder: &str, guards: &[&Guard]) -> Result<HashMap<i64, usize>, Error> {
-    const HEAD: &str = "delete from lock where (holder, epoch) in (";
-    const RELEASE: Bulk = Bulk { head: HEAD, tail: ")" };
-    const RELEASE_RETURNING: Bulk = Bulk {
-        head: HEAD,
-        tail: ") returning epoch as number",
+    const RELEASE: Bulk = Bulk {
+        head: "delete from lock where (holder, epoch) in (",
+        tail: ")",
     };
-    let rows = guards.iter().map(|guard| args![holder, guard.epoch]).collect();
-    if let Tx::Sqlite(tx) = tx {
-        let epochs = guards.iter().map(|guard| guard.epoch);
-        return Ok(tally(epochs.zip(RELEASE.each(tx, rows)?)));
-    }
-    Ok(count(RELEASE_RETURNING.rows::<Number>(tx, rows).await?))
+    let rows = guards.iter().map(|guard| args![holder, guard.epoch]);
+    let epochs = guards.iter().map(|guard| guard.epoch);
+    counted(tx, &RELEASE, epochs.collect(), rows.collect()).await
 }
 
 /// Makes sure that leases stay ours until the transaction ends, and lengthens them to `until` if it is given.
@@ -190,44 +175,41 @@ pub(super) async fn hold(
     guards: &[&Guard],
     until: Option<i64>,
 ) -> Result<HashMap<i64, usize>, Error> {
-    const HEAD: &str = "update lock set until = coalesce(v.column3, lock.until) from (";
     const HOLD: Bulk = Bulk {
-        head: HEAD,
+        head: "update lock set until = coalesce(v.column3, lock.until) from (",
         tail: ") as v where lock.holder = v.column1 and lock.epoch = v.column2",
-    };
-    const HOLD_RETURNING: Bulk = Bulk {
-        head: HEAD,
-        tail: ") as v where lock.holder = v.column1 and lock.epoch = v.column2 returning lock.epoch as number",
     };
     let mut counts = HashMap::new();
     for group in without_repeats(guards, |guard| guard.epoch) {
-        let rows: Vec<Args<'_>> = group.iter().map(|guard| args![holder, guard.epoch, until]).collect();
-        if let Tx::Sqlite(tx) = tx {
-            let epochs = group.iter().map(|guard| guard.epoch);
-            counts.extend(tally(epochs.zip(HOLD.each(tx, rows)?)));
-        } else {
-            counts.extend(count(HOLD_RETURNING.rows::<Number>(tx, rows).await?));
-        }
+        let rows = group.iter().map(|guard| args![holder, guard.epoch, until]);
+        let epochs = group.iter().map(|guard| guard.epoch);
+        counts.extend(counted(tx, &HOLD, epochs.collect(), rows.collect()).await?);
     }
     Ok(counts)
 }
 
-/// How many records each lease has, of what the rows for each did.
-fn tally(changed: impl Iterator<Item = (i64, Changed)>) -> HashMap<i64, usize> {
+/// Runs a statement for rows that belong to leases, whose numbers stand in the same order; how many records of each it
+/// changed.
+async fn counted(
+    tx: &mut Tx,
+    bulk: &Bulk,
+    epochs: Vec<i64>,
+    rows: Vec<Args<'_>>,
+) -> Result<HashMap<i64, usize>, Error> {
     let mut counts = HashMap::new();
-    for (epoch, changed) in changed {
-        *counts.entry(epoch).or_insert(0) += usize::try_from(changed.rows).unwrap_or_default();
+    match tx {
+        Tx::Sqlite(tx) => {
+            for (epoch, changed) in epochs.into_iter().zip(bulk.each(tx, rows)?) {
+                *counts.entry(epoch).or_insert(0) += usize::try_from(changed.rows).unwrap_or_default();
+            }
+        }
+        Tx::Postgres(tx) => {
+            for Number(epoch) in bulk.returning("lock.epoch as number", tx, rows).await? {
+                *counts.entry(epoch).or_insert(0) += 1;
+            }
+        }
     }
-    counts
-}
-
-/// How many records each lease has, of the rows that were returned.
-fn count(rows: Vec<Number>) -> HashMap<i64, usize> {
-    let mut counts = HashMap::new();
-    for row in rows {
-        *counts.entry(row.0).or_insert(0) += 1;
-    }
-    counts
+    Ok(counts)
 }
 
 /// Whether every lease still had all its records.

@@ -234,12 +234,10 @@ impl Store {
 
 /// Stores intents; their ids in the order given.
 pub(super) async fn intend(tx: &mut Tx, context: &Context<'_>, writes: &[&NewWrite]) -> Result<Vec<i64>, Error> {
-    const HEAD: &str = "insert into write (run_id, mapping, side, kind, record_id, partner_id, node, \
-                        idempotency_key, values_hash, status, started_at)";
-    const INTEND: Bulk = Bulk { head: HEAD, tail: "" };
-    const INTEND_RETURNING: Bulk = Bulk {
-        head: HEAD,
-        tail: "returning write_id as number",
+    const INTEND: Bulk = Bulk {
+        head: "insert into write (run_id, mapping, side, kind, record_id, partner_id, node, idempotency_key, \
+               values_hash, status, started_at)",
+        tail: "",
     };
     let rows = writes.iter().map(|write| {
         args![
@@ -256,15 +254,19 @@ pub(super) async fn intend(tx: &mut Tx, context: &Context<'_>, writes: &[&NewWri
             context.now,
         ]
     });
-    let rows = rows.collect();
-    if let Tx::Sqlite(tx) = tx {
-        return Ok(INTEND.each(tx, rows)?.into_iter().map(|inserted| inserted.id).collect());
+    match tx {
+        Tx::Sqlite(tx) => {
+            let inserted = INTEND.each(tx, rows.collect())?.into_iter();
+            Ok(inserted.map(|inserted| inserted.id).collect())
+        }
+        Tx::Postgres(tx) => {
+            let ids: Vec<Number> = INTEND.returning("write_id as number", tx, rows.collect()).await?;
+            let mut ids = ids.into_iter().map(|id| id.0).collect::<Vec<_>>();
+            // Ids are drawn in the order of the rows; the order in which they are returned is not promised.
+            ids.sort_unstable();
+            Ok(ids)
+        }
     }
-    let ids = INTEND_RETURNING.rows::<Number>(tx, rows).await?;
-    let mut ids = ids.into_iter().map(|id| id.0).collect::<Vec<_>>();
-    // Ids are drawn in the order of the rows; the order in which they are returned is not promised.
-    ids.sort_unstable();
-    Ok(ids)
 }
 
 /// Stores outcomes.

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 
 use super::Engine;
 use crate::{
+    client::System,
     core::{
         mapping::Mapping,
         record::Record,
@@ -88,7 +89,7 @@ pub async fn weigh(engine: &Engine, mapping: &Mapping, change: &Change) -> Resul
     }
     let mut pushes = Vec::with_capacity(events.len());
     for event in events {
-        let Some(push) = push(engine, &end.system, event).await? else {
+        let Some(push) = push(engine, system, event).await? else {
             return Ok(Word::Read);
         };
         pushes.push(push);
@@ -102,7 +103,7 @@ struct Push {
     record: Record,
 }
 
-async fn push(engine: &Engine, system: &str, event: Event) -> Result<Option<Push>, store::Error> {
+async fn push(engine: &Engine, system: &System, event: Event) -> Result<Option<Push>, store::Error> {
     if !matches!(event.kind, EventKind::Created | EventKind::Updated) {
         return Ok(None);
     }
@@ -113,9 +114,7 @@ async fn push(engine: &Engine, system: &str, event: Event) -> Result<Option<Push
         Ok(Value::Map(fields)) => fields,
         _ => return Ok(None),
     };
-    let record = engine
-        .system(system)
-        .and_then(|system| system.pushed(&event.object, fields));
+    let record = system.pushed(&event.object, fields);
     let Some(mut record) = record.filter(|record| Some(&record.id) == event.record_id.as_ref()) else {
         return Ok(None);
     };

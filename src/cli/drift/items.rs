@@ -13,7 +13,7 @@ use crate::{
         period::Period,
         status::{Cause, DriftOutcome, Role, Side, Situation},
     },
-    report::View,
+    report::{View, words},
     store::{Store, drift::DriftFilter},
 };
 
@@ -128,7 +128,7 @@ pub(super) async fn list(context: &Context, store: &Store, run_id: i64, filters:
             time(item.first_seen_at),
             item.age_runs.to_string(),
             item.outcome.to_string(),
-            evidence(item),
+            words::evidence(&[("event", item.event_id), ("failure", item.failure_id)]),
             maybe(item.note.as_ref()),
         ]
     })?;
@@ -139,14 +139,4 @@ pub(super) async fn list(context: &Context, store: &Store, run_id: i64, filters:
             .talk(format!("{count} in all; the next page: --before {}", last.drift_id));
     }
     Ok(Exit::Done)
-}
-
-/// What shows the cause: `event 901, failure 12`.
-fn evidence(item: &View) -> String {
-    let ids = [("event", item.event_id), ("failure", item.failure_id)];
-    let told: Vec<String> = ids
-        .into_iter()
-        .filter_map(|(what, id)| Some(format!("{what} {}", id?)))
-        .collect();
-    told.join(", ")
 }

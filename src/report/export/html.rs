@@ -22,7 +22,7 @@ const ITEMS_MAX: u64 = 200;
 const STYLE: &str = "body{font:14px/1.5 system-ui,sans-serif;color:#1b2733;max-width:72rem;margin:2rem auto;padding:0 1rem}\
 h1{font-size:1.4rem;margin-bottom:0}h2{font-size:1.1rem;margin-top:2rem}p.sub{color:#5b6b7a;margin-top:.2rem}\
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #d9e1e8;\
-vertical-align:top;overflow-wrap:anywhere}th{background:#f1f5f8}td.n{text-align:right;font-variant-numeric:tabular-nums}\
+vertical-align:top;overflow-wrap:anywhere}th{background:#f1f5f8}td.w{white-space:nowrap}td.n{text-align:right;font-variant-numeric:tabular-nums}\
 .big{font-size:2rem;font-weight:600}.note{color:#5b6b7a}";
 
 pub(super) struct Page<W: Write> {
@@ -167,7 +167,7 @@ fn situations<W: Write>(file: &mut W, overview: &Overview) -> io::Result<()> {
         let meaning = words::situation(situation);
         write!(
             file,
-            "<tr><td>{situation}</td><td class=\"n\">{records}</td><td class=\"note\">{meaning}</td></tr>"
+            "<tr><td class=\"w\">{situation}</td><td class=\"n\">{records}</td><td class=\"note\">{meaning}</td></tr>"
         )?;
     }
     writeln!(file, "</table>")
@@ -187,7 +187,7 @@ fn causes<W: Write>(file: &mut W, overview: &Overview) -> io::Result<()> {
         let (meaning, next) = (words::cause(cause), escape(words::next_step(cause)));
         write!(
             file,
-            "<tr><td>{cause}</td><td>{meaning}</td><td class=\"note\">{next}</td></tr>"
+            "<tr><td class=\"w\">{cause}</td><td>{meaning}</td><td class=\"note\">{next}</td></tr>"
         )?;
     }
     writeln!(file, "</table>")

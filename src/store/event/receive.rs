@@ -32,17 +32,10 @@ impl FromRow for Identity {
     }
 }
 
-const INSERT_HEAD: &str = "insert into event (system, external_id, object, record_id, kind, own, merged_into, version, \
-                           status, occurred_at, received_at, request_id, payload)";
-
 const INSERT: Bulk = Bulk {
-    head: INSERT_HEAD,
+    head: "insert into event (system, external_id, object, record_id, kind, own, merged_into, version, status, \
+           occurred_at, received_at, request_id, payload)",
     tail: "on conflict (system, external_id) do nothing",
-};
-
-const INSERT_RETURNING: Bulk = Bulk {
-    head: INSERT_HEAD,
-    tail: "on conflict (system, external_id) do nothing returning event_id, system, external_id",
 };
 
 const FIND: Bulk = Bulk {
@@ -79,12 +72,17 @@ pub(in crate::store) async fn receive(
 
 /// Stores events; the ids of those that were new, in the order of the events. Of two with one key it is the first.
 async fn insert(tx: &mut Tx, events: &[&NewEvent], rows: Vec<Args<'_>>) -> Result<Vec<Option<i64>>, Error> {
-    if let Tx::Sqlite(tx) = tx {
-        let inserted = INSERT.each(tx, rows)?.into_iter();
-        return Ok(inserted.map(|one| (one.rows > 0).then_some(one.id)).collect());
+    match tx {
+        Tx::Sqlite(tx) => {
+            let inserted = INSERT.each(tx, rows)?.into_iter();
+            Ok(inserted.map(|one| (one.rows > 0).then_some(one.id)).collect())
+        }
+        Tx::Postgres(tx) => {
+            let inserted = INSERT.returning("event_id, system, external_id", tx, rows).await?;
+            let mut fresh = by_key(inserted);
+            Ok(events.iter().map(|event| fresh.remove(&event_key(event))).collect())
+        }
     }
-    let mut fresh = by_key(INSERT_RETURNING.rows::<Identity>(tx, rows).await?);
-    Ok(events.iter().map(|event| fresh.remove(&event_key(event))).collect())
 }
 
 /// Remembers the changes of events that brought several, so that none of them speaks for the others.

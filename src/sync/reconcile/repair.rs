@@ -78,7 +78,7 @@ pub(super) async fn settle(context: &Context, looks: Vec<Look>, drift: Drift) ->
     let (engine, mapping, run_id) = (&context.engine, &context.mapping, context.run_id);
     let leased: Vec<RecordKey> = guards.iter().flat_map(Guard::records).cloned().collect();
     let road = (Road::Reconcile, Some(run_id));
-    let synced = match record::sync_all(engine, mapping, looks, &leased, road).await {
+    let mut synced = match record::sync_all(engine, mapping, looks, &leased, road).await {
         Ok(synced) => synced,
         Err(error) => {
             engine.store().unlock(&guards).await?;
@@ -102,11 +102,11 @@ pub(super) async fn settle(context: &Context, looks: Vec<Look>, drift: Drift) ->
     };
     items.resize_with(keys.len(), || None);
     let mut units = Vec::with_capacity(keys.len());
-    for (((key, one), items), guard) in keys.iter().zip(&synced).zip(items).zip(guards) {
+    for (((key, one), items), guard) in keys.iter().zip(&mut synced).zip(items).zip(guards) {
         let mut unit = Unit {
             key: key.clone(),
             guard,
-            ops: one.ops.clone(),
+            ops: std::mem::take(&mut one.ops),
         };
         let outcome = conclude(context, key, one, &known, &mut unit.ops);
         if let (Some(items), Some(plan)) = (items, &one.plan) {
