@@ -6,7 +6,6 @@ use std::{
     path::{Path, PathBuf},
     str::FromStr as _,
     sync::{Arc, atomic::AtomicI64},
-    time::Duration,
 };
 
 use sqlx::{
@@ -319,8 +318,6 @@ fn open_sqlite(path: &Path, options: &Options) -> SqliteEngine {
     }
 }
 
-/// How long a connection may have been idle without being asked whether it is still there.
-const IDLE_UNTESTED: Duration = Duration::from_secs(1);
 /// SQLite's default.
 const SQLITE_PAGE_BYTES: u64 = 4_096;
 
@@ -350,16 +347,6 @@ async fn open_postgres(options: &Options) -> Result<sqlx::PgPool, Error> {
     Ok(PgPoolOptions::new()
         .max_connections(options.postgres_connections.max(2))
         .acquire_timeout(WAIT_MAX)
-        // A connection that was in use a moment ago is not asked whether it is still there: that costs a round trip.
-        .test_before_acquire(false)
-        .before_acquire(|connection, used| {
-            Box::pin(async move {
-                if used.idle_for > IDLE_UNTESTED {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
         .connect_lazy_with(connect.statement_cache_capacity(400)))
 }
 

@@ -1,16 +1,13 @@
 //! The writer: merges what many callers submit at the same time into one durable transaction.
 //!
 //! While one transaction waits for the disk, the next submissions gather; the busier it gets, the more of them share
-//! one sync. PostgreSQL has a second one at work meanwhile: what the server does to the one, the daemon does for the other. A submission that is refused for its own reasons does not take the others with it: the batch is cut in
+//! one sync. A submission that is refused for its own reasons does not take the others with it: the batch is cut in
 //! halves until the refused one stands alone. When the database itself fails, everybody in the batch is told and
 //! nothing is half done; the next batch tries again.
 
 use std::sync::Arc;
 
-use tokio::{
-    sync::{Notify, mpsc, oneshot},
-    task::JoinSet,
-};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
     Context, Store,
@@ -192,44 +189,23 @@ impl Submission {
 
 impl Worker {
     async fn run(self, mut receiver: mpsc::Receiver<Submission>) {
-        let worker = Arc::new(self);
-        let mut under_way = JoinSet::new();
         let mut next = None;
         loop {
             let first = match next.take() {
                 Some(submission) => Some(submission),
                 None => receiver.recv().await,
             };
-            let Some(first) = first else { break };
-            while !under_way.is_empty() && under_way.len() >= worker.at_once() {
-                under_way.join_next().await;
-            }
+            let Some(first) = first else { return };
             let (batch, rest) = gather(first, &mut receiver);
             next = rest;
             let (batch, closing) = split_closing(batch);
-            if worker.at_once() > 0 {
-                let worker = Arc::clone(&worker);
-                under_way.spawn(async move { worker.store(batch).await });
-            } else {
-                worker.store(batch).await;
-            }
+            self.store(batch).await;
             if let Some(done) = closing {
                 receiver.close();
-                while under_way.join_next().await.is_some() {}
                 // Whoever came after the close is told by the dropped channel.
                 let _ = done.send(());
                 return;
             }
-        }
-        while under_way.join_next().await.is_some() {}
-    }
-
-    /// How many transactions are under way at once, beside this task. Nobody submits what depends on a submission that
-    /// was not answered yet, so that their order is free.
-    const fn at_once(&self) -> usize {
-        match &self.engine {
-            Engine::Sqlite(_) => 0,
-            Engine::Postgres(_) => 2,
         }
     }
 

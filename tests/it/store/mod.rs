@@ -158,5 +158,4 @@ const INTERNAL: &[&str] = &[
     "execute",
     "rollback",
     "count",
-    "returning",
 ];
