@@ -158,4 +158,5 @@ const INTERNAL: &[&str] = &[
     "execute",
     "rollback",
     "count",
+    "returning",
 ];
