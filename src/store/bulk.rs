@@ -315,11 +315,13 @@ mod tests {
             BULK.of_row(2),
             "insert into t (a, b) values ($1, $2) on conflict do nothing"
         );
+        let (sql, bound) = BULK.bound(vec![args![1_i64, "x"]], " returning a").unwrap();
         assert_eq!(
-            BULK.of_arrays(&columns(vec![args![1_i64, "x"]])),
-            "insert into t (a, b) select * from unnest($1::bigint[], $2::text[]) as u(column1, column2) \
-             on conflict do nothing"
+            sql.as_str(),
+            "insert into t (a, b) select * from unnest($1::bigint[], $2::text[]) as v(column1, column2) \
+             on conflict do nothing returning a"
         );
+        assert_eq!(bound.len(), 2);
     }
 
     #[test]

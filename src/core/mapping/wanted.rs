@@ -26,6 +26,9 @@ impl Mapping {
                 template.paths_of(name).iter().for_each(|path| wanted.add(path));
             }
         }
+        for (path, _) in self.archive.get(side) {
+            wanted.add(path);
+        }
         for rule in &self.rules {
             wanted.add(rule.paths.get(side));
         }
