@@ -93,6 +93,10 @@ impl Sorter {
         }
         self.buffer.sort_unstable();
         let start = self.written;
+        // Written behind an end that was lost, it would be a hole that reads as entries.
+        if self.file.metadata()?.len() < start {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
         let mut out = BufWriter::with_capacity(128 << 10, &self.file);
         out.seek(SeekFrom::Start(start))?;
         for entry in &self.buffer {
