@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map as JsonMap, Value as Json};
 
 use crate::core::{
+    matching::Normalizer,
     period::{Period, Share},
     value::compare::Compare,
 };
@@ -76,6 +77,12 @@ pub struct RuleForm {
     /// How the values are compared (default exact).
     #[serde(default)]
     pub compare: Option<Compare>,
+    /// What is done to both values before they are compared, instead of `compare`.
+    #[serde(default)]
+    pub normalize: Vec<Normalizer>,
+    /// Where numbers without a country are from: two letters, as in `BR`; for `phone` and `tax_id`.
+    #[serde(default)]
+    pub country: Option<String>,
 }
 
 /// One field pair: two functions, there and back.

@@ -2,6 +2,7 @@
 
 mod convert;
 mod field;
+mod matching;
 mod record;
 
 use serde_json::{Map as JsonMap, Value as Json};
