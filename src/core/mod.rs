@@ -20,6 +20,7 @@ pub mod quota;
 pub mod record;
 pub mod retry;
 pub mod schedule;
+pub mod settled;
 pub mod status;
 pub mod value;
 pub mod version;

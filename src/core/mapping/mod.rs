@@ -16,7 +16,7 @@ use chrono_tz::Tz;
 
 use super::{
     expr::Expr,
-    matching::Rule,
+    matching::{Rule, Suggest},
     path::Path,
     period::{Period, Share},
     status::{Side, Sides},
@@ -47,6 +47,8 @@ pub struct Mapping {
     pub ends: Sides<End>,
     /// Rules that couple what is not linked yet, in order.
     pub rules: Vec<Rule>,
+    /// Suggestions for what no rule couples.
+    pub suggest: Option<Suggest>,
     /// The field pairs, in the order written.
     pub fields: Vec<Field>,
     /// Which records take part.

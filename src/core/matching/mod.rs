@@ -8,10 +8,12 @@ mod country;
 mod legal;
 mod normalize;
 mod phone;
+mod similar;
 mod tax;
 
 pub use country::Country;
 pub use normalize::Normalizer;
+pub use similar::{Index, Likely, Likeness, RECORDS_MAX, Similar, Suggest, compared};
 
 use super::{
     path::Path,

@@ -8,6 +8,7 @@ use crate::core::{
     mapping::{NoReferences, form::MappingForm, known::Known},
     problem::Problems,
     record::Base,
+    settled::{Choice as Decided, Settled, Settlement, UNSETTLED},
     status::LinkStatus,
     value::fingerprint::Key,
 };
@@ -61,7 +62,7 @@ fn link(mapping: &Mapping, left: &Record, right: &Record) -> Link {
         mapping,
         key: &key,
         references: &NoReferences,
-        settled: diff::UNSETTLED,
+        settled: UNSETTLED,
     };
     let decisions = diff::compare(context, left, right, None).unwrap();
     Link {
@@ -70,6 +71,7 @@ fn link(mapping: &Mapping, left: &Record, right: &Record) -> Link {
         right_id: right.id.clone(),
         base: diff::rebase(context, left, right, &decisions, None),
         status: LinkStatus::Linked,
+        decided: None,
     }
 }
 
@@ -79,7 +81,7 @@ fn plan(mapping: &Mapping, left: Seen<'_>, right: Seen<'_>, link: Option<&Link>)
         mapping,
         key: &key,
         references: &NoReferences,
-        settled: diff::UNSETTLED,
+        settled: UNSETTLED,
     };
     build(
         context,
@@ -189,8 +191,12 @@ fn a_persons_decision_settles_a_conflict_until_a_side_changes_again() {
         with(&right(), json!({ "Name": "Ana KG" })),
     );
     let key = key();
-    let decide = |settlement| {
-        let settled = std::collections::BTreeMap::from([("name".to_owned(), settlement)]);
+    let decide = |choice| {
+        let settlement = Settlement { choice, seen: None };
+        let settled = Settled {
+            fields: std::collections::BTreeMap::from([("name".to_owned(), settlement)]),
+            ..Settled::default()
+        };
         let context = Context {
             mapping: &mapping,
             key: &key,
@@ -205,9 +211,9 @@ fn a_persons_decision_settles_a_conflict_until_a_side_changes_again() {
         };
         build(context, input)
     };
-    let taken = decide(diff::Settlement::Take(Side::Right));
+    let taken = decide(Decided::Take(Side::Right));
     assert_eq!(written(&taken, Side::Left), json!({ "name": "Ana KG" }));
-    let accepted = decide(diff::Settlement::Accept);
+    let accepted = decide(Decided::Accept);
     assert_eq!(
         (accepted.situation, accepted.is_quiet(), accepted.link),
         (Situation::InSync, true, LinkStep::Put)
@@ -216,7 +222,7 @@ fn a_persons_decision_settles_a_conflict_until_a_side_changes_again() {
         mapping: &mapping,
         key: &key,
         references: &NoReferences,
-        settled: diff::UNSETTLED,
+        settled: UNSETTLED,
     };
     let base = diff::rebase(context, &left, &right, &accepted.decisions, Some(&link.base));
     let link = Link { base, ..link.clone() };
@@ -379,7 +385,7 @@ fn several_partners_are_reported_and_never_guessed() {
         mapping: &mapping,
         key: &key,
         references: &NoReferences,
-        settled: diff::UNSETTLED,
+        settled: UNSETTLED,
     };
     let left = left();
     let input = Input {
@@ -470,7 +476,7 @@ fn a_reference_waits_until_its_parent_is_linked() {
         mapping: &mapping,
         key: &key,
         references: &links,
-        settled: diff::UNSETTLED,
+        settled: UNSETTLED,
     };
     let input = Input {
         left: Seen::Record(&left),
@@ -504,7 +510,7 @@ fn a_lost_base_never_leads_to_an_overwrite_or_a_delete_and_takes_agreement_anew(
         mapping: &mapping,
         key: &key,
         references: &NoReferences,
-        settled: diff::UNSETTLED,
+        settled: UNSETTLED,
     };
     link.base = diff::rebase(context, &left(), &edited, &differing.decisions, Some(&link.base));
     let later = plan(&mapping, Seen::Record(&left()), Seen::Record(&edited), Some(&link));
@@ -540,44 +546,45 @@ mod law {
     }
 
     proptest! {
-        #[test]
-        fn planning_again_after_applying_a_plan_writes_nothing(
-            left in side(["name", "status", "limit"], ["active", "blocked"]),
-            right in side(["Name", "Status", "Limit"], ["Active", "Inactive"]),
-            left_edit in side(["name", "status", "limit"], ["active", "blocked"]),
-            right_edit in side(["Name", "Status", "Limit"], ["Active", "Inactive"]),
-            policy in prop_oneof![Just("erp"), Just("crm"), Just("manual")],
-            empty in prop_oneof![Just("keep"), Just("clear")],
-        ) {
-            let mapping = mapping(json!({ "conflict": policy, "fields": [
-                { "sides": { "erp": "name", "crm": "Name" }, "empty": empty },
-                { "sides": { "erp": "status", "crm": "Status" }, "values": { "active": "Active", "blocked": "Inactive" } },
-                { "sides": { "erp": "limit", "crm": "Limit" }, "type": "decimal(2)", "wins": "erp" },
-            ] }));
-            let key = key();
-            let context = Context { mapping: &mapping, key: &key, references: &NoReferences,
-        settled: diff::UNSETTLED, };
-            let mut link: Option<Link> = None;
-            let mut records = Sides { left: record("7", left), right: record("A1", right) };
-            for round in 0..2 {
-                let first = plan(&mapping, Seen::Record(&records.left), Seen::Record(&records.right), link.as_ref());
-                records = Sides {
-                    left: applied(&first, Side::Left, &records.left),
-                    right: applied(&first, Side::Right, &records.right),
-                };
-                let base = diff::rebase(
-                    context, &records.left, &records.right, &first.decisions, link.as_ref().map(|link| &link.base),
-                );
-                link = Some(Link {
-                    link_id: 1, left_id: "7".into(), right_id: "A1".into(), base, status: LinkStatus::Linked,
-                });
-                let second = plan(&mapping, Seen::Record(&records.left), Seen::Record(&records.right), link.as_ref());
-                prop_assert!(second.writes.is_empty(), "round {round}: {second:#?}");
-                if round == 0 {
-                    records.left.fields.extend(record("7", left_edit.clone()).fields);
-                    records.right.fields.extend(record("A1", right_edit.clone()).fields);
-                }
-            }
-        }
-    }
+           #[test]
+           fn planning_again_after_applying_a_plan_writes_nothing(
+               left in side(["name", "status", "limit"], ["active", "blocked"]),
+               right in side(["Name", "Status", "Limit"], ["Active", "Inactive"]),
+               left_edit in side(["name", "status", "limit"], ["active", "blocked"]),
+               right_edit in side(["Name", "Status", "Limit"], ["Active", "Inactive"]),
+               policy in prop_oneof![Just("erp"), Just("crm"), Just("manual")],
+               empty in prop_oneof![Just("keep"), Just("clear")],
+           ) {
+               let mapping = mapping(json!({ "conflict": policy, "fields": [
+                   { "sides": { "erp": "name", "crm": "Name" }, "empty": empty },
+                   { "sides": { "erp": "status", "crm": "Status" }, "values": { "active": "Active", "blocked": "Inactive" } },
+                   { "sides": { "erp": "limit", "crm": "Limit" }, "type": "decimal(2)", "wins": "erp" },
+               ] }));
+               let key = key();
+               let context = Context { mapping: &mapping, key: &key, references: &NoReferences,
+           settled: UNSETTLED, };
+               let mut link: Option<Link> = None;
+               let mut records = Sides { left: record("7", left), right: record("A1", right) };
+               for round in 0..2 {
+                   let first = plan(&mapping, Seen::Record(&records.left), Seen::Record(&records.right), link.as_ref());
+                   records = Sides {
+                       left: applied(&first, Side::Left, &records.left),
+                       right: applied(&first, Side::Right, &records.right),
+                   };
+                   let base = diff::rebase(
+                       context, &records.left, &records.right, &first.decisions, link.as_ref().map(|link| &link.base),
+                   );
+                   link = Some(Link {
+                       link_id: 1, left_id: "7".into(), right_id: "A1".into(), base, status: LinkStatus::Linked,
+    decided: None,
+                   });
+                   let second = plan(&mapping, Seen::Record(&records.left), Seen::Record(&records.right), link.as_ref());
+                   prop_assert!(second.writes.is_empty(), "round {round}: {second:#?}");
+                   if round == 0 {
+                       records.left.fields.extend(record("7", left_edit.clone()).fields);
+                       records.right.fields.extend(record("A1", right_edit.clone()).fields);
+                   }
+               }
+           }
+       }
 }

@@ -38,6 +38,7 @@ impl Mapping {
             .unwrap_or(Policy::Manual);
         let rules = compiler.rules();
         let fields = compiler.fields(direction, conflict);
+        let suggest = compiler.suggest(&fields);
         let filters = compiler.filters();
         let create = compiler.create(&fields);
         let poll = compiler.poll();
@@ -52,6 +53,7 @@ impl Mapping {
             owner: form.owner.clone(),
             ends,
             rules,
+            suggest,
             fields,
             filters,
             prefer: prefer.unwrap_or(Side::Left),
