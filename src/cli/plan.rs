@@ -173,6 +173,7 @@ fn action(mapping: &Mapping, situation: Situation) -> &'static str {
             Missing::Report => "report as a pending delete",
             Missing::Recreate => "make the partner again",
             Missing::Delete => "delete the record that is left",
+            Missing::Archive => "archive the record that is left",
             Missing::Unlink => "end the link",
         },
         Situation::Filtered => match actions.filtered {

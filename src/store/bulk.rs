@@ -49,30 +49,16 @@ impl Bulk {
         format!("{} values ({marks}) {}", self.head, self.tail)
     }
 
-    /// The statement for columns of these types.
-    fn of_arrays(&self, columns: &[Array<'_>]) -> String {
-        let (mut arrays, mut names) = (String::new(), String::new());
-        for (number, column) in (1..).zip(columns) {
-            let comma = if number == 1 { "" } else { ", " };
-            // Writing to a String cannot fail.
-            let _ = write!(arrays, "{comma}${number}::{}[]", column.kind());
-            let _ = write!(names, "{comma}column{number}");
-        }
-        format!(
-            "{} select * from unnest({arrays}) as u({names}) {}",
-            self.head, self.tail
-        )
-    }
-
     /// The statement with `more` after it, and what is bound to it.
     fn bound(&self, rows: Vec<Args<'_>>, more: &str) -> Result<(SqlStr, PgArguments), Error> {
-        let columns = columns(rows);
-        let sql = text((self.of_arrays(&columns) + more).into());
         let mut bound = PgArguments::default();
-        for column in columns {
-            column.bind(&mut bound).map_err(|_| unbound(sql.as_str()))?;
-        }
-        Ok((sql, bound))
+        let sql = format!(
+            "{} select * from {} {}{more}",
+            self.head,
+            unnest(rows, &mut bound)?,
+            self.tail
+        );
+        Ok((text(sql.into()), bound))
     }
 
     /// Runs it for all rows; the number of rows changed.
@@ -106,7 +92,7 @@ impl Bulk {
             return Ok(Vec::new());
         }
         let (sql, bound) = self.bound(rows, &format!(" returning {columns}"))?;
-        postgres_returned(tx, &sql, bound).await
+        postgres_returned(&mut **tx, &sql, bound).await
     }
 
     /// Runs it for all rows; what it returns, in no particular order.
@@ -118,10 +104,23 @@ impl Bulk {
             Tx::Sqlite(tx) => read_all(&tx.rows_each(&self.of_row(first.len()), rows)?),
             Tx::Postgres(tx) => {
                 let (sql, bound) = self.bound(rows, "")?;
-                postgres_returned(tx, &sql, bound).await
+                postgres_returned(&mut **tx, &sql, bound).await
             }
         }
     }
+}
+
+/// Binds rows as one array a column, for PostgreSQL; the table that they are, `v` with its columns `column1` and so on.
+pub(super) fn unnest(rows: Vec<Args<'_>>, bound: &mut PgArguments) -> Result<String, Error> {
+    let (mut arrays, mut names) = (String::new(), String::new());
+    for (number, column) in (1..).zip(columns(rows)) {
+        let comma = if number == 1 { "" } else { ", " };
+        // Writing to a String cannot fail.
+        let _ = write!(arrays, "{comma}${}::{}[]", bound.len() + 1, column.kind());
+        let _ = write!(names, "{comma}column{number}");
+        column.bind(bound).map_err(|_| unbound(&arrays))?;
+    }
+    Ok(format!("unnest({arrays}) as v({names})"))
 }
 
 /// The values of one column.
@@ -316,11 +315,13 @@ mod tests {
             BULK.of_row(2),
             "insert into t (a, b) values ($1, $2) on conflict do nothing"
         );
+        let (sql, bound) = BULK.bound(vec![args![1_i64, "x"]], " returning a").unwrap();
         assert_eq!(
-            BULK.of_arrays(&columns(vec![args![1_i64, "x"]])),
-            "insert into t (a, b) select * from unnest($1::bigint[], $2::text[]) as u(column1, column2) \
-             on conflict do nothing"
+            sql.as_str(),
+            "insert into t (a, b) select * from unnest($1::bigint[], $2::text[]) as v(column1, column2) \
+             on conflict do nothing returning a"
         );
+        assert_eq!(bound.len(), 2);
     }
 
     #[test]

@@ -141,6 +141,7 @@ impl Store {
             node: options.node.clone(),
             holder: holder.clone(),
             enqueued: Arc::clone(&enqueued),
+            own: Mutex::default(),
         };
         Ok(Self {
             inner: Arc::new(Inner {

@@ -278,12 +278,12 @@ pub(super) async fn postgres_execute(
 }
 
 /// Runs a statement on PostgreSQL; what it returns.
-pub(super) async fn postgres_returned<T: FromRow>(
-    tx: &mut sqlx::Transaction<'static, Postgres>,
+pub(super) async fn postgres_returned<'e, T: FromRow>(
+    executor: impl sqlx::Executor<'e, Database = Postgres>,
     sql: &SqlStr,
     bound: PgArguments,
 ) -> Result<Vec<T>, Error> {
-    let rows = sqlx::query_with(sql.clone(), bound).fetch_all(&mut **tx).await;
+    let rows = sqlx::query_with(sql.clone(), bound).fetch_all(executor).await;
     let rows = rows.map_err(|error| Error::of(sql.as_str(), &error))?;
     read_all(&rows.into_iter().map(Row::Postgres).collect::<Vec<_>>())
 }

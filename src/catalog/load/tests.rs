@@ -275,6 +275,31 @@ error[MP034]: the connector cannot tell which `customer` changed
 }
 
 #[test]
+fn an_archive_without_values_or_with_a_field_that_is_not_there_is_a_problem() {
+    let create = "create: { crm: yes }";
+    let found = problems(&[(
+        CUSTOMER,
+        create,
+        "create: { crm: yes }\nsituations: { missing: archive }",
+    )]);
+    assert!(
+        found.contains("error[MP042]") && found.contains("say what is written to an archived record of `erp`, `crm`"),
+        "{found}"
+    );
+    let archive =
+        "create: { crm: yes }\nsituations: { missing: archive }\narchive: { erp: { nmae: gone }, crm: closed }";
+    let found = problems(&[(CUSTOMER, create, archive)]);
+    assert!(
+        found.contains("error[MP012]") && found.contains("did you mean `name`?"),
+        "{found}"
+    );
+    assert!(
+        found.contains("error[MP041]: name the fields and their values"),
+        "{found}"
+    );
+}
+
+#[test]
 fn a_broken_connector_says_nothing_about_the_mappings_that_use_it() {
     let edits = [
         (SHOP, "closed: yes", "closed: maybe"),

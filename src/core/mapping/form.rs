@@ -56,6 +56,9 @@ pub struct MappingForm {
     /// What is done in each situation.
     #[serde(default)]
     pub situations: SituationsForm,
+    /// What `missing: archive` writes to the record that is left (system to fields and their values).
+    #[serde(default, skip_serializing_if = "JsonMap::is_empty")]
+    pub archive: JsonMap<String, Json>,
     /// What happens to a change on the side that may not win: `repair` (written back, default) or `report`.
     #[serde(default)]
     pub wrong_side: Option<WrongSideForm>,
@@ -201,6 +204,8 @@ pub enum SituationAction {
     Recreate,
     /// Delete the record that is left.
     Delete,
+    /// Write the values under `archive:` to the record that is left, and forget the link.
+    Archive,
     /// Forget the link.
     Unlink,
 }

@@ -20,7 +20,7 @@ use super::{
     path::Path,
     period::{Period, Share},
     status::{Side, Sides},
-    value::{compare::Compare, kind::Kind},
+    value::{Value, compare::Compare, kind::Kind},
 };
 
 pub use convert::{Convert, NoReferences, References, Unmapped};
@@ -59,6 +59,8 @@ pub struct Mapping {
     pub create: Sides<bool>,
     /// What is done in situations that leave a choice.
     pub actions: Actions,
+    /// The values that archive a record whose partner is gone.
+    pub archive: Sides<Vec<(Path, Value)>>,
     /// What happens to a change on the side that may not win.
     pub wrong_side: WrongSide,
     /// The daily comparison.
@@ -214,6 +216,8 @@ pub enum Missing {
     Recreate,
     /// The record that is left is deleted.
     Delete,
+    /// The record that is left gets the values of [`Mapping::archive`], and the link is ended.
+    Archive,
     /// The link is ended.
     Unlink,
 }

@@ -26,6 +26,9 @@ impl Mapping {
                 template.paths_of(name).iter().for_each(|path| wanted.add(path));
             }
         }
+        for (path, _) in self.archive.get(side) {
+            wanted.add(path);
+        }
         let likenesses = self.suggest.iter().flat_map(|suggest| &suggest.fields);
         for rule in self.rules.iter().chain(likenesses.map(|likeness| &likeness.rule)) {
             wanted.add(rule.paths.get(side));

@@ -336,6 +336,7 @@ fn partner_gone(context: Context<'_>, link: &Link, left_over: Side, record: &Rec
             },
             Err(refused_by) => refused(Situation::Missing, refused_by),
         },
+        Missing::Archive => archive(context.mapping, left_over, record, plan),
         Missing::Delete => {
             let write = Write {
                 to: left_over,
@@ -350,6 +351,43 @@ fn partner_gone(context: Context<'_>, link: &Link, left_over: Side, record: &Rec
             }
         }
     }
+}
+
+/// Archives the record that is left, where the mapping says what that means on its side; else it is only reported.
+fn archive(mapping: &Mapping, side: Side, record: &Record, plan: Plan) -> Plan {
+    let values = mapping.archive.get(side);
+    if values.is_empty() {
+        return plan.with_link(LinkStep::MarkMissing(side.other()));
+    }
+    let mut fields = Map::new();
+    for (path, value) in values.iter().filter(|(path, value)| !holds(record, path, value)) {
+        put(path, &mut fields, value.clone());
+    }
+    let write = Write {
+        to: side,
+        kind: WriteKind::Update,
+        id: Some(record.id.clone()),
+        version: record.version.clone(),
+        fields,
+    };
+    Plan {
+        writes: if write.fields.is_empty() {
+            Vec::new()
+        } else {
+            vec![write]
+        },
+        ..plan.with_link(LinkStep::End)
+    }
+}
+
+fn holds(record: &Record, path: &Path, value: &Value) -> bool {
+    path.get_in(&record.fields).is_some_and(|found| found == value)
+}
+
+/// Whether a record was archived after its partner was gone: no partner is made for it then.
+fn is_archived(mapping: &Mapping, side: Side, record: &Record) -> bool {
+    let values = mapping.archive.get(side);
+    !values.is_empty() && values.iter().all(|(path, value)| holds(record, path, value))
 }
 
 fn both_gone(input: Input<'_>) -> Plan {
@@ -427,6 +465,10 @@ fn suggested(context: Context<'_>, side: Side, record: &Record, ids: &[String]) 
 fn absent(context: Context<'_>, side: Side, record: &Record) -> Plan {
     let mapping = context.mapping;
     let partner = &mapping.end(side.other()).system;
+    if is_archived(mapping, side, record) {
+        let reason = format!("the record in {} is archived", mapping.end(side).system);
+        return Plan::new(Situation::Filtered, reason);
+    }
     if !mapping.create.get(side.other()) || mapping.actions.absent == Choice::Report {
         return Plan::new(
             Situation::Absent,

@@ -406,14 +406,34 @@ fn a_partner_that_is_gone_is_reported_by_default_and_acted_on_when_told_to() {
         ("unlink", LinkStep::End, vec![]),
         ("recreate", LinkStep::Put, vec![(Side::Right, WriteKind::Create)]),
         ("delete", LinkStep::End, vec![(Side::Left, WriteKind::Delete)]),
+        ("archive", LinkStep::End, vec![(Side::Left, WriteKind::Update)]),
     ] {
-        let mapping = mapping(json!({ "situations": { "missing": action } }));
+        let mut form = json!({ "situations": { "missing": action } });
+        if action == "archive" {
+            form["archive"] = json!({ "erp": { "status": "blocked" } });
+        }
+        let mapping = mapping(form);
         let link = link(&mapping, &left(), &right());
         let plan = plan(&mapping, Seen::Record(&left()), Seen::Gone, Some(&link));
         assert_eq!((plan.situation, plan.link), (Situation::Missing, step), "{action}");
         let done: Vec<_> = plan.writes.iter().map(|write| (write.to, write.kind)).collect();
         assert_eq!(done, writes, "{action}");
     }
+}
+
+#[test]
+fn an_archived_record_is_neither_written_again_nor_given_a_partner() {
+    let mapping = mapping(json!({
+        "situations": { "missing": "archive" }, "archive": { "erp": { "status": "blocked" } }, "create": { "crm": "yes" },
+    }));
+    let archived = with(&left(), json!({ "status": "blocked" }));
+    let link = link(&mapping, &left(), &right());
+    let ended = plan(&mapping, Seen::Record(&archived), Seen::Gone, Some(&link));
+    assert_eq!((ended.link, ended.writes.len()), (LinkStep::End, 0));
+    let alone = plan(&mapping, Seen::Record(&archived), Seen::Unknown, None);
+    assert_eq!((alone.situation, alone.writes.len()), (Situation::Filtered, 0));
+    let active = plan(&mapping, Seen::Record(&left()), Seen::Unknown, None);
+    assert_eq!((active.situation, active.writes.len()), (Situation::Absent, 1));
 }
 
 #[test]

@@ -17,7 +17,9 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 
 use self::claim::FREE;
-pub(super) use self::step::{complete, enqueue, enqueue_waiting, retry, serialize_parents, wait, wake};
+pub(super) use self::step::{
+    ENQUEUE, complete, enqueue, enqueue_args, enqueue_waiting, retry, serialize_parents, wait, wake,
+};
 use super::{
     Store,
     engine::{Args, FromRow, Number, Row, Unread, args},

@@ -9,48 +9,52 @@ use crate::{
     store::{
         Context,
         bulk::{Bulk, without_repeats},
-        engine::{Tx, args},
+        engine::{Args, Tx, args},
         error::Error,
     },
 };
 
+pub(in crate::store) const ENQUEUE: Bulk = Bulk {
+    head: "insert into change (mapping, side, record_id, origin, kind, merged_into, priority, not_before, \
+           run_id, event_id, first_at, updated_at)",
+    tail: "on conflict (mapping, side, record_id) do update set generation = change.generation + 1, \
+           origin = excluded.origin, \
+           kind = case when change.kind = 'merged' then change.kind else excluded.kind end, \
+           merged_into = coalesce(excluded.merged_into, change.merged_into), \
+           priority = case when excluded.priority < change.priority then excluded.priority \
+           else change.priority end, \
+           not_before = case when excluded.not_before < change.not_before then excluded.not_before \
+           else change.not_before end, \
+           attempts = 0, waiting_mapping = null, waiting_side = null, waiting_record_id = null, \
+           run_id = coalesce(excluded.run_id, change.run_id), \
+           event_id = coalesce(excluded.event_id, change.event_id), updated_at = excluded.updated_at",
+};
+
 /// Puts records into the dirty set, or moves those that are there on to the next generation.
 pub(in crate::store) async fn enqueue(tx: &mut Tx, context: &Context<'_>, changes: &[&NewChange]) -> Result<(), Error> {
-    const ENQUEUE: Bulk = Bulk {
-        head: "insert into change (mapping, side, record_id, origin, kind, merged_into, priority, not_before, \
-               run_id, event_id, first_at, updated_at)",
-        tail: "on conflict (mapping, side, record_id) do update set generation = change.generation + 1, \
-               origin = excluded.origin, \
-               kind = case when change.kind = 'merged' then change.kind else excluded.kind end, \
-               merged_into = coalesce(excluded.merged_into, change.merged_into), \
-               priority = case when excluded.priority < change.priority then excluded.priority \
-               else change.priority end, \
-               not_before = case when excluded.not_before < change.not_before then excluded.not_before \
-               else change.not_before end, \
-               attempts = 0, waiting_mapping = null, waiting_side = null, waiting_record_id = null, \
-               run_id = coalesce(excluded.run_id, change.run_id), \
-               event_id = coalesce(excluded.event_id, change.event_id), updated_at = excluded.updated_at",
-    };
     for group in without_repeats(changes, |change| &change.key) {
-        let rows = group.into_iter().map(|change| {
-            args![
-                &change.key.mapping,
-                change.key.side,
-                &change.key.record_id,
-                change.origin,
-                change.kind,
-                &change.merged_into,
-                change.priority,
-                change.not_before.map_or(context.now, |time| time.timestamp_millis()),
-                change.run_id,
-                change.event_id,
-                context.now,
-                context.now,
-            ]
-        });
+        let rows = group.into_iter().map(|change| enqueue_args(context, change));
         ENQUEUE.execute(tx, rows.collect()).await?;
     }
     Ok(())
+}
+
+/// The values of [`ENQUEUE`] for one change.
+pub(in crate::store) fn enqueue_args<'q>(context: &Context<'_>, change: &'q NewChange) -> Args<'q> {
+    args![
+        &change.key.mapping,
+        change.key.side,
+        &change.key.record_id,
+        change.origin,
+        change.kind,
+        &change.merged_into,
+        change.priority,
+        change.not_before.map_or(context.now, |time| time.timestamp_millis()),
+        change.run_id,
+        change.event_id,
+        context.now,
+        context.now,
+    ]
 }
 
 /// Puts records into the dirty set that wait for their parents, except where the parent has linked meanwhile.

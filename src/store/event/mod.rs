@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 use chrono::{DateTime, Utc};
 
 pub(super) use self::{
-    receive::receive,
+    receive::{receive, receive_at_once},
     step::{finish, queue, requeue},
 };
 use super::{

@@ -1,15 +1,17 @@
 //! Taking events in: many requests' events in one transaction, each stored once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use sqlx::{PgConnection, postgres::PgArguments};
 
 use super::{NewEvent, Received, payload_place, payload_row};
 use crate::{
     core::status::{EventStatus, Side},
     store::{
         Context,
-        bulk::Bulk,
+        bulk::{Bulk, unnest},
         change::{self, NewChange},
-        engine::{Args, FromRow, Row, Tx, Unread, args},
+        engine::{Args, Durability, Engine, FromRow, Row, Tx, Unread, args, postgres_returned, text},
         error::Error,
     },
 };
@@ -68,6 +70,62 @@ pub(in crate::store) async fn receive(
     change::enqueue(tx, context, &changes.iter().collect::<Vec<_>>()).await?;
     expect_each(tx, &changes).await?;
     duplicates(tx, events, answers, stored).await
+}
+
+/// Stores events and the changes they bring in one statement, where that can be done: one journey to the server instead of
+/// five, while which everybody who sent one of them waits. None where it cannot: each event brings one change at most, and
+/// no event and no record comes twice.
+pub(in crate::store) async fn receive_at_once(
+    engine: &Engine,
+    connection: &mut PgConnection,
+    context: &Context<'_>,
+    events: &[&NewEvent],
+) -> Result<Option<Vec<Received>>, Error> {
+    let mut keys = HashSet::new();
+    let is_plain = |event: &&NewEvent| event.changes.len() <= 1 && keys.insert(event_key(event));
+    let changes: Vec<(&NewEvent, &NewChange)> = events
+        .iter()
+        .flat_map(|event| event.changes.iter().map(|change| (*event, change)))
+        .collect();
+    let records: HashSet<_> = changes.iter().map(|(_, change)| &change.key).collect();
+    if records.len() < changes.len() || !events.iter().all(is_plain) {
+        return Ok(None);
+    }
+    let rows = events
+        .iter()
+        .map(|event| insert_args(context, event))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut bound = PgArguments::default();
+    let inserted = unnest(rows, &mut bound)?;
+    let mut sql = format!(
+        "with fresh as ({} select * from {inserted} {} returning event_id, system, external_id)",
+        INSERT.head, INSERT.tail
+    );
+    if !changes.is_empty() {
+        let rows = changes.iter().map(|(event, change)| {
+            let mut args = change::enqueue_args(context, change);
+            args.extend(args![&event.system, &event.external_id]);
+            args
+        });
+        let queued = unnest(rows.collect(), &mut bound)?;
+        sql += &format!(
+            ", queued as ({} select column1, column2, column3, column4, column5, column6, column7, column8, column9, \
+             fresh.event_id, column11, column12 from {queued}, fresh \
+             where fresh.system = column13 and fresh.external_id = column14 {})",
+            change::ENQUEUE.head,
+            change::ENQUEUE.tail
+        );
+    }
+    sql += " select event_id, system, external_id from fresh";
+    let mut fresh = by_key(postgres_returned(connection, &text(sql.into()), bound).await?);
+    let answers: Vec<Option<i64>> = events.iter().map(|event| fresh.remove(&event_key(event))).collect();
+    if let Some(all) = answers.iter().copied().collect::<Option<Vec<i64>>>() {
+        return Ok(Some(all.into_iter().map(Received::Stored).collect()));
+    }
+    let mut tx = engine.begin(Durability::Relaxed).await?;
+    let received = duplicates(&mut tx, events, answers, HashMap::new()).await;
+    tx.rollback().await;
+    received.map(Some)
 }
 
 /// Stores events; the ids of those that were new, in the order of the events. Of two with one key it is the first.

@@ -10,7 +10,7 @@ use syncline::{
     },
     store::{
         Error, Op, Options, Page, Store,
-        event::{EventFilter, FinishedEvent, LastEvent, QueuedEvent, Received},
+        event::{EventFilter, FinishedEvent, LastEvent, NewEvent, QueuedEvent, Received},
         link::{Agreement, NewLink},
     },
 };
@@ -24,6 +24,7 @@ on_both!(
     two_equal_events_in_one_request_are_one,
     a_large_batch_is_answered_in_its_order,
     an_event_brings_its_changes_once,
+    events_that_come_alone_or_with_other_work_leave_the_same,
     the_outcome_of_an_event_covers_earlier_ones_of_its_record,
     an_event_of_two_mappings_is_done_when_both_are,
     an_event_is_failed_as_long_as_one_of_its_mappings_is,
@@ -106,6 +107,56 @@ async fn an_event_brings_its_changes_once(database: Database) {
     assert_eq!(claimed[0].event_id, Some(event_id));
     let stored = store.event(event_id).await.unwrap().unwrap();
     assert_eq!(stored.status, EventStatus::Queued);
+}
+
+/// PostgreSQL takes events whose records differ in one statement, and all others in several.
+async fn events_that_come_alone_or_with_other_work_leave_the_same(database: Database) {
+    let store = database.open().await;
+    let event = |id: &str, record: &str| {
+        let mut event = new_event(id);
+        event.changes = vec![new_change(left(record))];
+        event
+    };
+    let own = NewEvent {
+        own: true,
+        ..new_event("own")
+    };
+    let distinct = vec![event("e-1", "A-1"), event("e-2", "A-2"), own, new_event("bare")];
+    let of_one_record = vec![event("e-3", "A-3"), event("e-4", "A-3")];
+    let first = store.receive(distinct.clone()).await.unwrap();
+    store.receive(of_one_record).await.unwrap();
+    // Among those that are known, one that is new: for a record that waits already.
+    let mut again = distinct;
+    again.insert(2, event("e-5", "A-1"));
+    let mut answers = store.receive(again).await.unwrap();
+    assert!(matches!(answers.remove(2), Received::Stored(_)));
+    let ids = |answers: &[Received]| {
+        answers
+            .iter()
+            .map(|answer| match *answer {
+                Received::Stored(id) | Received::Duplicate(id) => id,
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&answers), ids(&first));
+    assert!(
+        answers.iter().all(|answer| matches!(answer, Received::Duplicate(_))),
+        "{answers:?}"
+    );
+
+    let mut statuses = Vec::new();
+    for id in ids(&first) {
+        statuses.push(store.event(id).await.unwrap().unwrap().status);
+    }
+    let (queued, ignored) = (EventStatus::Queued, EventStatus::Ignored);
+    assert_eq!(statuses, [queued, queued, ignored, EventStatus::Received]);
+    let mut changes = super::claim(&store, 10).await;
+    changes.sort_by(|a, b| a.key.record_id.cmp(&b.key.record_id));
+    let seen: Vec<_> = changes
+        .iter()
+        .map(|change| (change.key.record_id.as_str(), change.generation))
+        .collect();
+    assert_eq!(seen, [("A-1", 2), ("A-2", 1), ("A-3", 2)]);
 }
 
 async fn the_outcome_of_an_event_covers_earlier_ones_of_its_record(database: Database) {

@@ -159,4 +159,5 @@ const INTERNAL: &[&str] = &[
     "execute",
     "rollback",
     "count",
+    "returning",
 ];

@@ -1,5 +1,6 @@
 //! From a mapping as written to a checked one.
 
+mod archive;
 mod convert;
 mod field;
 mod matching;
@@ -43,6 +44,7 @@ impl Mapping {
         let create = compiler.create(&fields);
         let poll = compiler.poll();
         let actions = compiler.actions(&form.situations);
+        let archive = compiler.archive(actions);
         let reconcile = compiler.reconcile(&form.reconcile);
         compiler.operations(&fields);
         let failed = problems.has_errors_since(before);
@@ -59,6 +61,7 @@ impl Mapping {
             prefer: prefer.unwrap_or(Side::Left),
             create,
             actions,
+            archive,
             wrong_side: match form.wrong_side {
                 Some(WrongSideForm::Report) => WrongSide::Report,
                 Some(WrongSideForm::Repair) | None => WrongSide::Repair,

@@ -154,9 +154,10 @@ impl Compiler<'_> {
             None | Some(SituationAction::Report) => Missing::Report,
             Some(SituationAction::Recreate | SituationAction::Create) => Missing::Recreate,
             Some(SituationAction::Delete) => Missing::Delete,
+            Some(SituationAction::Archive) => Missing::Archive,
             Some(SituationAction::Unlink) => Missing::Unlink,
             Some(_) => {
-                let message = "`missing` can be `report`, `recreate`, `delete` or `unlink`";
+                let message = "`missing` can be `report`, `recreate`, `delete`, `archive` or `unlink`";
                 self.problems.error("MP035", "/situations/missing", message);
                 Missing::Report
             }

@@ -45,6 +45,34 @@ async fn a_missing_partner_is_unlinked_where_the_mapping_says_so() {
 }
 
 #[tokio::test]
+async fn a_record_whose_partner_is_gone_is_archived_where_the_mapping_says_so() {
+    let mut world = World::empty().await;
+    let customer = world.customers(0, 10).remove(0);
+    world.full().await;
+    let archive = "situations: { missing: archive }\narchive: { erp: { name: Closed } }\nprefer: erp ";
+    world.remap(&[("prefer: erp ", archive)]);
+    let account = account_of(&world, &customer).await;
+    world.systems.crm.delete("account", &account, &quietly()).unwrap();
+    let report = world.reconcile().await;
+    assert_eq!(
+        (
+            report.counters.created,
+            report.counters.updated,
+            report.counters.deleted
+        ),
+        (0, 1, 0)
+    );
+    assert_eq!(world.customer_now(&customer)["name"], "Closed");
+    assert!(world.link_of(&customer).await.is_none());
+    // It stays as it is, although the mapping makes accounts for customers without one.
+    let report = world.reconcile().await;
+    assert_eq!((report.counters.created, report.counters.updated), (0, 0));
+    // Taken out of the archive, it takes part again.
+    world.edit_customer(&customer, r#"{"name":"Open again"}"#);
+    assert_eq!(world.reconcile().await.counters.created, 1);
+}
+
+#[tokio::test]
 async fn a_delete_travels_only_where_the_mapping_says_so() {
     let (world, customer, _) = missing("delete").await;
     assert_eq!(world.reconcile().await.counters.deleted, 1);
