@@ -111,22 +111,24 @@ fn suggestions_are_listed_with_both_values_and_decided() {
     place.run(&["suggestions", "accept"]).code(2);
 }
 
+/// A rule that is good but for what it is about.
+fn add<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let args: [&'a str; 8] = [
+        "ignore",
+        "add",
+        "--mapping",
+        "customer-account",
+        "--until",
+        "2999-12-31",
+        "--reason",
+        "the merger",
+    ];
+    [&args, more].concat()
+}
+
 #[test]
 fn an_ignore_rule_is_made_shown_and_taken_away() {
     let place = place("");
-    let add = |more: &[&str]| {
-        let args = [
-            "ignore",
-            "add",
-            "--mapping",
-            "customer-account",
-            "--until",
-            "2999-12-31",
-            "--reason",
-            "the merger",
-        ];
-        [&args, more].concat()
-    };
     let made = place.json(&add(&["--record", "erp:7", "--field", "name"]));
     assert_eq!((&made[0]["side"], &made[0]["record_id"]), (&"left".into(), &"7".into()));
     assert_eq!(made[0]["until"], "3000-01-01T00:00:00Z");
