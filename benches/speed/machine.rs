@@ -40,6 +40,11 @@ pub fn memory(process: u32) -> Result<Memory> {
     })
 }
 
+/// Counts the most memory of this process from now on.
+pub fn forget_peak() -> Result<()> {
+    fs::write("/proc/self/clear_refs", "5").context("the peak of memory is reset in /proc")
+}
+
 /// The machine in one line.
 pub fn describe() -> String {
     let model = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {

@@ -10,6 +10,7 @@
     reason = "counts and times are far from where floating point loses anything that matters"
 )]
 
+mod generated;
 mod load;
 mod machine;
 mod measure;
@@ -31,7 +32,7 @@ use report::Report;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Measure Syncline against floors of the same work
-#[derive(Debug, clap::Parser)]
+#[derive(Debug, Clone, clap::Parser)]
 pub struct Args {
     /// Records on each side
     #[arg(long, default_value_t = 200_000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(100..))]
@@ -67,6 +68,10 @@ pub enum Group {
     First,
     /// Reconciliation of pairs that agree.
     Quiet,
+    /// Reconciliation of a million pairs, a few of which differ, and the join alone.
+    Large,
+    /// The same with ten times as many; only where it is asked for by name, since it takes half an hour.
+    Huge,
     /// Single changes.
     Event,
     /// The same over a slow network.
@@ -79,7 +84,7 @@ pub enum Group {
 
 impl Args {
     fn has(&self, group: Group) -> bool {
-        self.only.is_empty() || self.only.contains(&group)
+        self.only.contains(&group) || self.only.is_empty() && group != Group::Huge
     }
 
     fn quickened(mut self) -> Self {

@@ -265,9 +265,14 @@ impl Product {
 
     /// Links the first `count` records of both sides as they are, as if a sync had done it.
     pub async fn link(&self, count: usize) -> Result<()> {
+        self.link_where(count, |_| true).await
+    }
+
+    /// Links those of the first `count` records of both sides that are wanted, as if they had been equal when a sync did it.
+    pub async fn link_where(&self, count: usize, is_wanted: impl Fn(usize) -> bool) -> Result<()> {
         let mapping = self.mapping()?;
         for first in (1..=count).step_by(1_000) {
-            let numbers = first..=(first + 999).min(count);
+            let numbers = (first..=(first + 999).min(count)).filter(|number| is_wanted(*number));
             let links: Result<Vec<Op>> = numbers.map(|number| self.new_link(mapping, number)).collect();
             self.store.commit(links?).await?;
         }

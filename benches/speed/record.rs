@@ -1,41 +1,50 @@
 //! The records of both systems: fifteen fields each, eight of which are mapped.
 
+use std::io::Write as _;
+
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
 
 /// The left record with this number, which is its id.
 pub fn left(number: usize) -> Bytes {
-    left_named(number, &format!("Customer {number:07} Ltda"))
+    made(|out| write_left(number, "", out))
 }
 
 /// The left record with this number after its n-th edit.
 pub fn left_edited(number: usize, version: usize) -> Bytes {
-    left_named(number, &format!("Customer {number:07} Ltda, edit {version}"))
-}
-
-fn left_named(number: usize, name: &str) -> Bytes {
-    let status = if number.is_multiple_of(7) { "blocked" } else { "active" };
-    let text = format!(
-        r#"{{"id":{number},"key":"K{number:07}","name":"{name}","kind":"customer","status":"{status}","tax_id":"DE{number:09}","email":"office{number}@example.com","phone":"+49 30 {number:08}","credit_limit":{}.{:02},"currency":"EUR","city":"{}","country":"DE","salesperson_id":{},"note":"terms as agreed, see the file","updated":"2026-03-01T10:00:00Z"}}"#,
-        number % 50_000,
-        number % 100,
-        city(number),
-        number % 40,
-    );
-    Bytes::from(text)
+    made(|out| write_left(number, &format!(", edit {version}"), out))
 }
 
 /// The right record that belongs to the left one with this number; its id is `R` and the number.
 pub fn right(number: usize) -> Bytes {
-    let status = if number.is_multiple_of(7) { "Inactive" } else { "Active" };
-    let text = format!(
-        r#"{{"Id":"R{number}","Key":"K{number:07}","Name":"Customer {number:07} Ltda","Status":"{status}","VatNumber":"DE{number:09}","Email":"office{number}@example.com","Phone":"+49 30 {number:08}","CreditLimit":{}.{:02},"City":"{}","Country":"DE","Owner":"USR-{:03}","Description":"made by the bench","CreatedAt":"2026-01-01T00:00:00Z","ModifiedAt":"2026-03-01T10:00:00Z","Version":1}}"#,
-        number % 50_000,
-        number % 100,
-        city(number),
-        number % 40,
+    made(|out| write_right(number, "", out))
+}
+
+fn made(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    let mut out = Vec::with_capacity(512);
+    write(&mut out);
+    Bytes::from(out)
+}
+
+/// Appends the left record with this number, and what its name ends with.
+pub fn write_left(number: usize, suffix: &str, out: &mut Vec<u8>) {
+    let status = if number.is_multiple_of(7) { "blocked" } else { "active" };
+    let (credit, cents, city, person) = (number % 50_000, number % 100, city(number), number % 40);
+    // Writing to a vector cannot fail.
+    let _ = write!(
+        out,
+        r#"{{"id":{number},"key":"K{number:07}","name":"Customer {number:07} Ltda{suffix}","kind":"customer","status":"{status}","tax_id":"DE{number:09}","email":"office{number}@example.com","phone":"+49 30 {number:08}","credit_limit":{credit}.{cents:02},"currency":"EUR","city":"{city}","country":"DE","salesperson_id":{person},"note":"terms as agreed, see the file","updated":"2026-03-01T10:00:00Z"}}"#,
     );
-    Bytes::from(text)
+}
+
+/// Appends the right record that belongs to the left one with this number, and what its name ends with.
+pub fn write_right(number: usize, suffix: &str, out: &mut Vec<u8>) {
+    let status = if number.is_multiple_of(7) { "Inactive" } else { "Active" };
+    let (credit, cents, city, person) = (number % 50_000, number % 100, city(number), number % 40);
+    let _ = write!(
+        out,
+        r#"{{"Id":"R{number}","Key":"K{number:07}","Name":"Customer {number:07} Ltda{suffix}","Status":"{status}","VatNumber":"DE{number:09}","Email":"office{number}@example.com","Phone":"+49 30 {number:08}","CreditLimit":{credit}.{cents:02},"City":"{city}","Country":"DE","Owner":"USR-{person:03}","Description":"made by the bench","CreatedAt":"2026-01-01T00:00:00Z","ModifiedAt":"2026-03-01T10:00:00Z","Version":1}}"#,
+    );
 }
 
 const fn city(number: usize) -> &'static str {

@@ -25,7 +25,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::record;
+use crate::{generated::Generated, record};
 
 /// Both systems. Clones are the same.
 #[derive(Clone)]
@@ -35,8 +35,8 @@ pub struct Server {
 }
 
 struct Shared {
-    left: Mutex<Vec<Bytes>>,
-    right: Mutex<Vec<Bytes>>,
+    left: Mutex<Records>,
+    right: Mutex<Records>,
     /// Where the right record with a key is.
     keys: Mutex<HashMap<String, usize>>,
     requests: AtomicU64,
@@ -45,12 +45,85 @@ struct Shared {
     writes: Mutex<Vec<(usize, Instant)>>,
 }
 
+/// The records of one side.
+enum Records {
+    /// Ready-made.
+    Kept(Vec<Bytes>),
+    /// Made when they are asked for.
+    Generated(Generated),
+}
+
+impl Records {
+    fn len(&self) -> usize {
+        match self {
+            Self::Kept(records) => records.len(),
+            Self::Generated(generated) => generated.len(),
+        }
+    }
+
+    /// The record with this number.
+    fn get(&self, number: usize) -> Option<Bytes> {
+        match self {
+            Self::Kept(records) => records.get(number.wrapping_sub(1)).cloned(),
+            Self::Generated(generated) => generated.get(number),
+        }
+    }
+
+    fn put(&mut self, number: usize, record: Bytes) -> Result<()> {
+        match self {
+            Self::Kept(records) => *records.get_mut(number.wrapping_sub(1)).context("no such record")? = record,
+            Self::Generated(generated) => generated.patch(number, record),
+        }
+        Ok(())
+    }
+
+    fn next(&self) -> usize {
+        match self {
+            Self::Kept(records) => records.len() + 1,
+            Self::Generated(generated) => generated.next(),
+        }
+    }
+
+    fn push(&mut self, record: Bytes) {
+        match self {
+            Self::Kept(records) => records.push(record),
+            Self::Generated(generated) => generated.push(record),
+        }
+    }
+
+    /// Appends the record at this place of the listing.
+    fn append(&self, place: usize, out: &mut Vec<u8>) {
+        match self {
+            Self::Kept(records) => out.extend_from_slice(records.get(place).map_or(b"", |record| record)),
+            Self::Generated(generated) => generated.append(place, out),
+        }
+    }
+}
+
 impl Server {
     /// Starts it with `left` records on the left and the first `right` of them on the right.
     pub fn start(left: usize, right: usize) -> Result<Self> {
+        let left = Records::Kept((1..=left).map(record::left).collect());
+        let server = Self::serving(left, Records::Kept(Vec::new()))?;
+        server.reset_right(right);
+        Ok(server)
+    }
+
+    /// Starts it with so many pairs that are made when they are asked for.
+    pub fn generating(pairs: usize) -> Result<Self> {
+        let side = |is_left| Records::Generated(Generated::new(is_left, pairs));
+        Self::serving(side(true), side(false))
+    }
+
+    /// Forgets what was written to the right.
+    pub fn regenerate(&self, pairs: usize) {
+        *lock(&self.shared.right) = Records::Generated(Generated::new(false, pairs));
+    }
+
+    fn serving(left: Records, right: Records) -> Result<Self> {
         let shared = Arc::new(Shared {
-            left: Mutex::new((1..=left).map(record::left).collect()),
-            right: Mutex::default(),
+            left: Mutex::new(left),
+            right: Mutex::new(right),
             keys: Mutex::default(),
             requests: AtomicU64::new(0),
             delay_ms: AtomicU64::new(0),
@@ -63,9 +136,7 @@ impl Server {
         std::thread::Builder::new()
             .name("systems".to_owned())
             .spawn(move || serve(listener, &served))?;
-        let server = Self { shared, address };
-        server.reset_right(right);
-        Ok(server)
+        Ok(Self { shared, address })
     }
 
     /// Where it listens, without a path.
@@ -87,14 +158,13 @@ impl Server {
     /// Leaves the first `count` records on the right.
     pub fn reset_right(&self, count: usize) {
         *lock(&self.shared.keys) = (1..=count).map(|number| (record::key(number), number - 1)).collect();
-        *lock(&self.shared.right) = (1..=count).map(record::right).collect();
+        *lock(&self.shared.right) = Records::Kept((1..=count).map(record::right).collect());
     }
 
     /// Somebody edits a record on the left.
     pub fn edit_left(&self, number: usize, version: usize) {
-        if let Some(stored) = lock(&self.shared.left).get_mut(number - 1) {
-            *stored = record::left_edited(number, version);
-        }
+        // A record that is not there is not edited.
+        drop(lock(&self.shared.left).put(number, record::left_edited(number, version)));
     }
 
     /// The writes since the last question: which record, and when.
@@ -201,13 +271,13 @@ fn answer(shared: &Shared, request: &Request, body: &[u8], out: &mut Vec<u8>) ->
     ) {
         (b"GET", "") => match request.text("Key") {
             Some(key) => {
-                let index = lock(&shared.keys).get(key).copied().unwrap_or(usize::MAX);
-                listed(lock(records).get(index..=index).unwrap_or_default(), 1, out);
+                let index = lock(&shared.keys).get(key).copied().unwrap_or(usize::MAX - 1);
+                listed(&lock(records), index..index + 1, 1, out);
             }
             None => page(&lock(records), request, out),
         },
-        (b"GET", id) => match lock(records).get(record::number(id.trim_start_matches('/'))?.wrapping_sub(1)) {
-            Some(found) => respond(out, 200, &[found]),
+        (b"GET", id) => match lock(records).get(record::number(id.trim_start_matches('/'))?) {
+            Some(found) => respond(out, 200, &[&found]),
             None => respond(out, 404, &[br#"{"message":"there is no such record"}"#]),
         },
         (b"POST", "") => {
@@ -219,48 +289,55 @@ fn answer(shared: &Shared, request: &Request, body: &[u8], out: &mut Vec<u8>) ->
             let number = record::number(id.trim_start_matches('/'))?;
             lock(&shared.writes).push((number, Instant::now()));
             let mut records = lock(records);
-            let stored = records.get_mut(number.wrapping_sub(1)).context("no such record")?;
-            *stored = record::patched(stored, body)?;
-            respond(out, 200, &[&*stored]);
+            let patched = record::patched(&records.get(number).context("no such record")?, body)?;
+            records.put(number, patched.clone())?;
+            respond(out, 200, &[&patched]);
         }
         (method, path) => bail!("{} {path} is not known here", String::from_utf8_lossy(method)),
     }
     Ok(())
 }
 
-fn page(records: &[Bytes], request: &Request, out: &mut Vec<u8>) {
-    let offset = request.number("offset").unwrap_or(0).min(records.len());
+fn page(records: &Records, request: &Request, out: &mut Vec<u8>) {
+    let offset = request.number("offset").unwrap_or(0);
     let limit = request.number("limit").unwrap_or(1_000);
-    let end = offset.saturating_add(limit).min(records.len());
-    listed(records.get(offset..end).unwrap_or_default(), records.len(), out);
+    listed(records, offset..offset.saturating_add(limit), records.len(), out);
 }
 
-fn listed(records: &[Bytes], total: usize, out: &mut Vec<u8>) {
-    let mut pieces: Vec<&[u8]> = Vec::with_capacity(2 * records.len() + 2);
-    pieces.push(br#"{"items":["#);
-    for (index, record) in records.iter().enumerate() {
-        if index > 0 {
-            pieces.push(b",");
+fn listed(records: &Records, places: std::ops::Range<usize>, total: usize, out: &mut Vec<u8>) {
+    // The length stands before the body, in a place that is wide enough for any.
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ";
+    out.extend_from_slice(head.as_bytes());
+    let length_at = out.len();
+    out.extend_from_slice(b"          \r\n\r\n");
+    let body_at = out.len();
+    out.extend_from_slice(br#"{"items":["#);
+    for place in places.start..places.end.min(records.len()) {
+        if place > places.start {
+            out.push(b',');
         }
-        pieces.push(record);
+        records.append(place, out);
     }
-    let tail = format!(r#"],"total":{total}}}"#);
-    pieces.push(tail.as_bytes());
-    respond(out, 200, &pieces);
+    out.extend_from_slice(format!(r#"],"total":{total}}}"#).as_bytes());
+    let length = format!("{:>10}", out.len() - body_at);
+    if let Some(place) = out.get_mut(length_at..length_at + length.len()) {
+        place.copy_from_slice(length.as_bytes());
+    }
 }
 
 /// Keeps a new record; its id and what it is now.
-fn make(shared: &Shared, records: &mut Vec<Bytes>, body: &[u8]) -> (String, Bytes) {
+fn make(shared: &Shared, records: &mut Records, body: &[u8]) -> (String, Bytes) {
+    let number = records.next();
     if let Some(key) = record::key_in(body) {
-        lock(&shared.keys).insert(key.to_owned(), records.len());
+        lock(&shared.keys).insert(key.to_owned(), number - 1);
     }
-    let id = format!("R{}", records.len() + 1);
+    let id = format!("R{number}");
     let made = record::with_id(&id, body);
     records.push(made.clone());
     (id, made)
 }
 
-fn batch(shared: &Shared, records: &mut Vec<Bytes>, body: &[u8], out: &mut Vec<u8>) -> Result<()> {
+fn batch(shared: &Shared, records: &mut Records, body: &[u8], out: &mut Vec<u8>) -> Result<()> {
     let mut results = Vec::with_capacity(16 << 10);
     results.extend_from_slice(br#"{"results":["#);
     let items = record::items(body)?;

@@ -1,6 +1,6 @@
 //! One call to its end: admitted by the budget, signed, sent, judged, and repeated where that can do no harm.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use reqwest::header::{RETRY_AFTER, SET_COOKIE};
 use url::Url;
@@ -78,6 +78,8 @@ pub(super) struct Reply {
     pub(super) headers: Map,
     /// The body, without the list of records where the errand names one.
     pub(super) body: Value,
+    /// Where the records stand in the raw body, where the errand names a list of them and there is one.
+    pub(super) elements: Option<Vec<Range<usize>>>,
     /// Where it was read from, without a key of ours.
     pub(super) url: Url,
 }
@@ -207,7 +209,11 @@ impl Exchange {
             Err(next) => return next,
         };
         let headers = headers(&raw);
-        let (body, nature) = verdict::read(&raw, errand.records, self.depth_max);
+        let verdict::Body {
+            value: body,
+            nature,
+            elements,
+        } = verdict::read(&raw, errand.records, self.depth_max);
         let answer = Answer {
             purpose: errand.purpose,
             status: raw.status,
@@ -228,6 +234,7 @@ impl Exchange {
                 raw,
                 headers,
                 body,
+                elements,
             }));
         }
         let end = End {

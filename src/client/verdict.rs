@@ -1,6 +1,6 @@
 //! What the end of one attempt means: the words, the class and the advice of every code, and whether it is sent again.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use super::{
     auth::Authenticator,
@@ -50,24 +50,40 @@ impl Nature {
     }
 }
 
+/// The body as rules see it.
+pub(super) struct Body {
+    /// What it says, without the list of records where there is one.
+    pub(super) value: Value,
+    pub(super) nature: Nature,
+    /// Where the records stand in it.
+    pub(super) elements: Option<Vec<Range<usize>>>,
+}
+
 /// The body as rules see it, and what it is.
-pub(super) fn read(raw: &Raw, records: Option<&Path>, depth: usize) -> (Value, Nature) {
+pub(super) fn read(raw: &Raw, records: Option<&Path>, depth: usize) -> Body {
     let limits = json::Limits {
         bytes: raw.body.len().max(1),
         depth,
         ..json::Limits::default()
     };
+    let mut elements = None;
     let content = match (records, raw.status) {
-        (Some(path), 200..=299) if !Content::is_html(&raw.body) => {
-            json::split(&raw.body, path, &limits).map(|split| Content::Json(split.rest))
-        }
+        (Some(path), 200..=299) if !Content::is_html(&raw.body) => json::split(&raw.body, path, &limits).map(|split| {
+            elements = split.elements;
+            Content::Json(split.rest)
+        }),
         _ => Content::of(&raw.body, &limits),
     };
-    match content {
+    let (value, nature) = match content {
         Ok(Content::Html) => (Value::Null, Nature::Markup),
         Ok(content @ Content::Text(_)) => (content.into_value(), Nature::Text),
         Ok(content) => (content.into_value(), Nature::Json),
         Err(error) => (Value::Null, Nature::Broken(error)),
+    };
+    Body {
+        value,
+        nature,
+        elements,
     }
 }
 

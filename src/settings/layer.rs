@@ -230,6 +230,7 @@ fn unreadable(path: &Path, error: &ConfigError) -> Problem {
             let text = cause.to_string();
             let lines: Vec<_> = text.lines().filter(|line| !line.contains('|')).map(str::trim).collect();
             Problem::error("CF002", "", origin, lines.join(": "))
+                .with_hint("mend that line: nothing in this file counts until it can be read")
         }
         other => Problem::error("CF001", "", origin, format!("the file cannot be read: {other}")),
     }

@@ -206,19 +206,21 @@ pub(super) fn without_repeats<'a, T, K: Eq + Hash>(items: &[&'a T], key: impl Fn
 }
 
 /// A placeholder list `($from, …)` for `ids`, padded with the last one to a size that statements are built for.
-pub(super) fn in_list<'q>(ids: &[&'q str], args: &mut Args<'q>) -> String {
+pub(super) fn in_list<'q, T: Copy>(ids: &[T], args: &mut Args<'q>) -> String
+where
+    Arg<'q>: From<T>,
+{
     let size = [1, 8, 64, LIST_MAX]
         .into_iter()
         .find(|size| *size >= ids.len())
         .unwrap_or(ids.len());
     let first = args.len() + 1;
-    let last = ids.last().copied().unwrap_or_default();
+    let last = ids.last().map_or(Arg::Text(None), |last| Arg::from(*last));
     args.extend(
         ids.iter()
-            .copied()
+            .map(|id| Arg::from(*id))
             .chain(std::iter::repeat(last))
-            .take(size)
-            .map(Arg::from),
+            .take(size),
     );
     let marks = (first..first + size)
         .map(|number| format!("${number}"))

@@ -1,6 +1,6 @@
 //! Links: pairs of record ids known to be the same thing, with the base both sides agreed on.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -76,6 +76,24 @@ pub struct StoredLink {
     pub created_at: DateTime<Utc>,
     /// When the row last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+/// The left id of a link.
+struct LeftId {
+    link_id: i64,
+    left_id: String,
+}
+
+impl FromRow for LeftId {
+    const TABLE: &'static str = "link";
+    const KEY: &'static str = "link_id";
+
+    fn from_row(row: &Row) -> Result<Self, Unread> {
+        Ok(Self {
+            link_id: row.get("link_id")?,
+            left_id: row.get("left_id")?,
+        })
+    }
 }
 
 /// Which links to list.
@@ -155,6 +173,19 @@ impl Store {
     pub async fn link(&self, link_id: i64) -> Result<Option<StoredLink>, Error> {
         let sql = format!("{SELECT} where link_id = $1");
         self.engine().row(sql, args![link_id]).await
+    }
+
+    /// The left ids of links, living or ended, by their own.
+    pub async fn left_ids(&self, link_ids: &[i64]) -> Result<HashMap<i64, String>, Error> {
+        let mut found = HashMap::with_capacity(link_ids.len());
+        for ids in link_ids.chunks(LIST_MAX) {
+            let mut args = Args::new();
+            let list = in_list(ids, &mut args);
+            let sql = format!("select link_id, left_id from link where link_id in {list}");
+            let rows = self.engine().rows::<LeftId>(sql, args).await?;
+            found.extend(rows.into_iter().map(|row| (row.link_id, row.left_id)));
+        }
+        Ok(found)
     }
 
     /// Living links of a mapping with ids above `after_link_id`, in the order of their ids: for going through all.

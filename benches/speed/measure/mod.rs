@@ -3,6 +3,7 @@
 mod event;
 mod export;
 mod intake;
+mod large;
 mod latency;
 mod record;
 mod start;
@@ -21,11 +22,13 @@ use crate::{Args, Group, product, report::Report, server::Server, subject::Task}
 /// Runs every group that is asked for.
 pub fn all(args: &Args, report: &mut Report) -> Result<()> {
     type Measure = fn(&Args, &mut Report) -> Result<()>;
-    let groups: [(Group, Measure); 8] = [
+    let groups: [(Group, Measure); 10] = [
         (Group::Intake, intake::measure),
         (Group::Listing, record::listing),
         (Group::First, record::first),
         (Group::Quiet, record::quiet),
+        (Group::Large, large::million),
+        (Group::Huge, large::ten_million),
         (Group::Event, event::measure),
         (Group::Latency, latency::measure),
         (Group::Start, start::measure),

@@ -14,7 +14,7 @@ use crate::{
 /// The number of records that memory is compared with: a tenth.
 const FEWER: usize = 10;
 
-fn task(name: Name, records: usize) -> Task {
+pub(super) fn task(name: Name, records: usize) -> Task {
     Task {
         name,
         records,
@@ -47,7 +47,7 @@ pub fn listing(args: &Args, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn memory(group: &str, what: &str, rounds: &Rounds) -> Row {
+pub(super) fn memory(group: &str, what: &str, rounds: &Rounds) -> Row {
     Row::new(group, what, rounds.peak_mib(), "MiB").value_wanted(Wanted::AtMost(150.0))
 }
 
@@ -157,7 +157,7 @@ pub fn quiet(args: &Args, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn rounds_times(own: &Rounds, reading: &Rounds) -> f64 {
+pub(super) fn rounds_times(own: &Rounds, reading: &Rounds) -> f64 {
     crate::rounds::median(
         own.0
             .iter()

@@ -36,7 +36,11 @@ async fn send(request: reqwest::RequestBuilder, body: &Map<String, Value>) -> Re
 }
 
 async fn page(client: &Client, task: &Task, offset: usize) -> Result<Vec<Value>> {
-    let url = format!("{}/l/items?offset={offset}&limit={PAGE}", task.url);
+    page_of(client, task, "l", offset).await
+}
+
+async fn page_of(client: &Client, task: &Task, side: &str, offset: usize) -> Result<Vec<Value>> {
+    let url = format!("{}/{side}/items?offset={offset}&limit={PAGE}", task.url);
     match get(client, &url).await?.remove("items") {
         Some(Value::Array(items)) => Ok(items),
         _ => anyhow::bail!("a page without items"),
@@ -80,6 +84,30 @@ pub async fn pull(task: &Task) -> Result<Outcome> {
         }
     }
     ensure!(count == task.records, "{count} records came");
+    watch.stop(count as u64, "")
+}
+
+/// The same of both sides at once.
+pub async fn pull_both(task: &Task) -> Result<Outcome> {
+    let client = client()?;
+    let watch = Watch::start()?;
+    let sides = ["l", "r"].map(|side| {
+        let (client, task) = (client.clone(), task.clone());
+        tokio::spawn(async move {
+            let mut count = 0;
+            loop {
+                let records = page_of(&client, &task, side, count).await?;
+                count += records.len();
+                if records.len() < PAGE {
+                    return anyhow::Ok(count);
+                }
+            }
+        })
+    });
+    let mut count = 0;
+    for side in sides {
+        count += side.await??;
+    }
     watch.stop(count as u64, "")
 }
 

@@ -2,6 +2,7 @@
 
 mod floor;
 mod intake;
+mod join;
 mod pull;
 mod work;
 
@@ -14,6 +15,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
+pub use self::join::write_files as write_join_files;
 use crate::machine::{self, Memory};
 
 /// The first argument of a process that is a subject.
@@ -63,6 +65,16 @@ pub enum Name {
     ListMapped,
     /// Syncline reads both listings and does nothing.
     ListBoth,
+    /// Floor: pulls the pages of both sides at once and parses them.
+    PullBoth,
+    /// Floor: joins two files of records in memory and compares them.
+    HashJoin,
+    /// Syncline joins the compact rows of as many records with as many links.
+    Join,
+    /// Links what both systems have, and measures nothing.
+    Link,
+    /// Syncline's reconciliation of what [`Name::Link`] linked.
+    Compare,
     /// Syncline's reconciliation: a first sync, a match or a quiet one, as the systems stand.
     Reconcile,
     /// Syncline's worker, from a full dirty set to an empty one.
@@ -137,7 +149,11 @@ async fn perform(task: &Task) -> Result<Outcome> {
         Name::List => pull::list(task).await,
         Name::ListMapped => pull::list_mapped(task).await,
         Name::ListBoth => pull::list_both(task).await,
-        Name::Reconcile => work::reconcile(task).await,
+        Name::PullBoth => floor::pull_both(task).await,
+        Name::HashJoin => join::floor(task),
+        Name::Join => join::own(task).await,
+        Name::Link => work::link(task).await,
+        Name::Compare | Name::Reconcile => work::reconcile(task).await,
         Name::Work => work::work(task).await,
     }
 }

@@ -12,8 +12,11 @@ use syncline::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Outcome, Task, Watch};
-use crate::product::{MAPPING, Product};
+use super::{Name, Outcome, Task, Watch};
+use crate::{
+    generated, machine,
+    product::{MAPPING, Product},
+};
 
 /// Records put into the dirty set in one go.
 const GROUP: usize = 1_000;
@@ -23,7 +26,7 @@ pub async fn reconcile(task: &Task) -> Result<Outcome> {
     let product = Product::open(&task.folder, &task.store).await?;
     product.link(task.linked).await?;
     let request = Request {
-        kind: if task.linked > 0 {
+        kind: if task.linked > 0 || task.name == Name::Compare {
             RunKind::Reconcile
         } else {
             RunKind::Full
@@ -32,12 +35,15 @@ pub async fn reconcile(task: &Task) -> Result<Outcome> {
         repair: true,
     };
     let mapping = product.mapping()?;
+    machine::forget_peak()?;
     let watch = Watch::start()?;
     let report = reconcile::reconcile(&product.engine, mapping, request, &CancellationToken::new()).await?;
     let counters = report.counters;
     let note = format!(
-        "{}: {} linked, {} created, {} updated, {} unchanged, {} failed{}",
+        "{}: {} drifted, {} requests; {} linked, {} created, {} updated, {} unchanged, {} failed{}",
         report.status,
+        report.summary.drifted(),
+        counters.requests,
         counters.linked,
         counters.created,
         counters.updated,
@@ -55,6 +61,15 @@ pub async fn reconcile(task: &Task) -> Result<Outcome> {
     }
     product.store.close().await;
     Ok(outcome)
+}
+
+/// Links what both systems have, but for what was never linked.
+pub async fn link(task: &Task) -> Result<Outcome> {
+    let product = Product::open(&task.folder, &task.store).await?;
+    let watch = Watch::start()?;
+    product.link_where(task.records, generated::is_linked).await?;
+    product.store.close().await;
+    watch.stop(task.records as u64, "")
 }
 
 /// The worker, with 32 changes in flight, on one change of every record.

@@ -272,6 +272,18 @@ pub fn hashes<'a>(
     })
 }
 
+/// One number for the hashes of all fields, in one order: equal where all are equal, and different wherever a single one differs.
+///
+/// Hashes are as good as chance, so that two digests of different hashes are equal by one chance in 2⁶⁴.
+#[must_use]
+pub fn digest(hashes: impl Iterator<Item = u64>) -> u64 {
+    hashes.fold(0x5851_f42d_4c95_7f2d, |digest, hash| {
+        // Each step can be undone, so that nothing that went in is lost.
+        let mixed = (digest ^ hash).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93)
+    })
+}
+
 /// The value that stands for `side` in comparisons: the field's, or what a computed pair makes of the record.
 fn own_value(mapping: &Mapping, field: &Field, side: Side, source: &Source<'_>) -> Result<Option<Value>, Refusal> {
     match &field.convert {

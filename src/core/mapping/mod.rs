@@ -255,6 +255,8 @@ pub struct Guard {
     pub change: Share,
     /// How many records may be created; none: no limit.
     pub create: Option<Share>,
+    /// How many records fewer than the last complete one a listing may have and still be believed about what is missing.
+    pub shrink: Share,
 }
 
 /// When a record that is written again and again is stopped as a loop.

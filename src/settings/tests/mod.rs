@@ -174,6 +174,7 @@ fn a_file_that_is_no_toml_is_named_with_the_line_and_without_its_text() {
     let problem = only(problems("prod", &[("prod.toml", file)], &[]));
     assert_eq!(problem.code, "CF002");
     assert!(problem.message.contains("line 2"), "{problem}");
+    assert!(problem.to_string().contains("mend that line"), "{problem}");
     assert!(!problem.to_string().contains("canary"), "{problem}");
 }
 

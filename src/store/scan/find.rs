@@ -1,19 +1,15 @@
-//! What the scratch file says about links and about records without one.
+//! What the scratch files say about links and about records without one.
 
 use rusqlite::{CachedStatement, Connection, params};
 
-use super::{Error, Scan, column, number, record};
+use super::{Error, Scan, join::missing, number, record};
 use crate::core::{record::Record, status::Side};
 
 /// A linked pair that has to be looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Suspect {
     /// The link.
     pub link_id: i64,
-    /// Id of the left record.
-    pub left_id: String,
-    /// Id of the right record.
-    pub right_id: String,
     /// Whether the left listing had the record.
     pub has_left: bool,
     /// Whether the right listing had the record.
@@ -40,7 +36,9 @@ pub enum Candidates {
 pub struct Unlinked {
     /// The record's id.
     pub id: String,
-    /// The record as it was listed.
+    /// Whether a listing had it, and it was in no link then: without that, what else stands here says nothing.
+    pub is_listed: bool,
+    /// The record as it was listed, where it was kept.
     pub record: Option<Record>,
     /// What the other listing has for it.
     pub candidates: Candidates,
@@ -57,49 +55,17 @@ impl Scan {
     /// Linked pairs after `link_id` that are not exactly as they were when both sides last agreed.
     pub async fn suspects(&self, after: i64, limit: u32) -> Result<Vec<Suspect>, Error> {
         self.with(move |connection| {
-            let sql = "select p.link_id, p.left_id, p.right_id, l.id is not null, r.id is not null from pair as p \
-                left join row as l on l.side = 0 and l.id = p.left_id \
-                left join row as r on r.side = 1 and r.id = p.right_id \
-                where p.link_id > ? and (l.id is null or r.id is null or l.outside or r.outside \
-                or l.hashes is not p.left_agreed or r.hashes is not p.right_agreed \
-                or l.hashes is null or r.hashes is null) order by p.link_id limit ?";
+            let sql = "select link_id, missing from suspect where link_id > ? order by link_id limit ?";
             let mut select = connection.prepare_cached(sql)?;
             let rows = select.query_map(params![after, limit], |row| {
+                let gone: i64 = row.get(1)?;
                 Ok(Suspect {
                     link_id: row.get(0)?,
-                    left_id: row.get(1)?,
-                    right_id: row.get(2)?,
-                    has_left: row.get(3)?,
-                    has_right: row.get(4)?,
+                    has_left: gone & missing(Side::Left) == 0,
+                    has_right: gone & missing(Side::Right) == 0,
                 })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)
-        })
-        .await
-    }
-
-    /// Makes what was listed searchable by match keys, once both listings are in. Costs nothing where there is nothing to
-    /// be matched.
-    pub async fn prepare_matching(&self) -> Result<(), Error> {
-        self.with(|connection| {
-            let has = |side: Side| {
-                let sql = format!(
-                    "select exists (select 1 from row where side = {} and not outside \
-                     and not exists (select 1 from pair where pair.{} = row.id))",
-                    number(side),
-                    column(side)
-                );
-                connection.query_row(&sql, [], |row| row.get::<_, bool>(0))
-            };
-            let listed = |side: Side| {
-                let sql = "select exists (select 1 from row where side = ? and not outside)";
-                connection.query_row(sql, [number(side)], |row| row.get::<_, bool>(0))
-            };
-            let is_needed = (has(Side::Left)? || has(Side::Right)?) && listed(Side::Left)? && listed(Side::Right)?;
-            if is_needed {
-                index_keys(connection)?;
-            }
-            Ok(())
         })
         .await
     }
@@ -109,15 +75,13 @@ impl Scan {
     pub async fn unlinked(&self, side: Side, after: &str, limit: u32) -> Result<Vec<Unlinked>, Error> {
         let after = after.to_owned();
         self.with(move |connection| {
-            let sql = format!(
-                "select id, version, updated_at, data, keys is not null from row where side = ? and id > ? and not outside \
-                 and not exists (select 1 from pair where pair.{} = row.id) order by id limit ?",
-                column(side)
-            );
-            let mut select = connection.prepare_cached(&sql)?;
+            let sql = "select id, version, updated_at, data, keys is not null from row \
+                where side = ? and id > ? and not outside order by id limit ?";
+            let mut select = connection.prepare_cached(sql)?;
             let rows = select.query_map(params![number(side), after, limit], |row| {
                 let id: String = row.get(0)?;
                 Ok(Unlinked {
+                    is_listed: true,
                     record: record(id.clone(), row.get(1)?, row.get(2)?, row.get(3)?),
                     id,
                     candidates: Candidates::None,
@@ -150,30 +114,8 @@ pub(super) fn listed(connection: &Connection, side: Side, id: &str) -> Result<Op
     })
 }
 
-fn index_keys(connection: &mut Connection) -> Result<(), Error> {
-    let transaction = connection.transaction()?;
-    for side in [Side::Left, Side::Right] {
-        let sql = format!(
-            "select id, keys, exists (select 1 from pair where pair.{} = row.id) from row \
-             where side = ? and not outside and keys is not null",
-            column(side)
-        );
-        let mut select = transaction.prepare(&sql)?;
-        let insert = "insert or ignore into rule (side, rule, hash, id, linked) values (?, ?, ?, ?, ?)";
-        let mut insert = transaction.prepare(insert)?;
-        let mut rows = select.query([number(side)])?;
-        while let Some(row) = rows.next()? {
-            let (id, keys, is_linked): (String, Vec<u8>, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            for (rule, hash) in parts(&keys) {
-                insert.execute(params![number(side), rule, hash, id, is_linked])?;
-            }
-        }
-    }
-    Ok(transaction.commit()?)
-}
-
 /// The rules and hashes that [`super::keys`] put together.
-fn parts(keys: &[u8]) -> impl Iterator<Item = (u16, i64)> + '_ {
+pub(super) fn parts(keys: &[u8]) -> impl Iterator<Item = (u16, i64)> + '_ {
     keys.as_chunks::<10>()
         .0
         .iter()

@@ -1,41 +1,65 @@
-//! The scratch file of one reconciliation: what both listings and the links look like, in a form small enough to join.
+//! The scratch files of one reconciliation: what both listings and the links look like, in a form small enough to join.
 //!
-//! It lives in a temporary SQLite file that only its owner may read, that has no name any more once it is open (where the
-//! system allows that), is never synced to disk, and is gone when the scan is dropped; memory stays the same whatever the
-//! number of records. Records without a link are kept whole, since they are planned from the listing; of linked ones only
-//! hashes are kept. All calls block for a moment: they run on tokio's blocking threads.
+//! Of a record that is most likely linked (the ids of all links stand in a filter of fixed size) 32 bytes go into a sorter, and its
+//! id and match keys into a heap; so do 32 bytes for each side of every link. Sorted by a hash of the ids, each side is
+//! joined by itself: what comes out are the pairs that are not as they were agreed. Records without a link are kept whole, in a
+//! small SQLite file, since they are planned from the listing; so is what the plans leave to be done.
+//!
+//! The files lie in a folder that only its owner may read, that has no name any more once it is open (where the system allows
+//! that), are never synced to disk, and are gone when the scan is dropped; memory stays the same whatever the number of
+//! records. All calls block for a moment: they run on tokio's blocking threads.
 
+mod filter;
 mod find;
+mod heap;
+mod join;
+mod sorter;
 mod todo;
 
 #[cfg(test)]
 mod tests;
 
-use std::{path::Path, sync::Arc};
+use std::{fs::File, path::Path, sync::Arc};
 
 use chrono::DateTime;
+use filter::Filter;
+use heap::Heap;
+use join::Half;
 use parking::Shared;
 use rusqlite::{Connection, params};
+use sorter::Sorter;
 
 use crate::{
-    core::{record::Record, status::Side, value::packed},
+    core::{
+        record::Record,
+        status::{Side, Sides},
+        value::packed,
+    },
     seam,
 };
 
 pub use find::{Candidates, Suspect, Unlinked};
 pub use todo::Todo;
 
-/// Why the scratch file could not be used.
+/// Why the scratch files could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// SQLite's own words.
-    #[error("the scratch file of the reconciliation: {0}")]
+    #[error("the scratch files of the reconciliation: {0}")]
     Sql(#[from] rusqlite::Error),
     /// The folder for temporary files cannot be used.
-    #[error("cannot make the scratch file of the reconciliation: {0}")]
+    #[error("cannot make the scratch files of the reconciliation in `{folder}`: {source}")]
+    Folder {
+        /// The folder.
+        folder: String,
+        /// The system's own words.
+        source: std::io::Error,
+    },
+    /// They cannot be written or read: the disk is full or broken.
+    #[error("cannot use the scratch files of the reconciliation, in the folder for temporary files: {0}")]
     File(#[from] std::io::Error),
-    /// The thread that used the file broke off.
-    #[error("the scratch file of the reconciliation is no longer usable")]
+    /// The thread that used the files broke off.
+    #[error("the scratch files of the reconciliation are no longer usable")]
     Broken,
 }
 
@@ -44,8 +68,10 @@ pub enum Error {
 pub struct Row {
     /// The record; kept only where it is in no link.
     pub record: Record,
-    /// A hash a field, in the mapping's order; `None` where a value could not be read.
-    pub hashes: Option<Vec<u8>>,
+    /// A keyed hash of its id.
+    pub print: u128,
+    /// A digest of the hashes of all its fields; `None` where a value could not be read.
+    pub digest: Option<u64>,
     /// Whether it does not pass the mapping's filter.
     pub is_outside: bool,
     /// A hash for each match rule, where the record has a value for it.
@@ -53,18 +79,14 @@ pub struct Row {
 }
 
 /// One link.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Pair {
     /// The link.
     pub link_id: i64,
-    /// Id of the left record.
-    pub left_id: String,
-    /// Id of the right record.
-    pub right_id: String,
-    /// The agreed hashes of the left side, as in [`Row::hashes`]; `None` where not every field has a base.
-    pub left_agreed: Option<Vec<u8>>,
-    /// The agreed hashes of the right side.
-    pub right_agreed: Option<Vec<u8>>,
+    /// The ids of both records, as [`Row::print`] has them.
+    pub prints: Sides<u128>,
+    /// What both sides agreed on, as [`Row::digest`] has it; `None` where not every field has a base.
+    pub agreed: Sides<Option<u64>>,
 }
 
 /// How many records and links there are.
@@ -78,32 +100,48 @@ pub struct Counts {
     pub pairs: u64,
 }
 
-/// The scratch file.
+/// The scratch files.
 #[derive(Clone)]
 pub struct Scan {
-    connection: Arc<Shared>,
+    shared: Arc<Shared>,
 }
 
 mod parking {
-    //! One connection for all calls, together with the file that goes when it goes.
+    //! What all calls share, each part for one of them at a time, together with the folder that goes when it goes.
 
     use std::sync::{Mutex, MutexGuard};
 
+    use super::{Error, Half, Side, Sides};
+
     pub(super) struct Shared {
-        connection: Mutex<rusqlite::Connection>,
-        _file: Option<tempfile::TempPath>,
+        tables: Mutex<rusqlite::Connection>,
+        halves: Sides<Mutex<Half>>,
+        _folder: Option<tempfile::TempDir>,
     }
 
     impl Shared {
-        pub(super) const fn new(connection: rusqlite::Connection, file: Option<tempfile::TempPath>) -> Self {
+        pub(super) const fn new(
+            tables: rusqlite::Connection,
+            left: Half,
+            right: Half,
+            folder: Option<tempfile::TempDir>,
+        ) -> Self {
             Self {
-                connection: Mutex::new(connection),
-                _file: file,
+                tables: Mutex::new(tables),
+                halves: Sides {
+                    left: Mutex::new(left),
+                    right: Mutex::new(right),
+                },
+                _folder: folder,
             }
         }
 
-        pub(super) fn lock(&self) -> Result<MutexGuard<'_, rusqlite::Connection>, super::Error> {
-            self.connection.lock().map_err(|_| super::Error::Broken)
+        pub(super) fn tables(&self) -> Result<MutexGuard<'_, rusqlite::Connection>, Error> {
+            self.tables.lock().map_err(|_| Error::Broken)
+        }
+
+        pub(super) fn half(&self, side: Side) -> Result<MutexGuard<'_, Half>, Error> {
+            self.halves.get(side).lock().map_err(|_| Error::Broken)
         }
     }
 }
@@ -113,16 +151,13 @@ const TABLES: &str = "
     pragma synchronous = off;
     pragma locking_mode = exclusive;
     pragma temp_store = file;
-    create table row (side integer not null, id text not null, hashes blob, outside integer not null, keys blob,
+    create table row (side integer not null, id text not null, outside integer not null, keys blob,
         version text, updated_at integer, data blob, primary key (side, id)) without rowid;
     create table rule (side integer not null, rule integer not null, hash integer not null, id text not null,
         linked integer not null, primary key (side, rule, hash, id)) without rowid;
-    create table pair (link_id integer primary key, left_id text not null, right_id text not null,
-        left_agreed blob, right_agreed blob);
-    create index pair_left on pair (left_id);
-    create index pair_right on pair (right_id);
+    create table suspect (link_id integer primary key, missing integer not null);
     create table todo (todo_id integer primary key, side integer not null, id text not null);
-    create table made (side integer not null, id text not null, hashes blob, primary key (side, id)) without rowid;
+    create table made (side integer not null, id text not null, digest integer, primary key (side, id)) without rowid;
 ";
 
 const fn number(side: Side) -> i64 {
@@ -136,40 +171,67 @@ const fn side(number: i64) -> Side {
     if number == 0 { Side::Left } else { Side::Right }
 }
 
-/// The column of `pair` with the ids of one side.
-const fn column(side: Side) -> &'static str {
-    match side {
-        Side::Left => "left_id",
-        Side::Right => "right_id",
+/// A removed name leaves the files to whoever has them open, and to nobody else.
+fn forget_names(folder: tempfile::TempDir) -> Option<tempfile::TempDir> {
+    if cfg!(unix) {
+        // Where it cannot be removed now, it is removed with the scan.
+        std::fs::remove_dir_all(folder.path()).err().map(|_| folder)
+    } else {
+        Some(folder)
     }
 }
 
-/// A removed name leaves the file to whoever has it open, and to nobody else.
-fn forget_name(file: tempfile::TempPath) -> Option<tempfile::TempPath> {
-    if cfg!(unix) {
-        // Where it cannot be removed now, it is removed with the scan.
-        std::fs::remove_file(&file).err().map(|_| file)
-    } else {
-        Some(file)
+/// How much of the memory each part may have.
+struct Shares {
+    tables: u64,
+    filter: u64,
+    sorter: u64,
+}
+
+impl Shares {
+    const fn of(memory_max: u64) -> Self {
+        Self {
+            tables: memory_max / 4,
+            filter: memory_max / 8,
+            sorter: memory_max / 4,
+        }
     }
 }
 
 impl Scan {
-    /// A new scratch file in `folder`, or in the system's folder for temporary files. No more than `memory_max` bytes of it are
-    /// kept in memory.
-    pub async fn create(folder: Option<&Path>, memory_max: u64) -> Result<Self, Error> {
-        let folder = folder.map_or_else(std::env::temp_dir, Path::to_path_buf);
+    /// New scratch files in `folder`, or in the system's folder for temporary files, for about so many links. No more than
+    /// `memory_max` bytes of it are kept in memory.
+    pub async fn create(folder: Option<&Path>, links: u64, memory_max: u64) -> Result<Self, Error> {
+        let parent = folder.map_or_else(std::env::temp_dir, Path::to_path_buf);
         blocking(move || {
-            let file = tempfile::Builder::new()
+            let unusable = |source| Error::Folder {
+                folder: parent.display().to_string(),
+                source,
+            };
+            let folder = tempfile::Builder::new()
                 .prefix("syncline-scan-")
-                .tempfile_in(folder)?
-                .into_temp_path();
-            let connection = Connection::open(&file)?;
-            let kibibytes = i64::try_from(memory_max >> 10).unwrap_or(i64::MAX).max(1);
-            connection.pragma_update(None, "cache_size", -kibibytes)?;
-            connection.execute_batch(TABLES)?;
+                .tempdir_in(&parent)
+                .map_err(unusable)?;
+            let shares = Shares::of(memory_max);
+            let half = |side: Side| {
+                let file = |what: &str| {
+                    let name = folder.path().join(format!("{}-{what}", number(side)));
+                    File::options().read(true).write(true).create_new(true).open(name)
+                };
+                Ok::<Half, Error>(Half::new(
+                    side,
+                    Filter::new(links, shares.filter),
+                    Sorter::new(file("sorted").map_err(unusable)?, shares.sorter),
+                    Heap::new(file("ids").map_err(unusable)?),
+                ))
+            };
+            let (left, right) = (half(Side::Left)?, half(Side::Right)?);
+            let tables = Connection::open(folder.path().join("tables"))?;
+            let kibibytes = i64::try_from(shares.tables >> 10).unwrap_or(i64::MAX).max(1);
+            tables.pragma_update(None, "cache_size", -kibibytes)?;
+            tables.execute_batch(TABLES)?;
             Ok(Self {
-                connection: Arc::new(Shared::new(connection, forget_name(file))),
+                shared: Arc::new(Shared::new(tables, left, right, forget_names(folder))),
             })
         })
         .await
@@ -179,79 +241,101 @@ impl Scan {
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let shared = Arc::clone(&self.connection);
-        blocking(move || work(&mut *shared.lock()?)).await
+        let shared = Arc::clone(&self.shared);
+        blocking(move || work(&mut *shared.tables()?)).await
     }
 
-    /// Adds listed records of one side, after the links. A record that a listing repeats counts once, as it came last.
-    pub async fn add(&self, side: Side, rows: Vec<Row>) -> Result<(), Error> {
-        self.with(move |connection| {
-            let transaction = connection.transaction()?;
-            {
-                let insert = "insert or replace into row (side, id, hashes, outside, keys, version, updated_at, data) \
-                    values (?, ?, ?, ?, ?, ?, ?, ?)";
-                let mut insert = transaction.prepare_cached(insert)?;
-                let linked = format!("select 1 from pair where {} = ?", column(side));
-                let mut linked = transaction.prepare_cached(&linked)?;
-                let mut data = Vec::new();
-                for row in &rows {
-                    let record = &row.record;
-                    data.clear();
-                    let is_kept = !row.is_outside && !linked.exists([&record.id])?;
-                    if is_kept {
-                        packed::pack(&record.fields, &mut data);
-                    }
-                    insert.execute(params![
-                        number(side),
-                        record.id,
-                        row.hashes,
-                        row.is_outside,
-                        keys(&row.match_keys),
-                        record.version.as_ref().filter(|_| is_kept),
-                        record.updated_at.map(|time| time.timestamp_micros()),
-                        is_kept.then_some(&data),
-                    ])?;
-                }
-            }
-            Ok(transaction.commit()?)
-        })
-        .await
-    }
-
-    /// Adds links.
+    /// Adds links, before any record is added.
     pub async fn add_pairs(&self, pairs: Vec<Pair>) -> Result<(), Error> {
-        self.with(move |connection| {
-            let transaction = connection.transaction()?;
-            {
-                let insert = "insert or replace into pair (link_id, left_id, right_id, left_agreed, right_agreed) \
-                    values (?, ?, ?, ?, ?)";
-                let mut insert = transaction.prepare_cached(insert)?;
-                for pair in &pairs {
-                    let (left, right) = (&pair.left_agreed, &pair.right_agreed);
-                    insert.execute(params![pair.link_id, pair.left_id, pair.right_id, left, right])?;
-                }
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            for side in [Side::Left, Side::Right] {
+                let mut half = shared.half(side)?;
+                pairs.iter().try_for_each(|pair| half.add_pair(pair))?;
             }
-            Ok(transaction.commit()?)
+            Ok(())
         })
         .await
     }
 
-    /// How many records and links there are.
-    pub async fn counts(&self) -> Result<Counts, Error> {
-        self.with(|connection| {
-            let count = |sql: &str| {
-                connection
-                    .query_row(sql, [], |row| row.get::<_, i64>(0))
-                    .map(i64::cast_unsigned)
+    /// Adds listed records of one side. A record that a listing repeats counts once, as it came last.
+    pub async fn add(&self, side: Side, rows: impl FnOnce() -> Vec<Row> + Send + 'static) -> Result<(), Error> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let mut unlinked = Vec::new();
+            {
+                let mut half = shared.half(side)?;
+                for row in rows() {
+                    if !half.takes(&row)? {
+                        unlinked.push(row);
+                    }
+                }
+            }
+            if unlinked.is_empty() {
+                return Ok(());
+            }
+            keep(&mut *shared.tables()?, side, &unlinked)
+        })
+        .await
+    }
+
+    /// Joins both listings with the links, once all of them are in, and makes what is in no link searchable by match keys.
+    pub async fn join(&self) -> Result<Counts, Error> {
+        let join = |side: Side| {
+            let shared = Arc::clone(&self.shared);
+            blocking(move || shared.half(side)?.join(&join::Tables(&shared)))
+        };
+        let (left, right) = tokio::join!(join(Side::Left), join(Side::Right));
+        (left?, right?);
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            join::index_keys(&shared)?;
+            let of_pairs = |side| Ok::<_, Error>(shared.half(side)?.records);
+            let (left, right, pairs) = (
+                of_pairs(Side::Left)?,
+                of_pairs(Side::Right)?,
+                shared.half(Side::Left)?.pairs,
+            );
+            let tables = shared.tables()?;
+            let unlinked = |side: Side| {
+                let sql = "select count(*) from row where side = ?";
+                tables.query_row(sql, [number(side)], |row| row.get::<_, i64>(0).map(i64::cast_unsigned))
             };
             Ok(Counts {
-                left: count("select count(*) from row where side = 0")?,
-                right: count("select count(*) from row where side = 1")?,
-                pairs: count("select count(*) from pair")?,
+                left: left + unlinked(Side::Left)?,
+                right: right + unlinked(Side::Right)?,
+                pairs,
             })
         })
         .await
     }
+}
+
+/// Keeps records that are in no link, whole.
+fn keep(tables: &mut Connection, side: Side, rows: &[Row]) -> Result<(), Error> {
+    let transaction = tables.transaction()?;
+    {
+        let sql = "insert or replace into row (side, id, outside, keys, version, updated_at, data) values (?, ?, ?, ?, ?, ?, ?)";
+        let mut insert = transaction.prepare_cached(sql)?;
+        let mut data = Vec::new();
+        for row in rows {
+            let (record, is_kept) = (&row.record, !row.is_outside);
+            data.clear();
+            if is_kept {
+                packed::pack(&record.fields, &mut data);
+            }
+            insert.execute(params![
+                number(side),
+                record.id,
+                row.is_outside,
+                keys(&row.match_keys),
+                record.version.as_ref().filter(|_| is_kept),
+                record.updated_at.map(|time| time.timestamp_micros()),
+                is_kept.then_some(&data),
+            ])?;
+        }
+    }
+    Ok(transaction.commit()?)
 }
 
 /// Match keys as bytes: for each the number of its rule and its hash; nothing where there is none.

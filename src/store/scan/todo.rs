@@ -43,8 +43,9 @@ impl Scan {
     /// What has to be worked on after `todo_id`, with what the listings have for it.
     pub async fn todos(&self, after: i64, limit: u32) -> Result<Vec<Todo>, Error> {
         self.with(move |connection| {
-            let sql = "select todo_id, todo.side, todo.id, coalesce(row.keys is not null, 0) from todo \
-                left join row on row.side = todo.side and row.id = todo.id where todo_id > ? order by todo_id limit ?";
+            let sql = "select todo_id, todo.side, todo.id, row.id is not null, coalesce(row.keys is not null, 0) from todo \
+                left join row on row.side = todo.side and row.id = todo.id and not row.outside \
+                where todo_id > ? order by todo_id limit ?";
             let mut select = connection.prepare_cached(sql)?;
             let rows = select.query_map(params![after, limit], |row| {
                 Ok(Todo {
@@ -52,10 +53,11 @@ impl Scan {
                     side: side(row.get(1)?),
                     found: Unlinked {
                         id: row.get(2)?,
+                        is_listed: row.get(3)?,
                         record: None,
                         candidates: Candidates::None,
                         partner: None,
-                        has_keys: row.get(3)?,
+                        has_keys: row.get(4)?,
                     },
                 })
             })?;
@@ -63,10 +65,10 @@ impl Scan {
             let mut matching = Matching::new(connection)?;
             for todo in &mut todos {
                 let found = &mut todo.found;
-                found.record = listed(connection, todo.side, &found.id)?;
-                if found.record.is_none() {
+                if !found.is_listed {
                     continue;
                 }
+                found.record = listed(connection, todo.side, &found.id)?;
                 found.candidates = matching.candidates(todo.side, &found.id)?;
                 if let Candidates::One(partner) = &found.candidates {
                     found.partner = listed(connection, todo.side.other(), partner)?;
@@ -78,18 +80,18 @@ impl Scan {
     }
 
     /// Remembers records that were made and whose answer did not show them: what was sent is taken for what is there until
-    /// they are read. Their hashes are as in [`super::Row::hashes`].
-    pub async fn add_made(&self, made: Vec<(Side, String, Option<Vec<u8>>)>) -> Result<(), Error> {
+    /// they are read. Their digests are as in [`super::Row::digest`].
+    pub async fn add_made(&self, made: Vec<(Side, String, Option<u64>)>) -> Result<(), Error> {
         if made.is_empty() {
             return Ok(());
         }
         self.with(move |connection| {
             let transaction = connection.transaction()?;
             {
-                let sql = "insert or replace into made (side, id, hashes) values (?, ?, ?)";
+                let sql = "insert or replace into made (side, id, digest) values (?, ?, ?)";
                 let mut insert = transaction.prepare_cached(sql)?;
-                for (side, id, hashes) in &made {
-                    insert.execute(params![number(*side), id, hashes])?;
+                for (side, id, digest) in &made {
+                    insert.execute(params![number(*side), id, digest.map(u64::cast_signed)])?;
                 }
             }
             Ok(transaction.commit()?)
@@ -110,13 +112,13 @@ impl Scan {
     }
 
     /// Which of these read records were made and look otherwise than they were sent: their places in the list.
-    pub async fn unlike_sent(&self, side: Side, read: Vec<(String, Option<Vec<u8>>)>) -> Result<Vec<usize>, Error> {
+    pub async fn unlike_sent(&self, side: Side, read: Vec<(String, Option<u64>)>) -> Result<Vec<usize>, Error> {
         self.with(move |connection| {
-            let sql = "select 1 from made where side = ? and id = ? and hashes is not ?";
+            let sql = "select 1 from made where side = ? and id = ? and digest is not ?";
             let mut select = connection.prepare_cached(sql)?;
             let mut unlike = Vec::new();
-            for (place, (id, hashes)) in read.iter().enumerate() {
-                if select.exists(params![number(side), id, hashes])? {
+            for (place, (id, digest)) in read.iter().enumerate() {
+                if select.exists(params![number(side), id, digest.map(u64::cast_signed)])? {
                     unlike.push(place);
                 }
             }

@@ -16,6 +16,15 @@ pub(super) fn reason(guard: Guard, planned: Planned, counts: Counts, released: O
     }
 }
 
+/// Fewer records than this are no sign of anything.
+const SHRINK_MIN: u64 = 100;
+
+/// Whether a listing has so many records fewer than the last complete one that it is not believed about what is missing: a
+/// filter, a permission or a broken page is likelier than that they are all gone.
+pub(super) fn has_shrunk(guard: Guard, before: u64, now: u64) -> bool {
+    before >= SHRINK_MIN && before.saturating_sub(now) > guard.shrink.of(before)
+}
+
 /// Plans beyond the guard rails.
 fn over(guard: Guard, planned: Planned, counts: Counts) -> Option<String> {
     let records = counts.left.max(counts.right);
@@ -62,6 +71,7 @@ mod tests {
         delete: None,
         change: Share::Percent(25_000),
         create: None,
+        shrink: Share::Percent(50_000),
     };
 
     const fn planned(creates: u64, updates: u64, deletes: u64) -> Planned {
@@ -100,6 +110,20 @@ mod tests {
     fn a_plan_within_the_guard_rails_and_a_first_run_go_through() {
         assert_eq!(reason(GUARD, planned(5_000, 250, 10), counts(1_000, 1_000), None), None);
         assert_eq!(reason(GUARD, planned(0, 900, 0), counts(1_000, 0), None), None);
+    }
+
+    #[test]
+    fn a_listing_that_lost_most_of_its_records_is_not_believed() {
+        assert!(has_shrunk(GUARD, 1_000, 499));
+        assert!(has_shrunk(GUARD, 1_000, 0));
+        assert!(!has_shrunk(GUARD, 1_000, 500));
+        assert!(!has_shrunk(GUARD, 1_000, 1_200));
+        assert!(!has_shrunk(GUARD, 99, 0));
+        let any = Guard {
+            shrink: Share::Percent(100_000),
+            ..GUARD
+        };
+        assert!(!has_shrunk(any, 1_000, 0));
     }
 
     #[test]

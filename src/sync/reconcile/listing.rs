@@ -1,6 +1,6 @@
-//! Both listings and the links on their way into the scratch file.
+//! Both listings and the links on their way into the scratch files.
 
-use super::{Context, bytes};
+use super::Context;
 use crate::{
     client::{Listing, Road},
     core::{
@@ -8,7 +8,7 @@ use crate::{
         mapping::Mapping,
         plan,
         record::{BaseField, Record},
-        status::{LinkStatus, Side},
+        status::{LinkStatus, Side, Sides},
         value::fingerprint::Key,
     },
     seam::{self, Bug},
@@ -22,7 +22,7 @@ use crate::{
 /// Links read at once.
 const LINKS: u32 = 1_000;
 
-/// Reads one listing into the scratch file, on a task of its own; says whether it came to its end.
+/// Reads one listing into the scratch files, on a task of its own; says whether it came to its end.
 pub(super) async fn list(context: &Context, side: Side) -> Result<bool, Error> {
     let own = context.clone();
     let task = tokio::spawn(context.task(async move { read(&own, side).await }));
@@ -39,17 +39,33 @@ async fn read(context: &Context, side: Side) -> Result<bool, Error> {
     let mut lister = system.list(&mapping.end(side).object, listing, Road::Reconcile);
     while let Some(page) = lister.next().await? {
         context.go_on()?;
-        let key = context.engine.key();
-        let rows = page.records.into_iter().map(|record| row(key, mapping, side, record));
-        context.scan.add(side, rows.collect()).await?;
+        let own = context.clone();
+        let rows = move || {
+            let key = own.engine.key();
+            let rows = page
+                .records
+                .into_iter()
+                .map(|record| row(key, &own.mapping, side, record));
+            rows.collect()
+        };
+        context.scan.add(side, rows).await?;
     }
     Ok(lister.is_complete() || seam::has_bug(Bug::ShortListingBelieved))
 }
 
-/// The hashes of a record's fields, where all can be read.
-pub(super) fn hashes(key: &Key, mapping: &Mapping, side: Side, record: &Record) -> Option<Vec<u8>> {
-    let hashes: Option<Vec<u64>> = diff::hashes(key, mapping, side, record).collect();
-    hashes.map(|hashes| bytes(&hashes))
+/// A digest of a record's fields, where all can be read.
+pub(super) fn digest(key: &Key, mapping: &Mapping, side: Side, record: &Record) -> Option<u64> {
+    let mut is_whole = true;
+    let hashes = diff::hashes(key, mapping, side, record).map_while(|hash| {
+        is_whole &= hash.is_some();
+        hash
+    });
+    let digest = diff::digest(hashes);
+    is_whole.then_some(digest)
+}
+
+fn print(key: &Key, id: &str) -> u128 {
+    u128::from_be_bytes(key.text(id))
 }
 
 fn row(key: &Key, mapping: &Mapping, side: Side, record: Record) -> Row {
@@ -58,7 +74,8 @@ fn row(key: &Key, mapping: &Mapping, side: Side, record: Record) -> Row {
         Some(key.field("match", Some(&match_key)))
     });
     Row {
-        hashes: hashes(key, mapping, side, &record),
+        print: print(key, &record.id),
+        digest: digest(key, mapping, side, &record),
         // A record whose filter fails is looked at again, so that its failure is on record.
         is_outside: !plan::passes(mapping, side, &record).unwrap_or(true),
         match_keys: match_keys.collect(),
@@ -66,7 +83,7 @@ fn row(key: &Key, mapping: &Mapping, side: Side, record: Record) -> Row {
     }
 }
 
-/// Puts every link into the scratch file.
+/// Puts every link into the scratch files.
 pub(super) async fn links(context: &Context) -> Result<(), Error> {
     let mut after = 0;
     loop {
@@ -74,12 +91,14 @@ pub(super) async fn links(context: &Context) -> Result<(), Error> {
         let links = context.engine.store().links_after(&context.name, after, LINKS).await?;
         let Some(last) = links.last() else { return Ok(()) };
         after = last.link.link_id;
-        let pairs = links.iter().map(|stored| pair(&context.mapping, stored));
+        let pairs = links
+            .iter()
+            .map(|stored| pair(context.engine.key(), &context.mapping, stored));
         context.scan.add_pairs(pairs.collect()).await?;
     }
 }
 
-fn pair(mapping: &Mapping, stored: &StoredLink) -> Pair {
+fn pair(key: &Key, mapping: &Mapping, stored: &StoredLink) -> Pair {
     let link = &stored.link;
     let fields: Option<Vec<BaseField>> = mapping
         .fields
@@ -89,14 +108,12 @@ fn pair(mapping: &Mapping, stored: &StoredLink) -> Pair {
     // A pending delete is looked at every time: the record may be there again.
     let fields = fields.filter(|_| link.status == LinkStatus::Linked);
     let agreed = |side: Side| {
-        let hashes = |fields: &Vec<BaseField>| bytes(&fields.iter().map(|field| field.hash(side)).collect::<Vec<_>>());
-        fields.as_ref().map(hashes)
+        let digest = |fields: &Vec<BaseField>| diff::digest(fields.iter().map(|field| field.hash(side)));
+        fields.as_ref().map(digest)
     };
     Pair {
         link_id: link.link_id,
-        left_id: link.left_id.clone(),
-        right_id: link.right_id.clone(),
-        left_agreed: agreed(Side::Left),
-        right_agreed: agreed(Side::Right),
+        prints: Sides::of(|side| print(key, link.id(side))),
+        agreed: Sides::of(agreed),
     }
 }

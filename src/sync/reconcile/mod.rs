@@ -1,6 +1,7 @@
 //! Comparing both systems: what drifted, since when and why, and repairing it under guard rails.
 //!
-//! 1. The links and both listings go into a scratch file ([`crate::store::scan`]): linked records as hashes, others whole.
+//! 1. The links and both listings go into scratch files ([`crate::store::scan`]): linked records as hashes, others whole. Each
+//!    side is joined with the links by an external sort.
 //! 2. Every pair that is not as it was agreed is read again from both systems and planned: only what still differs then is
 //!    drift. Records without a link are planned from the listings, in chunks, with everything else looked up in bulk.
 //! 3. If the plans stay within the mapping's guard rails they are carried out, each after one more look.
@@ -35,6 +36,7 @@ use crate::{
         Op,
         audit::NewAudit,
         failure::FailureFilter,
+        link::LinkFilter,
         run::{Counters, NewRun},
         scan::{self, Scan},
     },
@@ -42,6 +44,9 @@ use crate::{
 
 /// How long the lease of a reconciliation, or of one record in repair, lasts without being renewed.
 const LEASE: Duration = Duration::from_mins(4);
+
+/// How many reports are looked through for the last one with complete listings.
+const TREND: u32 = 50;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -195,6 +200,11 @@ pub async fn proceed(
         released,
         lease,
     } = begun;
+    let links = LinkFilter {
+        mapping: Some(mapping.name.clone()),
+        ..LinkFilter::default()
+    };
+    let linked = engine.store().link_count(&links).await?;
     let context = Context {
         engine: engine.clone(),
         mapping: Arc::clone(mapping),
@@ -202,7 +212,7 @@ pub async fn proceed(
         run_id,
         request,
         released,
-        scan: Scan::create(None, engine.limits().scan_memory_max).await?,
+        scan: Scan::create(None, linked, engine.limits().scan_memory_max).await?,
         meter: Arc::default(),
         stop: shutdown.child_token(),
         stopped: Arc::default(),
@@ -381,9 +391,11 @@ impl Reconciliation {
             left: left?,
             right: right?,
         };
-        context.scan.prepare_matching().await?;
-        let counts = context.scan.counts().await?;
+        let counts = context.scan.join().await?;
         self.tally.counters.read = counts.left + counts.right;
+        let shrunk = self.shrunk(counts).await?;
+        complete.left &= !shrunk.left;
+        complete.right &= !shrunk.right;
         let summary = &mut self.tally.summary;
         (summary.left_records, summary.right_records) = (counts.left, counts.right);
         summary.complete = complete.left && complete.right;
@@ -411,9 +423,51 @@ impl Reconciliation {
         } else {
             RunStatus::Succeeded
         };
-        let note = (!self.tally.summary.complete)
-            .then(|| "a listing did not come to its end: missing records were left alone".to_owned());
-        Ok((status, note))
+        Ok((status, self.doubt(shrunk)))
+    }
+
+    /// Why missing records were left alone, if they were.
+    fn doubt(&self, shrunk: Sides<bool>) -> Option<String> {
+        let mapping = &self.context.mapping;
+        let side = match (shrunk.left, shrunk.right) {
+            (true, _) => Some(Side::Left),
+            (_, true) => Some(Side::Right),
+            _ => None,
+        };
+        if let Some(side) = side {
+            let system = &mapping.end(side).system;
+            return Some(format!(
+                "the listing of `{system}` has far fewer records than the last complete one, more than `limits.shrink` allows: \
+                 missing records were left alone; if they are really gone, run `syncline reconcile {} --full`",
+                mapping.name
+            ));
+        }
+        let is_short = !self.tally.summary.complete;
+        is_short.then(|| "a listing did not come to its end: missing records were left alone".to_owned())
+    }
+
+    /// Whether a listing has far fewer records than the last complete one. Whoever asks for a full look means it.
+    async fn shrunk(&self, counts: scan::Counts) -> Result<Sides<bool>, Error> {
+        let context = &self.context;
+        let none = Sides::of(|_| false);
+        if context.request.kind == RunKind::Full || context.released.is_some() {
+            return Ok(none);
+        }
+        let store = context.engine.store();
+        let past = store
+            .drift_trend_before(Some(&context.mapping.name), Some(context.run_id), TREND)
+            .await?;
+        let summaries = past
+            .iter()
+            .filter_map(|one| serde_json::from_str::<Summary>(&one.summary).ok());
+        let Some(last) = summaries.into_iter().find(|summary| summary.complete) else {
+            return Ok(none);
+        };
+        let guard = context.mapping.reconcile.guard;
+        Ok(Sides {
+            left: held::has_shrunk(guard, last.left_records, counts.left),
+            right: held::has_shrunk(guard, last.right_records, counts.right),
+        })
     }
 
     /// Whether no plan can run into a guard rail, so that each chunk is carried out as soon as it is planned: nothing is
@@ -475,8 +529,4 @@ pub fn would_hold(mapping: &Mapping, summary: &Summary, linked: u64) -> Option<S
         pairs: linked,
     };
     held::reason(mapping.reconcile.guard, summary.planned, counts, None)
-}
-
-fn bytes(hashes: &[u64]) -> Vec<u8> {
-    hashes.iter().flat_map(|hash| hash.to_be_bytes()).collect()
 }

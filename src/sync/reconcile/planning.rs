@@ -79,8 +79,13 @@ async fn begin_pairs(
 }
 
 async fn plan_pairs(context: &Context, suspects: Vec<Suspect>) -> Result<Tally, Error> {
-    let look = |one: &Suspect| Look::at(RecordKey::new(context.name.clone(), Side::Left, one.left_id.clone()));
-    let looks: Vec<Look> = suspects.iter().map(look).collect();
+    let link_ids: Vec<i64> = suspects.iter().map(|one| one.link_id).collect();
+    let left_ids = context.engine.store().left_ids(&link_ids).await?;
+    let key = |id: &String| RecordKey::new(context.name.clone(), Side::Left, id.clone());
+    let (suspects, looks): (Vec<Suspect>, Vec<Look>) = suspects
+        .into_iter()
+        .filter_map(|one| Some((one, Look::at(key(left_ids.get(&one.link_id)?)))))
+        .unzip();
     let planned = record::plan_all(&context.engine, &context.mapping, &looks, Road::Reconcile).await?;
     let mut short = Sides {
         left: false,
@@ -149,8 +154,7 @@ async fn begin_unlinked(
 pub(super) fn look(context: &Context, side: Side, found: Unlinked, complete: Sides<bool>) -> Look {
     let is_complete = *complete.get(side.other());
     let key = RecordKey::new(context.name.clone(), side, found.id);
-    // A record that was not kept was in a link when it was listed: what was found for it says nothing.
-    let is_known = found.record.is_some() && (is_complete || found.candidates != Candidates::None);
+    let is_known = found.is_listed && (is_complete || found.candidates != Candidates::None);
     Look {
         key,
         listed: is_known.then_some(Listed {

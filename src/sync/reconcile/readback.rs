@@ -73,8 +73,8 @@ async fn list(context: &Context, side: Side) -> Result<(), Error> {
 async fn compare(context: &Context, side: Side, records: Vec<Record>) -> Result<(), Error> {
     let key = context.engine.key();
     let read = records.iter().map(|record| {
-        let hashes = listing::hashes(key, &context.mapping, side, record);
-        (record.id.clone(), hashes)
+        let digest = listing::digest(key, &context.mapping, side, record);
+        (record.id.clone(), digest)
     });
     let unlike = context.scan.unlike_sent(side, read.collect()).await?;
     let unlike: Vec<&Record> = unlike.into_iter().filter_map(|place| records.get(place)).collect();

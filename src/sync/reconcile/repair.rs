@@ -288,8 +288,8 @@ async fn remember_unread(context: &Context, synced: &[Synced]) -> Result<(), Err
     let unread = synced.iter().filter_map(|one| one.unread.as_ref());
     let key = context.engine.key();
     let made = unread.map(|(side, record)| {
-        let hashes = listing::hashes(key, &context.mapping, *side, record);
-        (*side, record.id.clone(), hashes)
+        let digest = listing::digest(key, &context.mapping, *side, record);
+        (*side, record.id.clone(), digest)
     });
     Ok(context.scan.add_made(made.collect()).await?)
 }

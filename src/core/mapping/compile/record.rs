@@ -205,6 +205,7 @@ impl Compiler<'_> {
             delete: form.limits.delete,
             change: form.limits.change.unwrap_or(Share::Percent(25_000)),
             create: form.limits.create,
+            shrink: form.limits.shrink.unwrap_or(Share::Percent(50_000)),
         };
         Reconcile {
             at,

@@ -1,7 +1,7 @@
 //! JSON in and out, exactly: no digit, no duplicate key and no trailing byte is lost in silence.
 //!
 //! Everything that comes in is bounded by [`Limits`]. Three ways in: [`parse`] builds the whole tree,
-//! [`parse_projected`] only the wanted members, and [`split`] hands out the raw bytes of each record of a listing, so
+//! [`parse_projected`] only the wanted members, and [`split`] says where each record of a listing stands, so
 //! that a page of a thousand records is never a tree as a whole. What is skipped is still checked to be JSON, but for
 //! duplicate keys.
 
@@ -10,6 +10,8 @@ mod writer;
 
 #[cfg(test)]
 mod tests;
+
+use std::ops::Range;
 
 use super::{Value, projection::Projection};
 use crate::core::path::Path;
@@ -121,23 +123,27 @@ pub fn parse_projected(bytes: &[u8], projection: &Projection, limits: &Limits) -
 
 /// A document whose list of records has been taken out.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Split<'a> {
-    /// The raw JSON of every record, in order; `None` where there is no list at the path.
-    pub elements: Option<Vec<&'a [u8]>>,
+pub struct Split {
+    /// Where the raw JSON of every record stands in the document, in order; `None` where there is no list at the path.
+    pub elements: Option<Vec<Range<usize>>>,
     /// The rest of the document: the list is left out of its map, and null where it was the whole document or an item
     /// of another list. What stands at the path instead of a list stays here.
     pub rest: Value,
 }
 
 /// Takes the list at `path` apart into the raw bytes of its items, without building them.
-pub fn split<'a>(bytes: &'a [u8], path: &Path, limits: &Limits) -> Result<Split<'a>, Error> {
-    parser::document(bytes, limits, |parser| {
-        let mut elements = None;
-        let rest = parser.split(path.segments(), 0, &mut elements)?;
-        Ok(Split {
-            elements,
-            rest: rest.unwrap_or_default(),
-        })
+pub fn split(bytes: &[u8], path: &Path, limits: &Limits) -> Result<Split, Error> {
+    let mut elements = None;
+    let rest = parser::document(bytes, limits, |parser| parser.split(path.segments(), 0, &mut elements))?;
+    // Places were counted behind a byte order mark.
+    let start = parser::start(bytes);
+    if start > 0 {
+        let moved = |place: Range<usize>| place.start + start..place.end + start;
+        elements = elements.map(|places: Vec<_>| places.into_iter().map(moved).collect());
+    }
+    Ok(Split {
+        elements,
+        rest: rest.unwrap_or_default(),
     })
 }
 

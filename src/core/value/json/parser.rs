@@ -1,6 +1,6 @@
 //! Reading: our own walk over the tokens that `jiter` finds.
 
-use std::collections::btree_map::Entry;
+use std::{collections::btree_map::Entry, ops::Range};
 
 use jiter::{Jiter, JiterError, JiterErrorType, JsonErrorType, Peek};
 
@@ -28,14 +28,17 @@ pub(super) fn document<'a, T>(
             kind,
         });
     }
-    // A byte order mark is forbidden to senders and may be ignored by receivers (RFC 8259, section 8.1).
-    let body = bytes.strip_prefix(BOM).unwrap_or(bytes);
-    let start = bytes.len() - body.len();
-    let result = read_body(body, limits, read);
+    let start = start(bytes);
+    let result = read_body(bytes.get(start..).unwrap_or_default(), limits, read);
     result.map_err(|error| Error {
         offset: error.offset + start,
         ..error
     })
+}
+
+/// Where the document starts: a byte order mark is forbidden to senders and may be ignored by receivers (RFC 8259, section 8.1).
+pub(super) fn start(bytes: &[u8]) -> usize {
+    if bytes.starts_with(BOM) { BOM.len() } else { 0 }
 }
 
 fn read_body<'a, T>(
@@ -190,13 +193,13 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// Reads the next value and puts the raw items of the list at `path` into `elements`. What remains of the value;
+    /// Reads the next value and puts the places of the items of the list at `path` into `elements`. What remains of the value;
     /// `None` where it was that list.
     pub(super) fn split(
         &mut self,
         path: &[Segment],
         depth: usize,
-        elements: &mut Option<Vec<&'a [u8]>>,
+        elements: &mut Option<Vec<Range<usize>>>,
     ) -> Result<Option<Value>, Error> {
         let peek = self.tokens.peek().map_err(syntax)?;
         match (path.split_first(), peek) {
@@ -212,7 +215,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn elements(&mut self, depth: usize) -> Result<Vec<&'a [u8]>, Error> {
+    fn elements(&mut self, depth: usize) -> Result<Vec<Range<usize>>, Error> {
         self.enter(depth)?;
         let mut elements = Vec::new();
         let mut next = self.tokens.known_array().map_err(syntax)?;
@@ -220,7 +223,7 @@ impl<'a> Parser<'a> {
             self.count()?;
             let start = self.tokens.current_index();
             self.tokens.known_skip(peek).map_err(syntax)?;
-            elements.push(self.tokens.slice_to_current(start));
+            elements.push(start..self.tokens.current_index());
             next = self.tokens.array_step().map_err(syntax)?;
         }
         Ok(elements)
@@ -231,7 +234,7 @@ impl<'a> Parser<'a> {
         wanted: &str,
         path: &[Segment],
         depth: usize,
-        elements: &mut Option<Vec<&'a [u8]>>,
+        elements: &mut Option<Vec<Range<usize>>>,
     ) -> Result<Value, Error> {
         let depth = self.enter(depth)?;
         let mut map = Map::new();
@@ -259,7 +262,7 @@ impl<'a> Parser<'a> {
         index: u32,
         path: &[Segment],
         depth: usize,
-        elements: &mut Option<Vec<&'a [u8]>>,
+        elements: &mut Option<Vec<Range<usize>>>,
     ) -> Result<Value, Error> {
         let depth = self.enter(depth)?;
         let mut list = Vec::new();
