@@ -608,3 +608,145 @@ mod law {
            }
        }
 }
+
+/// A pair whose `name` both sides changed, under these decisions.
+fn in_conflict(patch: serde_json::Value, settled: &Settled) -> Plan {
+    let mapping = mapping(patch);
+    let link = link(&mapping, &left(), &right());
+    let (left, right) = (
+        with(&left(), json!({ "name": "Ana SA" })),
+        with(&right(), json!({ "Name": "Ana KG" })),
+    );
+    let key = key();
+    let context = Context {
+        mapping: &mapping,
+        key: &key,
+        references: &NoReferences,
+        settled,
+    };
+    let input = Input {
+        left: Seen::Record(&left),
+        right: Seen::Record(&right),
+        link: Some(&link),
+        matched: Matched::Settled,
+    };
+    build(context, input)
+}
+
+fn settled(choice: Decided, seen: Option<Sides<u64>>) -> Settled {
+    Settled {
+        fields: std::collections::BTreeMap::from([("name".to_owned(), Settlement { choice, seen })]),
+        ..Settled::default()
+    }
+}
+
+#[test]
+fn a_value_that_a_person_sets_is_written_to_both_sides_and_empty_clears_both() {
+    let plan = in_conflict(json!({}), &settled(Decided::Set("Ana".to_owned()), None));
+    assert_eq!(written(&plan, Side::Left), json!({ "name": "Ana" }));
+    assert_eq!(written(&plan, Side::Right), json!({ "Name": "Ana" }));
+    assert!(plan.faults.is_empty());
+    // One side has it already, since the work broke off behind its write.
+    let plan = in_conflict(json!({}), &settled(Decided::Set("Ana SA".to_owned()), None));
+    assert_eq!(
+        (plan.writes.len(), written(&plan, Side::Right)),
+        (1, json!({ "Name": "Ana SA" }))
+    );
+    let plan = in_conflict(json!({}), &settled(Decided::Set(String::new()), None));
+    assert_eq!(written(&plan, Side::Left), json!({ "name": null }));
+    assert_eq!(written(&plan, Side::Right), json!({ "Name": null }));
+}
+
+#[test]
+fn a_decision_about_other_values_says_nothing() {
+    let now = in_conflict(json!({}), UNSETTLED).decisions.remove(0).hashes;
+    let other = Sides {
+        right: now.right ^ 1,
+        ..now
+    };
+    for choice in [
+        Decided::Take(Side::Left),
+        Decided::Set("Ana".to_owned()),
+        Decided::Accept,
+    ] {
+        let plan = in_conflict(json!({}), &settled(choice.clone(), Some(other)));
+        assert_eq!((plan.writes.len(), plan.conflicts().count()), (0, 1), "{choice:?}");
+        let plan = in_conflict(json!({}), &settled(choice.clone(), Some(now)));
+        assert_eq!(plan.conflicts().count(), 0, "{choice:?}");
+    }
+}
+
+#[test]
+fn a_field_under_an_ignore_rule_is_left_and_the_others_go_on() {
+    let rule = |field: Option<&str>, situation| Settled {
+        ignored: vec![crate::core::settled::Ignored {
+            rule_id: 3,
+            field: field.map(ToOwned::to_owned),
+            situation,
+        }],
+        ..Settled::default()
+    };
+    for settled in [
+        rule(Some("name"), None),
+        rule(None, Some(Situation::Differs)),
+        rule(None, None),
+    ] {
+        let plan = in_conflict(json!({}), &settled);
+        assert!(plan.is_ignored() && plan.is_quiet(), "{plan:?}");
+        assert_eq!((plan.situation, plan.link), (Situation::Differs, LinkStep::Keep));
+    }
+    let plan = in_conflict(json!({}), &rule(Some("status"), None));
+    assert_eq!((plan.is_ignored(), plan.conflicts().count()), (false, 1));
+    let plan = in_conflict(json!({}), &rule(None, Some(Situation::Absent)));
+    assert!(!plan.is_ignored());
+}
+
+#[test]
+fn while_a_person_may_say_which_record_is_the_partner_none_is_made() {
+    let mapping = mapping(json!({}));
+    let key = key();
+    let context = Context {
+        mapping: &mapping,
+        key: &key,
+        references: &NoReferences,
+        settled: UNSETTLED,
+    };
+    let ids = ["A9".to_owned()];
+    let left = left();
+    let input = |matched| Input {
+        left: Seen::Record(&left),
+        right: Seen::Unknown,
+        link: None,
+        matched,
+    };
+    let plan = build(context, input(Matched::Suggested(&ids)));
+    assert_eq!((plan.situation, plan.is_quiet()), (Situation::Absent, true));
+    assert!(plan.reason.contains("A9"), "{}", plan.reason);
+    assert_eq!(build(context, input(Matched::Settled)).writes.len(), 1);
+}
+
+#[test]
+fn what_a_person_decides_about_a_missing_record_comes_before_the_mapping_and_is_about_that_side() {
+    let mapping = mapping(json!({ "situations": { "missing": "unlink" } }));
+    let decided = |decision| Link {
+        decided: decision,
+        ..link(&mapping, &left(), &right())
+    };
+    let gone = |link: &Link| plan(&mapping, Seen::Record(&left()), Seen::Gone, Some(link));
+    assert_eq!(gone(&decided(None)).link, LinkStep::End);
+    let keep = gone(&decided(Some((Side::Right, MissingDecision::Keep))));
+    assert_eq!(
+        (keep.link, keep.is_quiet(), keep.is_ignored()),
+        (LinkStep::Keep, true, true)
+    );
+    let delete = gone(&decided(Some((Side::Right, MissingDecision::Delete))));
+    assert_eq!(delete.writes[0].kind, WriteKind::Delete);
+    let again = gone(&decided(Some((Side::Right, MissingDecision::Recreate))));
+    assert_eq!((again.writes[0].kind, again.link), (WriteKind::Create, LinkStep::Put));
+    let other = gone(&decided(Some((Side::Left, MissingDecision::Delete))));
+    assert_eq!(
+        (other.link, other.writes.len()),
+        (LinkStep::End, 0),
+        "decided when the other one was gone"
+    );
+}
