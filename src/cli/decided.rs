@@ -47,7 +47,7 @@ struct Pair {
     field: String,
     left: Option<String>,
     right: Option<String>,
-    /// `equal`, `kept`, `write`, `conflict` or `report`.
+    /// `equal`, `kept`, `write`, `write_both`, `conflict`, `ignored` or `report`.
     action: &'static str,
     /// The system written to.
     to: Option<String>,
@@ -83,6 +83,8 @@ impl View {
                 Verdict::Equal => ("equal", None),
                 Verdict::Kept => ("kept", None),
                 Verdict::Write { to, .. } => ("write", Some(system(*to))),
+                Verdict::WriteBoth(_) => ("write_both", None),
+                Verdict::Ignored => ("ignored", None),
                 Verdict::Conflict => ("conflict", None),
                 Verdict::Report => ("report", None),
             };
@@ -106,6 +108,7 @@ impl View {
                 LinkStep::Keep => "keep",
                 LinkStep::Put => "put",
                 LinkStep::MarkMissing(_) => "mark_missing",
+                LinkStep::ClearMissing => "clear_missing",
                 LinkStep::End => "end",
             },
             writes: writes.collect(),
@@ -152,6 +155,7 @@ impl View {
                 Some("would link the two records")
             }
             ("put", true) => Some("would renew what both sides agreed on"),
+            ("clear_missing", true) => Some("would take the link off the pending deletes"),
             ("mark_missing", true) => Some("would list the link as a pending delete"),
             ("end", true) => Some("would end the link"),
             _ => None,

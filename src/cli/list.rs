@@ -10,7 +10,7 @@ use super::{
     project::unknown,
 };
 use crate::{
-    server::decision::Outcome,
+    server::{decision::Outcome, settling::Decided},
     settings::{self, Settings},
     store::{Access, Page, Store},
 };
@@ -95,6 +95,20 @@ pub(super) fn told(context: &Context, outcome: Outcome, what: &str, done: &str) 
         }
         Outcome::Unknown => Err(Error::failed(format!("there is no {what}"))),
         Outcome::Settled => Err(Error::failed(format!("{what} is settled already"))),
+    }
+}
+
+/// Says what became of a decision about `what` that is about what a person has seen.
+pub(super) fn decided(context: &Context, decided: Decided, what: &str, done: &str) -> Result {
+    match decided {
+        Decided::Made => {
+            context.output.talk(format!("{what}: {done}"));
+            Ok(super::Exit::Done)
+        }
+        Decided::Unknown => Err(Error::failed(format!("there is no {what}"))),
+        Decided::Settled => Err(Error::failed(format!("{what} is settled already"))),
+        Decided::Changed => Err(Error::failed(format!("{what} has changed since you looked")).with_hint("look again")),
+        Decided::Refused(why) => Err(Error::failed(why)),
     }
 }
 

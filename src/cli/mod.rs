@@ -19,6 +19,7 @@ mod doctor;
 mod drift;
 mod events;
 mod failures;
+mod ignore;
 mod init;
 mod links;
 mod migrate;
@@ -30,6 +31,7 @@ mod run;
 mod runs;
 mod sandbox;
 mod schema;
+mod suggestions;
 mod sync;
 mod test;
 mod token;
@@ -116,6 +118,10 @@ enum Command {
     Deletes(deletes::Args),
     /// Conflicts: fields that both sides changed
     Conflicts(conflicts::Args),
+    /// Suggestions: similar records that no rule couples
+    Suggestions(suggestions::Args),
+    /// Ignore rules: differences that are left alone until a date
+    Ignore(ignore::Args),
     /// Events: what other systems pushed, and what became of it
     Events(events::Args),
     /// Bring the database to the form this version needs
@@ -189,6 +195,8 @@ impl Command {
             Self::Links(args) => links::run(context, &args),
             Self::Deletes(args) => deletes::run(context, &args),
             Self::Conflicts(args) => conflicts::run(context, &args),
+            Self::Suggestions(args) => suggestions::run(context, &args),
+            Self::Ignore(args) => ignore::run(context, &args),
             Self::Events(args) => events::run(context, &args),
             Self::Migrate(args) => migrate::run(context, &args),
             Self::Token(args) => token::run(context, &args),

@@ -118,6 +118,7 @@ async fn everything(context: &Context, work: &Work, args: &Args) -> Result {
     let linked = LinkFilter {
         mapping: Some(mapping.name.clone()),
         status: None,
+        ..LinkFilter::default()
     };
     let whole = Whole {
         numbers: Numbers::of(&mapping, &report),

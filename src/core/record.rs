@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use chrono::{DateTime, Utc};
 
 use super::{
-    status::{LinkStatus, Side},
+    status::{LinkStatus, MissingDecision, Side},
     value::Map,
 };
 
@@ -85,6 +85,8 @@ pub struct Link {
     pub base: Base,
     /// How the link stands.
     pub status: LinkStatus,
+    /// What a person has decided about the pending delete, and the side whose record was gone then.
+    pub decided: Option<(Side, MissingDecision)>,
 }
 
 impl Link {

@@ -321,6 +321,32 @@ status! {
 }
 
 status! {
+    /// What a person decides about a link whose one record is gone.
+    MissingDecision {
+        /// The record that is left is deleted, too.
+        Delete = "delete",
+        /// The record that is gone is made again.
+        Recreate = "recreate",
+        /// The record that is left stays, without a partner.
+        Keep = "keep",
+    }
+}
+
+status! {
+    /// How a suggestion stands.
+    SuggestionStatus {
+        /// Waits for a person.
+        Open = "open",
+        /// A person says that it is right; the records are linked at the next look.
+        Accepted = "accepted",
+        /// A person says that it is wrong; it stays so until a record changes.
+        Rejected = "rejected",
+        /// Accepted, and linked.
+        Linked = "linked",
+    }
+}
+
+status! {
     /// How a conflict stands.
     ConflictStatus {
         /// Waits for a person.
@@ -399,6 +425,8 @@ status! {
         Held = "held",
         /// The repair failed; see the failure.
         Failed = "failed",
+        /// Left alone, as a person has decided; counted apart.
+        Ignored = "ignored",
     }
 }
 
@@ -407,9 +435,9 @@ status! {
     Role {
         /// Look.
         Viewer = "viewer",
-        /// Start runs, decide conflicts and held runs.
+        /// Start runs, settle conflicts, suggestions and failures, make and end links and ignore rules.
         Operator = "operator",
-        /// Reprocess, edit links, manage tokens.
+        /// Reprocess, decide pending deletes and held runs, manage tokens.
         Admin = "admin",
     }
 }
@@ -444,6 +472,8 @@ mod tests {
         check(WriteStatus::ALL);
         check(LinkStatus::ALL);
         check(ConflictStatus::ALL);
+        check(MissingDecision::ALL);
+        check(SuggestionStatus::ALL);
         check(Situation::ALL);
         check(Cause::ALL);
         check(DriftOutcome::ALL);

@@ -79,5 +79,6 @@ pub const fn outcome(outcome: DriftOutcome) -> &'static str {
         DriftOutcome::Repaired => "repaired in the same run",
         DriftOutcome::Held => "waits for the held run to be released",
         DriftOutcome::Failed => "the repair failed; see the failure",
+        DriftOutcome::Ignored => "left alone, as a person has decided",
     }
 }

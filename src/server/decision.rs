@@ -6,7 +6,7 @@ use crate::{
     core::{
         mapping::Mapping,
         record::RecordKey,
-        status::{ChangeOrigin, ConflictStatus, EventKind, EventStatus, FailureStatus, LinkStatus, Side},
+        status::{ChangeOrigin, EventStatus, FailureStatus, LinkStatus, Side},
     },
     store::{Error, Op, Store, audit::NewAudit, change::NewChange},
     sync::{Engine, reprocess},
@@ -131,42 +131,5 @@ pub async fn end_link(store: &Store, link_id: i64, actor: &str) -> Result<Outcom
     }
     let entry = entry(actor, "link.end", format!("link/{link_id}"), None);
     store.commit(vec![Op::EndLink { link_id }, Op::Audit(entry)]).await?;
-    Ok(Outcome::Made)
-}
-
-/// Decides a conflict for one side, and has the pair looked at.
-pub async fn resolve_conflict(store: &Store, conflict_id: i64, winner: Side, actor: &str) -> Result<Outcome, Error> {
-    let Some(conflict) = store.conflict(conflict_id).await? else {
-        return Ok(Outcome::Unknown);
-    };
-    if !store.resolve_conflict(conflict_id, winner, actor).await? {
-        return Ok(Outcome::Settled);
-    }
-    let detail = serde_json::json!({ "winner": winner }).to_string();
-    let entry = entry(
-        actor,
-        "conflict.resolve",
-        format!("conflict/{conflict_id}"),
-        Some(detail),
-    );
-    let key = RecordKey::new(Arc::clone(&conflict.mapping), Side::Left, conflict.left_id);
-    let change = NewChange::new(key, ChangeOrigin::Manual, EventKind::Updated);
-    store.commit(vec![Op::Enqueue(change), Op::Audit(entry)]).await?;
-    Ok(Outcome::Made)
-}
-
-/// Leaves a conflict alone until a side changes again, and has the pair looked at.
-pub async fn ignore_conflict(store: &Store, conflict_id: i64, actor: &str) -> Result<Outcome, Error> {
-    let Some(conflict) = store.conflict(conflict_id).await? else {
-        return Ok(Outcome::Unknown);
-    };
-    if conflict.status != ConflictStatus::Open || !store.ignore_conflict(conflict_id, actor).await? {
-        return Ok(Outcome::Settled);
-    }
-    let entry = entry(actor, "conflict.ignore", format!("conflict/{conflict_id}"), None);
-    // One more look settles the failure that the conflict left.
-    let key = RecordKey::new(Arc::clone(&conflict.mapping), Side::Left, conflict.left_id);
-    let change = NewChange::new(key, ChangeOrigin::Manual, EventKind::Updated);
-    store.commit(vec![Op::Enqueue(change), Op::Audit(entry)]).await?;
     Ok(Outcome::Made)
 }

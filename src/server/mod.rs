@@ -14,6 +14,7 @@ mod idempotency;
 pub mod linking;
 mod page;
 mod rate;
+pub mod settling;
 
 mod error;
 mod health;

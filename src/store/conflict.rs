@@ -11,7 +11,7 @@ use super::{
     error::Error,
     seal::{Place, Sealer},
 };
-use crate::core::status::{ConflictStatus, Side};
+use crate::core::status::{ConflictStatus, Side, Sides};
 
 /// A conflict found. Opens one, or renews the values of the open one.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub struct NewConflict {
     pub left_value: Option<String>,
     /// The right value, as it is shown.
     pub right_value: Option<String>,
+    /// Hashes of both values: a decision is about these.
+    pub hashes: Sides<u64>,
     /// Whether the values are kept sealed and shown by role.
     pub sensitive: bool,
     /// The run that found it.
@@ -45,6 +47,8 @@ pub struct ClosedConflicts {
     pub right_id: String,
     /// The field; none for every field of the pair.
     pub field: Option<String>,
+    /// Whether the sides still differ, as a person has accepted: what was ignored stays so.
+    pub is_accepted: bool,
 }
 
 /// A stored conflict.
@@ -78,8 +82,34 @@ pub struct Conflict {
     pub resolved_by: Option<String>,
     /// The side whose value counts, as decided.
     pub winner: Option<Side>,
+    /// The value for both sides, as decided: text in the left side's form.
+    pub decided_value: Option<String>,
+    /// Hashes of both values; none where an older version found it.
+    pub hashes: Option<Sides<u64>>,
     /// When the decision had taken effect on both sides.
     pub applied_at: Option<DateTime<Utc>>,
+}
+
+impl Conflict {
+    /// A word for the values as they stand here: whoever decides names it, so that no decision is made about others.
+    #[must_use]
+    pub fn seen(&self) -> String {
+        match self.hashes {
+            Some(Sides { left, right }) => format!("{:08x}", (left ^ right.rotate_left(32)) >> 32),
+            None => "-".to_owned(),
+        }
+    }
+}
+
+/// What a person decides about a conflict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// This side's value counts.
+    Take(Side),
+    /// This text is the value of both.
+    Set(String),
+    /// Both stay as they are until one of them changes.
+    Ignore,
 }
 
 /// Which conflicts to list.
@@ -94,13 +124,15 @@ pub struct ConflictFilter {
 }
 
 const SELECT: &str = "select conflict_id, mapping, left_id, right_id, field, left_value, right_value, left_sealed, \
-     right_sealed, sensitive, status, run_id, created_at, resolved_at, resolved_by, winner, applied_at from conflict";
+     right_sealed, sensitive, status, run_id, created_at, resolved_at, resolved_by, winner, applied_at, \
+     left_hash, right_hash, decided_value, decided_sealed from conflict";
 
 /// A conflict whose sealed values are not opened yet.
 struct Closed {
     conflict: Conflict,
     left: Option<Vec<u8>>,
     right: Option<Vec<u8>>,
+    decided: Option<Vec<u8>>,
 }
 
 impl FromRow for Closed {
@@ -108,6 +140,9 @@ impl FromRow for Closed {
     const KEY: &'static str = "conflict_id";
 
     fn from_row(row: &Row) -> Result<Self, Unread> {
+        let hashes = row
+            .get::<Option<i64>>("left_hash")?
+            .zip(row.get::<Option<i64>>("right_hash")?);
         Ok(Self {
             conflict: Conflict {
                 conflict_id: row.get("conflict_id")?,
@@ -125,9 +160,15 @@ impl FromRow for Closed {
                 resolved_by: row.get("resolved_by")?,
                 winner: row.get("winner")?,
                 applied_at: row.maybe_time("applied_at")?,
+                decided_value: row.get("decided_value")?,
+                hashes: hashes.map(|(left, right)| Sides {
+                    left: left.cast_unsigned(),
+                    right: right.cast_unsigned(),
+                }),
             },
             left: row.get("left_sealed")?,
             right: row.get("right_sealed")?,
+            decided: row.get("decided_sealed")?,
         })
     }
 }
@@ -144,6 +185,8 @@ impl Closed {
             );
             let left = sealer.open_text(place("left_sealed", &row), self.left.as_deref())?;
             let right = sealer.open_text(place("right_sealed", &row), self.right.as_deref())?;
+            let decided = sealer.open_text(place("decided_sealed", &row), self.decided.as_deref())?;
+            self.conflict.decided_value = decided;
             self.conflict.left_value = left;
             self.conflict.right_value = right;
         }
@@ -211,24 +254,50 @@ impl Store {
         found.into_iter().map(|conflict| conflict.open(self.sealer())).collect()
     }
 
-    /// Decides an open conflict for one side; whether it was open. The decision takes effect when the pair is next
-    /// looked at.
-    pub async fn resolve_conflict(&self, conflict_id: i64, winner: Side, by: &str) -> Result<bool, Error> {
-        let sql = "update conflict set status = 'resolved', winner = $2, resolved_by = $3, resolved_at = $4 \
-             where conflict_id = $1 and status = 'open'";
-        let changed = self
-            .engine()
-            .execute(sql, args![conflict_id, winner, by, self.now()])
-            .await?;
-        Ok(changed > 0)
-    }
-
-    /// Leaves an open conflict alone; whether it was open.
-    pub async fn ignore_conflict(&self, conflict_id: i64, by: &str) -> Result<bool, Error> {
-        let sql = "update conflict set status = 'ignored', resolved_by = $2, resolved_at = $3 \
-             where conflict_id = $1 and status = 'open'";
-        let changed = self.engine().execute(sql, args![conflict_id, by, self.now()]).await?;
-        Ok(changed > 0)
+    /// Decides an open conflict as it stands in `conflict`; whether it still stands so. The decision takes effect when the pair
+    /// is next looked at; where a side has changed by then the conflict is open again.
+    pub async fn resolve_conflict(
+        &self,
+        conflict: &Conflict,
+        resolution: &Resolution,
+        by: &str,
+    ) -> Result<bool, Error> {
+        let status = match resolution {
+            Resolution::Ignore => ConflictStatus::Ignored,
+            Resolution::Take(_) | Resolution::Set(_) => ConflictStatus::Resolved,
+        };
+        let (winner, value) = match resolution {
+            Resolution::Take(side) => (Some(*side), None),
+            Resolution::Set(text) => (None, Some(text.as_str())),
+            Resolution::Ignore => (None, None),
+        };
+        let (value, sealed) = if conflict.sensitive {
+            let row = place_row(
+                &conflict.mapping,
+                &conflict.left_id,
+                &conflict.right_id,
+                &conflict.field,
+            );
+            (None, self.sealer().seal_text(place("decided_sealed", &row), value)?)
+        } else {
+            (value, None)
+        };
+        let (left, right) = conflict.hashes.map(|hashes| (hashes.left, hashes.right)).unzip();
+        let sql = "update conflict set status = $2, winner = $3, decided_value = $4, decided_sealed = $5, resolved_by = $6, \
+             resolved_at = $7 where conflict_id = $1 and status = 'open' \
+             and coalesce(left_hash, 0) = $8 and coalesce(right_hash, 0) = $9";
+        let args = args![
+            conflict.conflict_id,
+            status,
+            winner,
+            value,
+            sealed,
+            by,
+            self.now(),
+            left.unwrap_or_default().cast_signed(),
+            right.unwrap_or_default().cast_signed(),
+        ];
+        Ok(self.engine().execute(sql, args).await? > 0)
     }
 }
 
@@ -244,15 +313,30 @@ fn wanted(filter: &ConflictFilter) -> Filter<'_> {
 
 /// Opens conflicts.
 pub(super) async fn open(tx: &mut Tx, context: &Context<'_>, conflicts: &[&NewConflict]) -> Result<(), Error> {
+    // A decision about other values than these says nothing: it is taken back, and the conflict is open again.
+    const REOPEN: Bulk = Bulk {
+        head: "update conflict set status = 'open', winner = null, decided_value = null, decided_sealed = null, \
+               resolved_at = null, resolved_by = null from (",
+        tail: ") as v where conflict.mapping = v.column1 and conflict.left_id = v.column2 \
+               and conflict.right_id = v.column3 and conflict.field = v.column4 and conflict.status <> 'open' \
+               and conflict.applied_at is null and not exists (select 1 from conflict as other \
+               where other.mapping = v.column1 and other.left_id = v.column2 and other.right_id = v.column3 \
+               and other.field = v.column4 and other.status = 'open')",
+    };
     const OPEN: Bulk = Bulk {
         head: "insert into conflict (mapping, left_id, right_id, field, left_value, right_value, left_sealed, \
-               right_sealed, sensitive, status, run_id, created_at)",
+               right_sealed, left_hash, right_hash, sensitive, status, run_id, created_at)",
         tail: "on conflict (mapping, left_id, right_id, field) where status = 'open' \
                do update set left_value = excluded.left_value, right_value = excluded.right_value, \
                left_sealed = excluded.left_sealed, right_sealed = excluded.right_sealed, \
+               left_hash = excluded.left_hash, right_hash = excluded.right_hash, \
                sensitive = excluded.sensitive, run_id = coalesce(excluded.run_id, conflict.run_id)",
     };
     for group in without_repeats(conflicts, |one| (&one.mapping, &one.left_id, &one.right_id, &one.field)) {
+        let again = group
+            .iter()
+            .map(|one| args![&one.mapping, &one.left_id, &one.right_id, &one.field]);
+        REOPEN.execute(tx, again.collect()).await?;
         let mut rows = Vec::with_capacity(group.len());
         for one in group {
             let row = place_row(&one.mapping, &one.left_id, &one.right_id, &one.field);
@@ -275,6 +359,8 @@ pub(super) async fn open(tx: &mut Tx, context: &Context<'_>, conflicts: &[&NewCo
                 shown.1,
                 sealed.0,
                 sealed.1,
+                one.hashes.left.cast_signed(),
+                one.hashes.right.cast_signed(),
                 one.sensitive,
                 ConflictStatus::Open,
                 one.run_id,
@@ -290,14 +376,26 @@ pub(super) async fn open(tx: &mut Tx, context: &Context<'_>, conflicts: &[&NewCo
 pub(super) async fn close(tx: &mut Tx, context: &Context<'_>, closed: &[&ClosedConflicts]) -> Result<(), Error> {
     const CLOSE: Bulk = Bulk {
         head: "update conflict set status = 'resolved', resolved_at = coalesce(conflict.resolved_at, v.column5), \
-               applied_at = v.column5 from (",
+               applied_at = coalesce(conflict.applied_at, v.column5) from (",
+        tail: ") as v where conflict.mapping = v.column1 and conflict.left_id = v.column2 \
+               and conflict.right_id = v.column3 and (v.column4 is null or conflict.field = v.column4) \
+               and (conflict.applied_at is null or conflict.status = 'ignored')",
+    };
+    // What was ignored counts as such until the sides agree or one of them changes.
+    const ACCEPT: Bulk = Bulk {
+        head: "update conflict set status = case when conflict.status = 'ignored' then 'ignored' else 'resolved' end, \
+               resolved_at = coalesce(conflict.resolved_at, v.column5), applied_at = v.column5 from (",
         tail: ") as v where conflict.mapping = v.column1 and conflict.left_id = v.column2 \
                and conflict.right_id = v.column3 and (v.column4 is null or conflict.field = v.column4) \
                and conflict.applied_at is null",
     };
-    let rows = closed
-        .iter()
-        .map(|one| args![&one.mapping, &one.left_id, &one.right_id, &one.field, context.now]);
-    CLOSE.execute(tx, rows.collect()).await?;
+    let (accepted, closed): (Vec<&ClosedConflicts>, Vec<&ClosedConflicts>) =
+        closed.iter().partition(|one| one.is_accepted);
+    for (bulk, pairs) in [(CLOSE, closed), (ACCEPT, accepted)] {
+        let rows = pairs
+            .iter()
+            .map(|one| args![&one.mapping, &one.left_id, &one.right_id, &one.field, context.now]);
+        bulk.execute(tx, rows.collect()).await?;
+    }
     Ok(())
 }

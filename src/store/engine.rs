@@ -25,7 +25,8 @@ use crate::{
         record::{Base, RecordKey},
         status::{
             Cause, ChangeOrigin, ConflictStatus, DriftOutcome, EventKind, EventStatus, FailureClass, FailureStatus,
-            LinkStatus, Role, RunKind, RunStatus, Side, Situation, Stage, Trigger, UnknownName, WriteKind, WriteStatus,
+            LinkStatus, MissingDecision, Role, RunKind, RunStatus, Side, Situation, Stage, SuggestionStatus, Trigger,
+            UnknownName, WriteKind, WriteStatus,
         },
     },
     seam::{self, Point},
@@ -442,6 +443,12 @@ impl<'q> From<&'q Option<String>> for Arg<'q> {
     }
 }
 
+impl From<Option<String>> for Arg<'_> {
+    fn from(value: Option<String>) -> Self {
+        Self::Text(value.map(Cow::Owned))
+    }
+}
+
 impl<'q> From<&'q Option<Arc<str>>> for Arg<'q> {
     fn from(value: &'q Option<Arc<str>>) -> Self {
         Self::Text(value.as_deref().map(Cow::Borrowed))
@@ -524,12 +531,14 @@ statuses!(
     FailureClass,
     FailureStatus,
     LinkStatus,
+    MissingDecision,
     Role,
     RunKind,
     RunStatus,
     Side,
     Situation,
     Stage,
+    SuggestionStatus,
     Trigger,
     WriteKind,
     WriteStatus,

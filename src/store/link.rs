@@ -12,7 +12,7 @@ use super::{
 };
 use crate::core::{
     record::{Base, Link},
-    status::{LinkStatus, Side},
+    status::{LinkStatus, MissingDecision, Side},
 };
 
 /// What is known of both records when they are in sync.
@@ -103,10 +103,13 @@ pub struct LinkFilter {
     pub mapping: Option<String>,
     /// That stand so; none for all but ended ones.
     pub status: Option<LinkStatus>,
+    /// Of pending deletes, only those that nobody has decided to keep as they are.
+    pub is_undecided: bool,
 }
 
 const SELECT: &str = "select link_id, mapping, left_id, right_id, base, status, missing_side, missing_since, \
-     left_version, right_version, left_updated_at, right_updated_at, last_synced_at, created_at, updated_at from link";
+     missing_decision, left_version, right_version, left_updated_at, right_updated_at, last_synced_at, created_at, \
+     updated_at from link";
 
 impl FromRow for StoredLink {
     const TABLE: &'static str = "link";
@@ -120,6 +123,9 @@ impl FromRow for StoredLink {
                 right_id: row.get("right_id")?,
                 base: row.base("base")?,
                 status: row.get("status")?,
+                decided: row
+                    .get::<Option<Side>>("missing_side")?
+                    .zip(row.get::<Option<MissingDecision>>("missing_decision")?),
             },
             mapping: row.shared("mapping")?,
             missing: row
@@ -202,8 +208,21 @@ impl Store {
         let filter = LinkFilter {
             mapping: mapping.map(str::to_owned),
             status: Some(LinkStatus::PendingDelete),
+            is_undecided: true,
         };
         self.links(&filter, page).await
+    }
+
+    /// Decides what follows for a pending delete; whether the link is one. The decision takes effect when the pair is next
+    /// looked at, and is forgotten when the record reappears before.
+    pub async fn decide_missing(&self, link_id: i64, decision: MissingDecision, by: &str) -> Result<bool, Error> {
+        let sql = "update link set missing_decision = $2, missing_decided_by = $3, missing_decided_at = $4, updated_at = $4 \
+             where link_id = $1 and status = 'pending_delete'";
+        let changed = self
+            .engine()
+            .execute(sql, args![link_id, decision, by, self.now()])
+            .await?;
+        Ok(changed > 0)
     }
 
     /// How many links fit `filter`.
@@ -221,6 +240,9 @@ fn link_filter(filter: &LinkFilter) -> Filter<'_> {
         Some(LinkStatus::PendingDelete) => wanted.raw("status = 'pending_delete'"),
         Some(status) => wanted.and("status =", status),
         None => wanted.raw("status <> 'ended'"),
+    }
+    if filter.is_undecided {
+        wanted.raw("coalesce(missing_decision, '') <> 'keep'");
     }
     wanted
 }
@@ -243,7 +265,7 @@ pub(super) async fn put(tx: &mut Tx, context: &Context<'_>, links: &[&NewLink]) 
         tail: "on conflict (mapping, left_id) where status <> 'ended' do update set base = excluded.base, \
                left_version = excluded.left_version, right_version = excluded.right_version, \
                left_updated_at = excluded.left_updated_at, right_updated_at = excluded.right_updated_at, \
-               status = excluded.status, missing_side = null, missing_since = null, \
+               status = excluded.status, missing_side = null, missing_since = null, missing_decision = null, \
                last_synced_at = excluded.last_synced_at, updated_at = excluded.updated_at \
                where link.right_id = excluded.right_id",
     };
@@ -268,7 +290,7 @@ pub(super) async fn sync(tx: &mut Tx, context: &Context<'_>, links: &[&SyncedLin
     const SYNC: Bulk = Bulk {
         head: "update link set base = v.column2, left_version = v.column3, right_version = v.column4, \
                left_updated_at = v.column5, right_updated_at = v.column6, status = 'linked', missing_side = null, \
-               missing_since = null, last_synced_at = v.column7, updated_at = v.column7 from (",
+               missing_since = null, missing_decision = null, last_synced_at = v.column7, updated_at = v.column7 from (",
         tail: ") as v where link.link_id = v.column1 and link.status <> 'ended'",
     };
     for group in without_repeats(links, |link| link.link_id) {
@@ -320,6 +342,7 @@ pub(super) async fn move_to(
 pub(super) async fn mark_missing(tx: &mut Tx, context: &Context<'_>, marks: &[(i64, Side)]) -> Result<(), Error> {
     const MARK: Bulk = Bulk {
         head: "update link set status = 'pending_delete', missing_side = v.column2, \
+               missing_decision = case when link.missing_side = v.column2 then link.missing_decision end, \
                missing_since = coalesce(link.missing_since, v.column3), updated_at = v.column3 from (",
         tail: ") as v where link.link_id = v.column1 and link.status <> 'ended'",
     };
@@ -331,7 +354,7 @@ pub(super) async fn mark_missing(tx: &mut Tx, context: &Context<'_>, marks: &[(i
 /// Takes links off the list of pending deletes, because the record is there again.
 pub(super) async fn clear_missing(tx: &mut Tx, context: &Context<'_>, link_ids: &[i64]) -> Result<(), Error> {
     const CLEAR: Bulk = Bulk {
-        head: "update link set status = 'linked', missing_side = null, missing_since = null, \
+        head: "update link set status = 'linked', missing_side = null, missing_since = null, missing_decision = null, \
                updated_at = v.column2 from (",
         tail: ") as v where link.link_id = v.column1 and link.status = 'pending_delete'",
     };

@@ -38,6 +38,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0004_report.sql"),
         include_str!("../../migrations/postgres/0004_report.sql"),
     ),
+    (
+        6,
+        "decision",
+        include_str!("../../migrations/sqlite/0006_decision.sql"),
+        include_str!("../../migrations/postgres/0006_decision.sql"),
+    ),
 ];
 
 /// The newest version this Syncline knows.

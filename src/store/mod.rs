@@ -35,8 +35,10 @@ pub mod write;
 pub mod conflict;
 pub mod drift;
 pub mod failure;
+pub mod ignore;
 pub mod run;
 pub mod scan;
+pub mod suggestion;
 
 pub mod api_request;
 pub mod api_token;

@@ -19,6 +19,7 @@ use super::{
     link::{self, NewLink, SyncedLink},
     lock::{self, Guard},
     run::{self, Counters},
+    suggestion::{self, LinkedPair},
     write::{self, FinishedWrite},
 };
 use crate::core::{record::RecordKey, status::Side};
@@ -108,6 +109,8 @@ pub enum Op {
     OpenConflict(NewConflict),
     /// A pair agrees again.
     CloseConflicts(ClosedConflicts),
+    /// A pair was linked: suggestions for its records are settled.
+    SettleSuggestions(LinkedPair),
     /// A difference was found.
     AddDrift(NewDrift),
     /// What became of a pair's differences.
@@ -133,6 +136,7 @@ enum Table {
     Write,
     Failure,
     Conflict,
+    Suggestion,
     Drift,
     Change,
     Event,
@@ -154,6 +158,7 @@ impl Op {
             Self::FinishWrite(_) => Table::Write,
             Self::Fail(_) | Self::Resolve(_) => Table::Failure,
             Self::OpenConflict(_) | Self::CloseConflicts(_) => Table::Conflict,
+            Self::SettleSuggestions(_) => Table::Suggestion,
             Self::AddDrift(_) | Self::SettleDrift(_) => Table::Drift,
             Self::Enqueue(_)
             | Self::EnqueueWaiting { .. }
@@ -273,6 +278,7 @@ async fn group_of(tx: &mut Tx, context: &Context<'_>, first: &Op, group: &[&Op])
         Op::RequeueEvent { .. } => event::requeue(tx, each!(group, Op::RequeueEvent { event_id } => *event_id)).await,
         Op::OpenConflict(_) => conflict::open(tx, context, each!(group, Op::OpenConflict(found) => found)).await,
         Op::CloseConflicts(_) => conflict::close(tx, context, each!(group, Op::CloseConflicts(pair) => pair)).await,
+        Op::SettleSuggestions(_) => suggestion::settle(tx, each!(group, Op::SettleSuggestions(pair) => pair)).await,
         Op::AddDrift(_) => drift::add(tx, context, each!(group, Op::AddDrift(item) => item)).await,
         Op::SettleDrift(_) => drift::settle(tx, each!(group, Op::SettleDrift(item) => item)).await,
         Op::SetCursor(_) => cursor::set(tx, context, each!(group, Op::SetCursor(cursor) => cursor)).await,

@@ -93,7 +93,17 @@ impl Store {
             (
                 retention.settled,
                 "delete from conflict where conflict_id in (select conflict_id from conflict \
-                 where applied_at < $1 order by conflict_id limit $2)",
+                 where applied_at < $1 and status <> 'ignored' order by conflict_id limit $2)",
+            ),
+            (
+                retention.settled,
+                "delete from suggestion where suggestion_id in (select suggestion_id from suggestion \
+                 where seen_at < $1 and status <> 'accepted' order by suggestion_id limit $2)",
+            ),
+            (
+                retention.audits,
+                "delete from ignore_rule where ignore_rule_id in (select ignore_rule_id from ignore_rule \
+                 where until < $1 order by ignore_rule_id limit $2)",
             ),
             (
                 retention.audits,

@@ -14,6 +14,7 @@ pub mod reconcile;
 
 pub mod record;
 pub mod reprocess;
+mod suggest;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

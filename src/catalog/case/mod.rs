@@ -22,6 +22,7 @@ use crate::core::{
     plan::{self, Input, Matched, Plan},
     problem::{Problem, Problems, nearest, pointer},
     record::{Base, BaseField, Link, Record, Seen},
+    settled::UNSETTLED,
     status::{FailureClass, LinkStatus, Side, Sides},
     value::{
         Map, Value,
@@ -167,7 +168,7 @@ impl<'a> Case<'a> {
             mapping: self.mapping,
             key: &self.key,
             references: &self.links,
-            settled: diff::UNSETTLED,
+            settled: UNSETTLED,
         }
     }
 
@@ -288,6 +289,7 @@ impl<'a> Case<'a> {
             right_id: Side::Right.to_string(),
             base,
             status: LinkStatus::Linked,
+            decided: None,
         });
         // A linked record that the case does not give is gone; without a link, none is known.
         let absent = if is_linked { Seen::Gone } else { Seen::Unknown };

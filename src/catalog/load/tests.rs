@@ -275,6 +275,85 @@ error[MP034]: the connector cannot tell which `customer` changed
 }
 
 #[test]
+fn what_a_match_rule_or_a_suggestion_asks_for_wrongly_is_told() {
+    let rule = "{ erp: email, crm: Email, compare: email }";
+    for (wrong, code, told) in [
+        (
+            "{ erp: email, crm: Email, compare: email, normalize: [email] }",
+            "MP044",
+            "not both",
+        ),
+        (
+            "{ erp: email, crm: Email, country: BR }",
+            "MP044",
+            "for what is normalized",
+        ),
+        (
+            "{ erp: email, crm: Email, normalize: [phone] }",
+            "MP045",
+            "needs the country",
+        ),
+        (
+            "{ erp: email, crm: Email, normalize: [phone], country: BX }",
+            "MP045",
+            "unknown country `BX`",
+        ),
+        (
+            "{ erp: email, crm: Email, normalise: [email] }",
+            "MP008",
+            "did you mean `normalize`?",
+        ),
+        ("{ erp: email, crm: Email, normalize: [mail] }", "FM", "mail"),
+    ] {
+        let found = problems(&[(CUSTOMER, rule, wrong)]);
+        assert!(
+            found.contains(&format!("error[{code}")) && found.contains(told),
+            "{wrong}: {found}"
+        );
+    }
+    for (wrong, code, told) in [
+        ("suggest: { fields: [], at_least: 0.9 }", "MP046", "nothing is compared"),
+        (
+            "suggest: { fields: [{ erp: name, crm: Name }], at_least: 2 }",
+            "MP046",
+            "no share of 1",
+        ),
+        (
+            "suggest: { fields: [{ erp: name, crm: Name, compare: exact }] }",
+            "MP046",
+            "likeness",
+        ),
+        (
+            "suggest: { fields: [{ erp: nmae, crm: Name }] }",
+            "MP012",
+            "did you mean `name`?",
+        ),
+        (
+            "suggest: { fields: [{ erp: name }] }",
+            "MP010",
+            "one field of each system",
+        ),
+    ] {
+        let found = problems(&[(
+            CUSTOMER,
+            "create: { crm: yes }",
+            &format!("create: {{ crm: yes }}\n{wrong}"),
+        )]);
+        assert!(
+            found.contains(&format!("error[{code}")) && found.contains(told),
+            "{wrong}: {found}"
+        );
+    }
+    let good = "create: { crm: yes }\nsuggest: { fields: [{ erp: email, crm: Email }] }";
+    let folder = edited(&[(CUSTOMER, "create: { crm: yes }", good)]);
+    let loaded = load(folder.path(), &systems());
+    assert_eq!(loaded.diagnostics, []);
+    let suggest = loaded.catalog.mappings["customer"].suggest.as_ref().unwrap();
+    assert!(suggest.fields[0].sensitive, "as the field pair says");
+    assert_eq!(suggest.at_least, 900);
+}
+
+#[test]
 fn an_archive_without_values_or_with_a_field_that_is_not_there_is_a_problem() {
     let create = "create: { crm: yes }";
     let found = problems(&[(

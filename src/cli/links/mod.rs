@@ -117,6 +117,7 @@ async fn list(context: &Context, args: &List) -> Result {
     let filter = LinkFilter {
         mapping: args.mapping.clone(),
         status: args.status,
+        ..LinkFilter::default()
     };
     let links = look(context).await?.links(&filter, args.rows.page()).await?;
     check_mapping(context, args.mapping.as_deref(), links.is_empty())?;

@@ -11,7 +11,7 @@ pub use report::{FieldCount, Group, Known, Numbers, Oldest, Report, Since};
 pub use summary::{Planned, Summary};
 
 use crate::core::{
-    diff::{Changed, Decision, Reason},
+    diff::{Changed, Decision, Reason, Verdict},
     mapping::Mapping,
     plan::{LinkStep, Plan},
     status::{Cause, FailureClass, Side, Sides, Situation, WriteKind},
@@ -109,7 +109,8 @@ pub fn cause(situation: Situation, decision: Option<&Decision>, evidence: Eviden
             | Reason::NoTimes
             | Reason::PolicyWins(_)
             | Reason::NewestWins(_)
-            | Reason::Decided(_),
+            | Reason::Decided(_)
+            | Reason::DecidedValue,
         ) => return Cause::Conflict,
         // Without a base nobody knows what changed, so that what was told proves nothing.
         Some(Reason::FirstMatch(_) | Reason::Filled(_)) if evidence.failure.is_none() => return Cause::Unknown,
@@ -149,6 +150,8 @@ pub struct Item {
     pub event_id: Option<i64>,
     /// Why it was decided as it was.
     pub note: String,
+    /// Whether it is left as it is, as a person has decided; counted apart.
+    pub is_ignored: bool,
 }
 
 /// The items of one planned record; none where nothing drifted.
@@ -171,6 +174,7 @@ pub fn items(mapping: &Mapping, plan: &Plan, ids: &Sides<Option<String>>, eviden
             last_changed: gone_side(plan),
             event_id: evidence.event_id(Changed::Neither),
             note: plan.reason.clone(),
+            is_ignored: plan.is_left_alone,
         }],
     }
 }
@@ -197,6 +201,7 @@ fn field_item(
         },
         event_id: evidence.event_id(decision.changed),
         note: decision.reason.describe(mapping),
+        is_ignored: decision.verdict == Verdict::Ignored,
     }
 }
 

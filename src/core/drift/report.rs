@@ -148,6 +148,10 @@ impl Report {
     #[must_use]
     pub fn of(summary: &Summary, groups: &[Group], known: Known) -> Self {
         let situation = |situation| summary.situations.get(&situation).copied().unwrap_or_default();
+        // What is left alone is counted apart.
+        let (left_alone, groups): (Vec<&Group>, Vec<&Group>) =
+            groups.iter().partition(|group| group.outcome == DriftOutcome::Ignored);
+        let left_alone: u64 = left_alone.iter().map(|group| group.items).sum();
         let count = |fits: &dyn Fn(&Group) -> bool| -> u64 {
             groups.iter().filter(|group| fits(group)).map(|group| group.items).sum()
         };
@@ -159,7 +163,7 @@ impl Report {
             missing_left: count(&|group| group.misses(Side::Left)),
             missing_right: count(&|group| group.misses(Side::Right)),
             conflicts: count(&|group| group.cause == Cause::Conflict),
-            ignored: known.ignored,
+            ignored: known.ignored + left_alone,
             in_flux: summary.in_flux,
             match_score: summary.match_score(),
             items: count(&|_| true),
@@ -168,11 +172,14 @@ impl Report {
         };
         let mut report = Self {
             numbers,
-            fields: fields(groups),
+            fields: fields(&groups),
             since: known.since,
             oldest: known.oldest,
             ..Self::default()
         };
+        if left_alone > 0 {
+            report.outcomes.insert(DriftOutcome::Ignored, left_alone);
+        }
         for group in groups {
             *report.outcomes.entry(group.outcome).or_default() += group.items;
             if let Some(side) = group.changed {
@@ -200,7 +207,7 @@ impl Group {
 }
 
 /// The fields by how often they differ.
-fn fields(groups: &[Group]) -> Vec<FieldCount> {
+fn fields(groups: &[&Group]) -> Vec<FieldCount> {
     let mut counts: BTreeMap<&str, BTreeMap<Cause, u64>> = BTreeMap::new();
     for group in groups {
         if let Some(field) = &group.field {

@@ -127,7 +127,15 @@ impl Summary {
 
     /// Counts one planned record and its items.
     pub fn add(&mut self, plan: &Plan, items: &[Item]) {
-        *self.situations.entry(plan.situation).or_default() += 1;
+        // A record that is left alone as a whole is not compared; a pair that differs only in what is left alone is in step.
+        let situation = if plan.situation == Situation::Differs && plan.is_ignored() {
+            Situation::InSync
+        } else {
+            plan.situation
+        };
+        if !plan.is_left_alone {
+            *self.situations.entry(situation).or_default() += 1;
+        }
         self.planned.add(plan);
         if !plan.decisions.is_empty() {
             let agreeing = plan.decisions.iter().filter(|decision| is_settled(decision)).count() as u64;
@@ -138,7 +146,7 @@ impl Summary {
         if plan.situation == Situation::InSync {
             self.in_flux += 1;
         }
-        for item in items {
+        for item in items.iter().filter(|item| !item.is_ignored) {
             *self.causes.entry(item.cause).or_default() += 1;
             if let Some(field) = &item.field {
                 *self.fields.entry(field.clone()).or_default() += 1;
@@ -153,5 +161,5 @@ impl Summary {
 }
 
 fn is_settled(decision: &Decision) -> bool {
-    matches!(decision.verdict, Verdict::Equal | Verdict::Kept)
+    matches!(decision.verdict, Verdict::Equal | Verdict::Kept | Verdict::Ignored)
 }

@@ -7,7 +7,7 @@ use crate::core::{
     expr::{Scope, Template},
     fault::Fault,
     status::{FailureClass, Side, Sides, Stage},
-    value::{Map, Value, spelling::Spelling},
+    value::{Map, Value, kind::Kind, spelling::Spelling},
 };
 
 /// How a value becomes the other side's.
@@ -183,6 +183,48 @@ impl Field {
             .transpose()
     }
 
+    /// A value that a person sets for both sides, given as text in the left side's form; an empty text clears both. Where
+    /// nothing declares the field's kind it is that of the values that are there.
+    pub fn set(&self, mapping: &Mapping, text: &str, like: &Sides<Option<Value>>) -> Result<Sides<Value>, Refusal> {
+        let refuse = |why: &str| Refusal::Fault(self.fault("MP106", why));
+        let (Some(path), Some(_)) = (&self.paths.left, &self.paths.right) else {
+            return Err(refuse("it is computed, so that no value can be set for both sides"));
+        };
+        if matches!(self.convert, Convert::From { .. } | Convert::Link { .. }) {
+            return Err(refuse(
+                "it refers to another record, so that no value can be set: take a side",
+            ));
+        }
+        if text.is_empty() {
+            return Ok(Sides::of(|_| Value::Null));
+        }
+        let declared = match self.convert {
+            Convert::Copy if self.kind != Kind::Any => self.kind,
+            _ => self.kinds.left,
+        };
+        let there = [&like.left, &like.right]
+            .into_iter()
+            .flatten()
+            .find(|value| !value.is_null());
+        let kind = match there {
+            Some(there) if declared == Kind::Any => kind_of(there),
+            _ => declared,
+        };
+        let value = kind
+            .read(&Value::Text(text.to_owned()), &Spelling::default())
+            .map_err(|mismatch| refuse(&format!("the value does not fit: {mismatch}")))?;
+        let mut record = Map::new();
+        if path.set_in(&mut record, value.clone()).is_err() {
+            return Err(refuse(
+                "it stands inside a list, so that no value can be set: take a side",
+            ));
+        }
+        let offered = self.offer(mapping, Side::Left, &Source::new(&record), &NoReferences)?;
+        let right = offered.ok_or_else(|| refuse("the value has no partner on the other side"))?;
+        let left = self.fit(mapping, Side::Left, value).map_err(Refusal::Fault)?;
+        Ok(Sides { left, right })
+    }
+
     fn compute(&self, template: &Template, name: &str, record: &Source<'_>) -> Result<Value, Refusal> {
         let mut scope = Scope::new();
         scope.set(name, record.shared());
@@ -250,6 +292,20 @@ impl Field {
             format!("field `{}`: {message}", self.name),
         )
         .with_field(self.name.clone())
+    }
+}
+
+/// The kind of a value that is there.
+const fn kind_of(value: &Value) -> Kind {
+    match value {
+        Value::Bool(_) => Kind::Boolean,
+        Value::Int(_) => Kind::Integer,
+        Value::Decimal(_) | Value::Number(_) => Kind::Decimal { scale: None },
+        Value::Date(_) => Kind::Date,
+        Value::DateTime(_) => Kind::DateTime { precision: None },
+        Value::List(_) => Kind::List,
+        Value::Map(_) => Kind::Map,
+        Value::Null | Value::Text(_) => Kind::Text,
     }
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map as JsonMap, Value as Json};
 
 use crate::core::{
+    matching::Normalizer,
     period::{Period, Share},
     value::compare::Compare,
 };
@@ -35,6 +36,9 @@ pub struct MappingForm {
     /// Rules that couple what is not linked yet; the first rule with exactly one partner wins.
     #[serde(default, rename = "match")]
     pub rules: Vec<RuleForm>,
+    /// Suggestions for what no rule couples: similar records, for a person to look at.
+    #[serde(default)]
+    pub suggest: Option<SuggestForm>,
     /// The field pairs.
     pub fields: Vec<PairForm>,
     /// Which records take part (system to expression; the system's name is known).
@@ -79,6 +83,23 @@ pub struct RuleForm {
     /// How the values are compared (default exact).
     #[serde(default)]
     pub compare: Option<Compare>,
+    /// What is done to both values before they are compared, instead of `compare`.
+    #[serde(default)]
+    pub normalize: Vec<Normalizer>,
+    /// Where numbers without a country are from: two letters, as in `BR`; for `phone` and `tax_id`.
+    #[serde(default)]
+    pub country: Option<String>,
+}
+
+/// Suggestions by similarity. They never link by themselves.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SuggestForm {
+    /// Pairs of fields that are alike in records that are the same thing; the first one decides which records are compared.
+    pub fields: Vec<RuleForm>,
+    /// How similar records have to be: more than 0, at most 1 (default 0.9).
+    #[serde(default)]
+    pub at_least: Option<f64>,
 }
 
 /// One field pair: two functions, there and back.

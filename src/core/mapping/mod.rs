@@ -16,6 +16,7 @@ use chrono_tz::Tz;
 
 use super::{
     expr::Expr,
+    matching::{Rule, Suggest},
     path::Path,
     period::{Period, Share},
     status::{Side, Sides},
@@ -46,6 +47,8 @@ pub struct Mapping {
     pub ends: Sides<End>,
     /// Rules that couple what is not linked yet, in order.
     pub rules: Vec<Rule>,
+    /// Suggestions for what no rule couples.
+    pub suggest: Option<Suggest>,
     /// The field pairs, in the order written.
     pub fields: Vec<Field>,
     /// Which records take part.
@@ -98,17 +101,6 @@ impl Mapping {
     pub fn writes_to(&self, side: Side) -> bool {
         self.fields.iter().any(|field| field.flow.reaches(side))
     }
-}
-
-/// A pair of fields that must be equal for two records to be the same thing.
-#[derive(Debug, Clone)]
-pub struct Rule {
-    /// The fields.
-    pub paths: Sides<Path>,
-    /// The kind both are read as.
-    pub kind: Kind,
-    /// How they are compared.
-    pub compare: Compare,
 }
 
 /// One field pair: two functions, there and back.

@@ -29,7 +29,8 @@ impl Mapping {
         for (path, _) in self.archive.get(side) {
             wanted.add(path);
         }
-        for rule in &self.rules {
+        let likenesses = self.suggest.iter().flat_map(|suggest| &suggest.fields);
+        for rule in self.rules.iter().chain(likenesses.map(|likeness| &likeness.rule)) {
             wanted.add(rule.paths.get(side));
         }
         if let Some(filter) = self.filters.get(side) {

@@ -13,7 +13,7 @@ use crate::core::{
     },
     path::Path,
     record::{Link, Record, Seen},
-    status::{FailureClass, Side, Sides, Situation, Stage, WriteKind},
+    status::{FailureClass, LinkStatus, MissingDecision, Side, Sides, Situation, Stage, WriteKind},
     value::{Map, Value},
 };
 
@@ -28,6 +28,10 @@ pub enum Matched<'a> {
     Elsewhere(&'a str),
     /// The only partner, by its id, matches these other records of the own side as well.
     Shared(&'a str, &'a [String]),
+    /// Nothing; but these records are similar, and a person has not said yet whether one of them is the partner.
+    Suggested(&'a [String]),
+    /// A person says that the record given as the other side's is the partner.
+    Accepted,
 }
 
 /// Everything a plan depends on.
@@ -52,6 +56,8 @@ pub enum LinkStep {
     Put,
     /// The record of this side is gone: the link becomes a pending delete.
     MarkMissing(Side),
+    /// Both records are there again: the link is no pending delete any more.
+    ClearMissing,
     /// Ends.
     End,
 }
@@ -88,6 +94,8 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// The link of another mapping that the record waits for.
     pub awaited: Option<Awaited>,
+    /// Whether the record as a whole is left as it is, as a person has decided.
+    pub is_left_alone: bool,
 }
 
 impl Plan {
@@ -100,6 +108,14 @@ impl Plan {
             decisions: Vec::new(),
             faults: Vec::new(),
             awaited: None,
+            is_left_alone: false,
+        }
+    }
+
+    fn left_alone(situation: Situation, reason: String) -> Self {
+        Self {
+            is_left_alone: true,
+            ..Self::new(situation, reason)
         }
     }
 
@@ -121,6 +137,13 @@ impl Plan {
             .filter(|decision| decision.verdict == Verdict::Conflict)
     }
 
+    /// Whether everything that differs is left as it is, as people have decided.
+    #[must_use]
+    pub fn is_ignored(&self) -> bool {
+        let mut drifted = self.drifted().peekable();
+        self.is_left_alone || (drifted.peek().is_some() && drifted.all(|decision| decision.verdict == Verdict::Ignored))
+    }
+
     /// The fields in which the pair drifted.
     pub fn drifted(&self) -> impl Iterator<Item = &Decision> {
         self.decisions
@@ -132,12 +155,27 @@ impl Plan {
 /// Decides what is to be done about one record.
 #[must_use]
 pub fn build(context: Context<'_>, input: Input<'_>) -> Plan {
+    let plan = unrestrained(context, input);
+    // Fields of a pair are left alone one by one.
+    let is_whole = plan.decisions.is_empty() || plan.situation == Situation::UnlinkedMatch;
+    let is_drift = !matches!(plan.situation, Situation::InSync | Situation::Gone) && is_whole;
+    match context.settled.ignoring(plan.situation, None) {
+        Some(rule) if is_drift => {
+            let reason = format!("{}; left alone by ignore rule {}", plan.reason, rule.rule_id);
+            Plan::left_alone(plan.situation, reason)
+        }
+        _ => plan,
+    }
+}
+
+/// What is to be done, but for what people have chosen to leave.
+fn unrestrained(context: Context<'_>, input: Input<'_>) -> Plan {
     match (input.link, input.left.record(), input.right.record()) {
         (Some(link), Some(left), Some(right)) => linked(context, link, left, right),
         (Some(link), Some(left), None) => partner_gone(context, link, Side::Left, left, input.right),
         (Some(link), None, Some(right)) => partner_gone(context, link, Side::Right, right, input.left),
         (Some(_), None, None) => both_gone(input),
-        (None, Some(left), Some(right)) => matched(context, left, right),
+        (None, Some(left), Some(right)) => matched(context, left, right, input.matched),
         (None, Some(left), None) => alone(context, Side::Left, left, input.matched),
         (None, None, Some(right)) => alone(context, Side::Right, right, input.matched),
         (None, None, None) => Plan::new(Situation::Gone, "there is no such record on either side"),
@@ -154,6 +192,9 @@ fn linked(context: Context<'_>, link: &Link, left: &Record, right: &Record) -> P
                 format!("the record in {} no longer passes the filter", mapping.end(side).system),
             );
             match mapping.actions.filtered {
+                Filtered::Report if link.status == LinkStatus::PendingDelete => {
+                    return plan.with_link(LinkStep::ClearMissing);
+                }
                 Filtered::Report => return plan,
                 Filtered::Unlink => return plan.with_link(LinkStep::End),
                 Filtered::Sync => {}
@@ -164,13 +205,13 @@ fn linked(context: Context<'_>, link: &Link, left: &Record, right: &Record) -> P
     pair(context, Sides { left, right }, Some(link))
 }
 
-fn matched(context: Context<'_>, left: &Record, right: &Record) -> Plan {
+fn matched(context: Context<'_>, left: &Record, right: &Record, found: Matched<'_>) -> Plan {
     match outside(context.mapping, Sides { left, right }) {
         Err(fault) => return refused(Situation::UnlinkedMatch, Refused::Faults(vec![fault])),
         Ok(Some(side)) => return not_taking_part(context.mapping, side),
         Ok(None) => {}
     }
-    if context.mapping.actions.unlinked_match == Choice::Report {
+    if context.mapping.actions.unlinked_match == Choice::Report && found != Matched::Accepted {
         return Plan::new(
             Situation::UnlinkedMatch,
             "exactly one partner matches; the mapping says to report only",
@@ -220,7 +261,7 @@ fn pair(context: Context<'_>, records: Sides<&Record>, link: Option<&Link>) -> P
 fn needs_put(plan: &Plan, link: Option<&Link>) -> bool {
     let Some(link) = link else { return true };
     !plan.writes.is_empty()
-        || link.status != crate::core::status::LinkStatus::Linked
+        || link.status != LinkStatus::Linked
         || plan.decisions.iter().any(|decision| {
             decision
                 .agreed
@@ -234,14 +275,14 @@ fn updates(mapping: &Mapping, records: Sides<&Record>, decisions: &[Decision]) -
         .filter_map(|side| {
             let mut fields = Map::new();
             for decision in decisions {
-                let Verdict::Write { to, value } = &decision.verdict else {
+                let Some(value) = decision.verdict.written(side) else {
                     continue;
                 };
                 let path = mapping
                     .fields
                     .get(decision.field)
                     .and_then(|field| field.paths.get(side).as_ref());
-                if let (true, Some(path)) = (*to == side, path) {
+                if let Some(path) = path {
                     put(path, &mut fields, value.clone());
                 }
             }
@@ -269,8 +310,23 @@ fn partner_gone(context: Context<'_>, link: &Link, left_over: Side, record: &Rec
     if partner == Seen::Unknown {
         return Plan::new(Situation::Differs, format!("the record in {name} was not read"));
     }
-    let plan = Plan::new(Situation::Missing, format!("the record in {name} is gone"));
-    match context.mapping.actions.missing {
+    let reason = format!("the record in {name} is gone");
+    // A decision is about the record that was gone then.
+    let decided = link
+        .decided
+        .filter(|(side, _)| *side == gone)
+        .map(|(_, decision)| decision);
+    let action = match decided {
+        Some(MissingDecision::Keep) => {
+            let reason = format!("{reason}; a person has decided to keep the other one");
+            return Plan::left_alone(Situation::Missing, reason);
+        }
+        Some(MissingDecision::Delete) => Missing::Delete,
+        Some(MissingDecision::Recreate) => Missing::Recreate,
+        None => context.mapping.actions.missing,
+    };
+    let plan = Plan::new(Situation::Missing, reason);
+    match action {
         Missing::Report => plan.with_link(LinkStep::MarkMissing(gone)),
         Missing::Unlink => plan.with_link(LinkStep::End),
         Missing::Recreate => match creation(context, left_over, record) {
@@ -384,8 +440,26 @@ fn alone(context: Context<'_>, side: Side, record: &Record, found: Matched<'_>) 
                 ..Plan::new(Situation::Ambiguous, reason)
             }
         }
-        Matched::Settled => absent(context, side, record),
+        Matched::Suggested(ids) => suggested(context, side, record, ids),
+        Matched::Settled | Matched::Accepted => absent(context, side, record),
     }
+}
+
+/// While a person may still say that a similar record is the partner, none is made.
+fn suggested(context: Context<'_>, side: Side, record: &Record, ids: &[String]) -> Plan {
+    let plan = absent(context, side, record);
+    if plan.writes.is_empty() {
+        return plan;
+    }
+    let partner = &context.mapping.end(side.other()).system;
+    let shown: Vec<&str> = ids.iter().take(5).map(String::as_str).collect();
+    Plan::new(
+        Situation::Absent,
+        format!(
+            "none is made in {partner} while a person has to say whether it is {}: `syncline suggestions`",
+            shown.join(" or ")
+        ),
+    )
 }
 
 fn absent(context: Context<'_>, side: Side, record: &Record) -> Plan {

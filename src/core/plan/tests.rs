@@ -8,6 +8,7 @@ use crate::core::{
     mapping::{NoReferences, form::MappingForm, known::Known},
     problem::Problems,
     record::Base,
+    settled::{Choice as Decided, Settled, Settlement, UNSETTLED},
     status::LinkStatus,
     value::fingerprint::Key,
 };
@@ -61,7 +62,7 @@ fn link(mapping: &Mapping, left: &Record, right: &Record) -> Link {
         mapping,
         key: &key,
         references: &NoReferences,
-        settled: diff::UNSETTLED,
+        settled: UNSETTLED,
     };
     let decisions = diff::compare(context, left, right, None).unwrap();
     Link {
@@ -70,6 +71,7 @@ fn link(mapping: &Mapping, left: &Record, right: &Record) -> Link {
         right_id: right.id.clone(),
         base: diff::rebase(context, left, right, &decisions, None),
         status: LinkStatus::Linked,
+        decided: None,
     }
 }
 
@@ -79,7 +81,7 @@ fn plan(mapping: &Mapping, left: Seen<'_>, right: Seen<'_>, link: Option<&Link>)
         mapping,
         key: &key,
         references: &NoReferences,
-        settled: diff::UNSETTLED,
+        settled: UNSETTLED,
     };
     build(
         context,
@@ -189,8 +191,12 @@ fn a_persons_decision_settles_a_conflict_until_a_side_changes_again() {
         with(&right(), json!({ "Name": "Ana KG" })),
     );
     let key = key();
-    let decide = |settlement| {
-        let settled = std::collections::BTreeMap::from([("name".to_owned(), settlement)]);
+    let decide = |choice| {
+        let settlement = Settlement { choice, seen: None };
+        let settled = Settled {
+            fields: std::collections::BTreeMap::from([("name".to_owned(), settlement)]),
+            ..Settled::default()
+        };
         let context = Context {
             mapping: &mapping,
             key: &key,
@@ -205,9 +211,9 @@ fn a_persons_decision_settles_a_conflict_until_a_side_changes_again() {
         };
         build(context, input)
     };
-    let taken = decide(diff::Settlement::Take(Side::Right));
+    let taken = decide(Decided::Take(Side::Right));
     assert_eq!(written(&taken, Side::Left), json!({ "name": "Ana KG" }));
-    let accepted = decide(diff::Settlement::Accept);
+    let accepted = decide(Decided::Accept);
     assert_eq!(
         (accepted.situation, accepted.is_quiet(), accepted.link),
         (Situation::InSync, true, LinkStep::Put)
@@ -216,7 +222,7 @@ fn a_persons_decision_settles_a_conflict_until_a_side_changes_again() {
         mapping: &mapping,
         key: &key,
         references: &NoReferences,
-        settled: diff::UNSETTLED,
+        settled: UNSETTLED,
     };
     let base = diff::rebase(context, &left, &right, &accepted.decisions, Some(&link.base));
     let link = Link { base, ..link.clone() };
@@ -379,7 +385,7 @@ fn several_partners_are_reported_and_never_guessed() {
         mapping: &mapping,
         key: &key,
         references: &NoReferences,
-        settled: diff::UNSETTLED,
+        settled: UNSETTLED,
     };
     let left = left();
     let input = Input {
@@ -490,7 +496,7 @@ fn a_reference_waits_until_its_parent_is_linked() {
         mapping: &mapping,
         key: &key,
         references: &links,
-        settled: diff::UNSETTLED,
+        settled: UNSETTLED,
     };
     let input = Input {
         left: Seen::Record(&left),
@@ -524,7 +530,7 @@ fn a_lost_base_never_leads_to_an_overwrite_or_a_delete_and_takes_agreement_anew(
         mapping: &mapping,
         key: &key,
         references: &NoReferences,
-        settled: diff::UNSETTLED,
+        settled: UNSETTLED,
     };
     link.base = diff::rebase(context, &left(), &edited, &differing.decisions, Some(&link.base));
     let later = plan(&mapping, Seen::Record(&left()), Seen::Record(&edited), Some(&link));
@@ -560,44 +566,187 @@ mod law {
     }
 
     proptest! {
-        #[test]
-        fn planning_again_after_applying_a_plan_writes_nothing(
-            left in side(["name", "status", "limit"], ["active", "blocked"]),
-            right in side(["Name", "Status", "Limit"], ["Active", "Inactive"]),
-            left_edit in side(["name", "status", "limit"], ["active", "blocked"]),
-            right_edit in side(["Name", "Status", "Limit"], ["Active", "Inactive"]),
-            policy in prop_oneof![Just("erp"), Just("crm"), Just("manual")],
-            empty in prop_oneof![Just("keep"), Just("clear")],
-        ) {
-            let mapping = mapping(json!({ "conflict": policy, "fields": [
-                { "sides": { "erp": "name", "crm": "Name" }, "empty": empty },
-                { "sides": { "erp": "status", "crm": "Status" }, "values": { "active": "Active", "blocked": "Inactive" } },
-                { "sides": { "erp": "limit", "crm": "Limit" }, "type": "decimal(2)", "wins": "erp" },
-            ] }));
-            let key = key();
-            let context = Context { mapping: &mapping, key: &key, references: &NoReferences,
-        settled: diff::UNSETTLED, };
-            let mut link: Option<Link> = None;
-            let mut records = Sides { left: record("7", left), right: record("A1", right) };
-            for round in 0..2 {
-                let first = plan(&mapping, Seen::Record(&records.left), Seen::Record(&records.right), link.as_ref());
-                records = Sides {
-                    left: applied(&first, Side::Left, &records.left),
-                    right: applied(&first, Side::Right, &records.right),
-                };
-                let base = diff::rebase(
-                    context, &records.left, &records.right, &first.decisions, link.as_ref().map(|link| &link.base),
-                );
-                link = Some(Link {
-                    link_id: 1, left_id: "7".into(), right_id: "A1".into(), base, status: LinkStatus::Linked,
-                });
-                let second = plan(&mapping, Seen::Record(&records.left), Seen::Record(&records.right), link.as_ref());
-                prop_assert!(second.writes.is_empty(), "round {round}: {second:#?}");
-                if round == 0 {
-                    records.left.fields.extend(record("7", left_edit.clone()).fields);
-                    records.right.fields.extend(record("A1", right_edit.clone()).fields);
-                }
-            }
-        }
+           #[test]
+           fn planning_again_after_applying_a_plan_writes_nothing(
+               left in side(["name", "status", "limit"], ["active", "blocked"]),
+               right in side(["Name", "Status", "Limit"], ["Active", "Inactive"]),
+               left_edit in side(["name", "status", "limit"], ["active", "blocked"]),
+               right_edit in side(["Name", "Status", "Limit"], ["Active", "Inactive"]),
+               policy in prop_oneof![Just("erp"), Just("crm"), Just("manual")],
+               empty in prop_oneof![Just("keep"), Just("clear")],
+           ) {
+               let mapping = mapping(json!({ "conflict": policy, "fields": [
+                   { "sides": { "erp": "name", "crm": "Name" }, "empty": empty },
+                   { "sides": { "erp": "status", "crm": "Status" }, "values": { "active": "Active", "blocked": "Inactive" } },
+                   { "sides": { "erp": "limit", "crm": "Limit" }, "type": "decimal(2)", "wins": "erp" },
+               ] }));
+               let key = key();
+               let context = Context { mapping: &mapping, key: &key, references: &NoReferences,
+           settled: UNSETTLED, };
+               let mut link: Option<Link> = None;
+               let mut records = Sides { left: record("7", left), right: record("A1", right) };
+               for round in 0..2 {
+                   let first = plan(&mapping, Seen::Record(&records.left), Seen::Record(&records.right), link.as_ref());
+                   records = Sides {
+                       left: applied(&first, Side::Left, &records.left),
+                       right: applied(&first, Side::Right, &records.right),
+                   };
+                   let base = diff::rebase(
+                       context, &records.left, &records.right, &first.decisions, link.as_ref().map(|link| &link.base),
+                   );
+                   link = Some(Link {
+                       link_id: 1, left_id: "7".into(), right_id: "A1".into(), base, status: LinkStatus::Linked,
+    decided: None,
+                   });
+                   let second = plan(&mapping, Seen::Record(&records.left), Seen::Record(&records.right), link.as_ref());
+                   prop_assert!(second.writes.is_empty(), "round {round}: {second:#?}");
+                   if round == 0 {
+                       records.left.fields.extend(record("7", left_edit.clone()).fields);
+                       records.right.fields.extend(record("A1", right_edit.clone()).fields);
+                   }
+               }
+           }
+       }
+}
+
+/// A pair whose `name` both sides changed, under these decisions.
+fn in_conflict(patch: serde_json::Value, settled: &Settled) -> Plan {
+    let mapping = mapping(patch);
+    let link = link(&mapping, &left(), &right());
+    let (left, right) = (
+        with(&left(), json!({ "name": "Ana SA" })),
+        with(&right(), json!({ "Name": "Ana KG" })),
+    );
+    let key = key();
+    let context = Context {
+        mapping: &mapping,
+        key: &key,
+        references: &NoReferences,
+        settled,
+    };
+    let input = Input {
+        left: Seen::Record(&left),
+        right: Seen::Record(&right),
+        link: Some(&link),
+        matched: Matched::Settled,
+    };
+    build(context, input)
+}
+
+fn settled(choice: Decided, seen: Option<Sides<u64>>) -> Settled {
+    Settled {
+        fields: std::collections::BTreeMap::from([("name".to_owned(), Settlement { choice, seen })]),
+        ..Settled::default()
     }
+}
+
+#[test]
+fn a_value_that_a_person_sets_is_written_to_both_sides_and_empty_clears_both() {
+    let plan = in_conflict(json!({}), &settled(Decided::Set("Ana".to_owned()), None));
+    assert_eq!(written(&plan, Side::Left), json!({ "name": "Ana" }));
+    assert_eq!(written(&plan, Side::Right), json!({ "Name": "Ana" }));
+    assert!(plan.faults.is_empty());
+    // One side has it already, since the work broke off behind its write.
+    let plan = in_conflict(json!({}), &settled(Decided::Set("Ana SA".to_owned()), None));
+    assert_eq!(
+        (plan.writes.len(), written(&plan, Side::Right)),
+        (1, json!({ "Name": "Ana SA" }))
+    );
+    let plan = in_conflict(json!({}), &settled(Decided::Set(String::new()), None));
+    assert_eq!(written(&plan, Side::Left), json!({ "name": null }));
+    assert_eq!(written(&plan, Side::Right), json!({ "Name": null }));
+}
+
+#[test]
+fn a_decision_about_other_values_says_nothing() {
+    let now = in_conflict(json!({}), UNSETTLED).decisions.remove(0).hashes;
+    let other = Sides {
+        right: now.right ^ 1,
+        ..now
+    };
+    for choice in [
+        Decided::Take(Side::Left),
+        Decided::Set("Ana".to_owned()),
+        Decided::Accept,
+    ] {
+        let plan = in_conflict(json!({}), &settled(choice.clone(), Some(other)));
+        assert_eq!((plan.writes.len(), plan.conflicts().count()), (0, 1), "{choice:?}");
+        let plan = in_conflict(json!({}), &settled(choice.clone(), Some(now)));
+        assert_eq!(plan.conflicts().count(), 0, "{choice:?}");
+    }
+}
+
+#[test]
+fn a_field_under_an_ignore_rule_is_left_and_the_others_go_on() {
+    let rule = |field: Option<&str>, situation| Settled {
+        ignored: vec![crate::core::settled::Ignored {
+            rule_id: 3,
+            field: field.map(ToOwned::to_owned),
+            situation,
+        }],
+        ..Settled::default()
+    };
+    for settled in [
+        rule(Some("name"), None),
+        rule(None, Some(Situation::Differs)),
+        rule(None, None),
+    ] {
+        let plan = in_conflict(json!({}), &settled);
+        assert!(plan.is_ignored() && plan.is_quiet(), "{plan:?}");
+        assert_eq!((plan.situation, plan.link), (Situation::Differs, LinkStep::Keep));
+    }
+    let plan = in_conflict(json!({}), &rule(Some("status"), None));
+    assert_eq!((plan.is_ignored(), plan.conflicts().count()), (false, 1));
+    let plan = in_conflict(json!({}), &rule(None, Some(Situation::Absent)));
+    assert!(!plan.is_ignored());
+}
+
+#[test]
+fn while_a_person_may_say_which_record_is_the_partner_none_is_made() {
+    let mapping = mapping(json!({}));
+    let key = key();
+    let context = Context {
+        mapping: &mapping,
+        key: &key,
+        references: &NoReferences,
+        settled: UNSETTLED,
+    };
+    let ids = ["A9".to_owned()];
+    let left = left();
+    let input = |matched| Input {
+        left: Seen::Record(&left),
+        right: Seen::Unknown,
+        link: None,
+        matched,
+    };
+    let plan = build(context, input(Matched::Suggested(&ids)));
+    assert_eq!((plan.situation, plan.is_quiet()), (Situation::Absent, true));
+    assert!(plan.reason.contains("A9"), "{}", plan.reason);
+    assert_eq!(build(context, input(Matched::Settled)).writes.len(), 1);
+}
+
+#[test]
+fn what_a_person_decides_about_a_missing_record_comes_before_the_mapping_and_is_about_that_side() {
+    let mapping = mapping(json!({ "situations": { "missing": "unlink" } }));
+    let decided = |decision| Link {
+        decided: decision,
+        ..link(&mapping, &left(), &right())
+    };
+    let gone = |link: &Link| plan(&mapping, Seen::Record(&left()), Seen::Gone, Some(link));
+    assert_eq!(gone(&decided(None)).link, LinkStep::End);
+    let keep = gone(&decided(Some((Side::Right, MissingDecision::Keep))));
+    assert_eq!(
+        (keep.link, keep.is_quiet(), keep.is_ignored()),
+        (LinkStep::Keep, true, true)
+    );
+    let delete = gone(&decided(Some((Side::Right, MissingDecision::Delete))));
+    assert_eq!(delete.writes[0].kind, WriteKind::Delete);
+    let again = gone(&decided(Some((Side::Right, MissingDecision::Recreate))));
+    assert_eq!((again.writes[0].kind, again.link), (WriteKind::Create, LinkStep::Put));
+    let other = gone(&decided(Some((Side::Left, MissingDecision::Delete))));
+    assert_eq!(
+        (other.link, other.writes.len()),
+        (LinkStep::End, 0),
+        "decided when the other one was gone"
+    );
 }

@@ -4,18 +4,18 @@ use axum::{Extension, Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{audit, decided, drift::mask, mapping};
+use super::{audit, drift::mask, mapping, settled};
 use crate::{
     core::status::{ConflictStatus, Role, Side},
     server::{
         auth::Caller,
-        decision,
         error::{Problem, Result},
         extract::{Asked, Body, Id},
         page::{Page, Wanted},
+        settling,
         state::App,
     },
-    store::conflict::{Conflict, ConflictFilter},
+    store::conflict::{Conflict, ConflictFilter, Resolution},
 };
 
 /// A conflict.
@@ -49,6 +49,10 @@ pub struct View {
     pub resolved_by: Option<String>,
     /// The side whose value counts.
     pub winner: Option<Side>,
+    /// The value for both sides, as decided; masked for viewers where it is sensitive.
+    pub decided_value: Option<String>,
+    /// A word for both values as they stand here: a decision that names it is refused where they have changed.
+    pub seen: String,
     /// When the decision had taken effect.
     pub applied_at: Option<DateTime<Utc>>,
 }
@@ -57,8 +61,11 @@ impl View {
     /// What `role` may see of a conflict.
     #[must_use]
     pub fn of(conflict: Conflict, role: Role) -> Self {
+        let seen = conflict.seen();
         let shown = |value: Option<String>| mask(value, conflict.sensitive, role);
         Self {
+            seen,
+            decided_value: shown(conflict.decided_value),
             conflict_id: conflict.conflict_id,
             mapping: conflict.mapping.to_string(),
             left_id: conflict.left_id,
@@ -122,11 +129,15 @@ pub(super) async fn get(
 }
 
 /// How a conflict is decided.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct Decision {
     /// `left`, `right`, or the name of the system whose value counts.
-    winner: String,
+    winner: Option<String>,
+    /// A value for both sides, in the form of the left one.
+    value: Option<String>,
+    /// The word for the values that the decision is about.
+    seen: Option<String>,
 }
 
 /// `POST /conflicts/{id}/resolve`
@@ -136,10 +147,23 @@ pub(super) async fn resolve(
     Id(id): Id,
     Body(decision): Body<Decision>,
 ) -> Result<StatusCode> {
+    let (winner, value) = (decision.winner, decision.value);
+    if winner.is_some() == value.is_some() {
+        return Err(Problem::invalid("a decision has a `winner` or a `value`"));
+    }
     let conflict = app.store().conflict(id).await?.ok_or_else(|| unknown(id))?;
-    let winner = side(&app, &conflict.mapping, &decision.winner)?;
-    let outcome = decision::resolve_conflict(app.store(), id, winner, &audit::actor(&caller)).await?;
-    decided(outcome, StatusCode::ACCEPTED, &format!("conflict {id}"))
+    let resolution = match winner {
+        Some(winner) => Resolution::Take(side(&app, &conflict.mapping, &winner)?),
+        None => Resolution::Set(value.unwrap_or_default()),
+    };
+    decide(
+        &app,
+        &caller,
+        &conflict,
+        (&resolution, decision.seen.as_deref()),
+        StatusCode::ACCEPTED,
+    )
+    .await
 }
 
 /// `POST /conflicts/{id}/ignore`
@@ -147,9 +171,32 @@ pub(super) async fn ignore(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
+    Body(seen): Body<Seen>,
 ) -> Result<StatusCode> {
-    let outcome = decision::ignore_conflict(app.store(), id, &audit::actor(&caller)).await?;
-    decided(outcome, StatusCode::NO_CONTENT, &format!("conflict {id}"))
+    let conflict = app.store().conflict(id).await?.ok_or_else(|| unknown(id))?;
+    let decision = (&Resolution::Ignore, seen.seen.as_deref());
+    decide(&app, &caller, &conflict, decision, StatusCode::NO_CONTENT).await
+}
+
+/// What the decision to ignore is about.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Seen {
+    /// The word for the values that the decision is about.
+    seen: Option<String>,
+}
+
+async fn decide(
+    app: &App,
+    caller: &Caller,
+    conflict: &Conflict,
+    decision: (&Resolution, Option<&str>),
+    made: StatusCode,
+) -> Result<StatusCode> {
+    let mapping = app.mapping(&conflict.mapping).map(|mapping| &**mapping);
+    let (id, actor) = (conflict.conflict_id, audit::actor(caller));
+    let decided = settling::resolve_conflict(app.store(), mapping, id, decision, &actor).await?;
+    settled(decided, made, &format!("conflict {id}"))
 }
 
 /// The side that a word names. A conflict may be older than the present mappings.

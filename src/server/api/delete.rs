@@ -3,17 +3,19 @@
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 
-use super::{audit, decided, link::View};
+use super::{audit, decided, link::View, settled};
 use crate::{
-    core::status::LinkStatus,
+    core::status::{LinkStatus, MissingDecision, Sides},
     server::{
         auth::Caller,
         decision,
         error::{Problem, Result},
         extract::{Asked, Id},
         page::{Page, Wanted},
+        settling,
         state::App,
     },
+    store::link::LinkFilter,
 };
 
 /// Which pending deletes are asked for.
@@ -23,15 +25,19 @@ pub(super) struct Query {
     limit: Option<u32>,
     cursor: Option<String>,
     mapping: Option<String>,
+    /// Also those that a person has decided to keep.
+    all: bool,
 }
 
 /// `GET /deletes`
 pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
     let wanted = Wanted::of(query.limit, query.cursor.as_deref())?;
-    let found = app
-        .store()
-        .pending_deletes(query.mapping.as_deref(), wanted.page())
-        .await?;
+    let filter = LinkFilter {
+        mapping: query.mapping,
+        status: Some(LinkStatus::PendingDelete),
+        is_undecided: !query.all,
+    };
+    let found = app.store().links(&filter, wanted.page()).await?;
     Ok(Json(wanted.of_items(found, |link| link.link.link_id, View::from)))
 }
 
@@ -47,4 +53,43 @@ pub(super) async fn unlink(
     }
     let outcome = decision::end_link(app.store(), id, &audit::actor(&caller)).await?;
     decided(outcome, StatusCode::NO_CONTENT, &format!("pending delete {id}"))
+}
+
+/// `POST /deletes/{id}/confirm`: the record that is left is deleted, too.
+pub(super) async fn confirm(app: State<App>, caller: Extension<Caller>, id: Id) -> Result<StatusCode> {
+    decide(app, caller, id, MissingDecision::Delete).await
+}
+
+/// `POST /deletes/{id}/recreate`: the record that is gone is made again.
+pub(super) async fn recreate(app: State<App>, caller: Extension<Caller>, id: Id) -> Result<StatusCode> {
+    decide(app, caller, id, MissingDecision::Recreate).await
+}
+
+/// `POST /deletes/{id}/keep`: the record that is left stays, without a partner.
+pub(super) async fn keep(app: State<App>, caller: Extension<Caller>, id: Id) -> Result<StatusCode> {
+    decide(app, caller, id, MissingDecision::Keep).await
+}
+
+async fn decide(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    decision: MissingDecision,
+) -> Result<StatusCode> {
+    let mapping = app
+        .store()
+        .link(id)
+        .await?
+        .and_then(|link| app.mapping(&link.mapping).cloned());
+    let connector = |side| {
+        let mapping = mapping.as_ref()?;
+        Some(app.engine().end(mapping, side).ok()?.connector().clone())
+    };
+    let connectors = Sides::of(connector);
+    let objects = Sides::of(|side| {
+        let name = &mapping.as_ref()?.end(side).object;
+        connectors.get(side).as_ref()?.objects.get(name)
+    });
+    let decided = settling::decide_missing(app.store(), objects, id, decision, &audit::actor(&caller)).await?;
+    settled(decided, StatusCode::ACCEPTED, &format!("pending delete {id}"))
 }

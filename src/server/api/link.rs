@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{audit, decided};
 use crate::{
-    core::status::{LinkStatus, Side},
+    core::status::{LinkStatus, MissingDecision, Side},
     server::{
         auth::Caller,
         decision,
         error::{Problem, Result},
-        extract::{Asked, Id},
+        extract::{Asked, Body, Id},
+        linking::{self, Merged, Pair, Relinked, Verdict},
         page::{Page, Wanted},
         state::App,
     },
@@ -35,6 +36,8 @@ pub struct View {
     pub missing_side: Option<Side>,
     /// Since when it is gone.
     pub missing_since: Option<DateTime<Utc>>,
+    /// What a person has decided about that.
+    pub decision: Option<MissingDecision>,
     /// When both were last in sync.
     pub last_synced_at: Option<DateTime<Utc>>,
     /// When the pair was linked.
@@ -52,6 +55,7 @@ impl From<StoredLink> for View {
             status: stored.link.status,
             missing_side,
             missing_since,
+            decision: stored.link.decided.map(|(_, decision)| decision),
             last_synced_at: stored.last_synced_at,
             created_at: stored.created_at,
         }
@@ -86,6 +90,7 @@ pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> 
     let filter = LinkFilter {
         mapping: query.mapping,
         status: query.status,
+        ..LinkFilter::default()
     };
     let found = app.store().links(&filter, wanted.page()).await?;
     Ok(Json(wanted.of_items(found, |link| link.link.link_id, View::from)))
@@ -105,6 +110,145 @@ pub(super) async fn end(
 ) -> Result<StatusCode> {
     let outcome = decision::end_link(app.store(), id, &audit::actor(&caller)).await?;
     decided(outcome, StatusCode::NO_CONTENT, &format!("link {id}"))
+}
+
+/// Pairs to be linked.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Import {
+    mapping: String,
+    pairs: Vec<PairForm>,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// A pair as it is sent.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PairForm {
+    left_id: String,
+    right_id: String,
+}
+
+/// What became of one pair.
+#[derive(Debug, Serialize)]
+pub(super) struct Told {
+    left_id: String,
+    right_id: String,
+    /// `linked`, `known` or `refused`.
+    result: &'static str,
+    why: Option<String>,
+}
+
+/// The most pairs of one request.
+const PAIRS_MAX: usize = 1_000;
+
+/// `POST /links/import`: what became of each pair, in their order.
+pub(super) async fn import(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Body(wish): Body<Import>,
+) -> Result<Json<Vec<Told>>> {
+    let mapping = known(&app, &wish.mapping)?;
+    if wish.pairs.len() > PAIRS_MAX {
+        return Err(Problem::invalid(format!("at most {PAIRS_MAX} pairs at once")));
+    }
+    let pairs: Vec<Pair> = wish.pairs.into_iter().map(Pair::from).collect();
+    let actor = audit::actor(&caller);
+    let mut taking = linking::Import::new(app.store(), &mapping, &actor, wish.dry_run);
+    let verdicts = taking.take(&pairs).await?;
+    let told = pairs.into_iter().zip(verdicts).map(|(pair, verdict)| {
+        let (result, why) = match verdict {
+            Verdict::Linked => ("linked", None),
+            Verdict::Known => ("known", None),
+            Verdict::Refused(why) => ("refused", Some(why)),
+        };
+        Told {
+            left_id: pair.left_id,
+            right_id: pair.right_id,
+            result,
+            why,
+        }
+    });
+    Ok(Json(told.collect()))
+}
+
+impl From<PairForm> for Pair {
+    fn from(form: PairForm) -> Self {
+        Self {
+            left_id: form.left_id,
+            right_id: form.right_id,
+        }
+    }
+}
+
+/// A pair to be linked, whatever its records were linked to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Relink {
+    mapping: String,
+    left_id: String,
+    right_id: String,
+}
+
+/// `POST /links/relink`: the links that ended for it; the link itself is the living one of its records.
+pub(super) async fn relink(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Body(wish): Body<Relink>,
+) -> Result<Json<serde_json::Value>> {
+    let mapping = known(&app, &wish.mapping)?;
+    let pair = Pair {
+        left_id: wish.left_id,
+        right_id: wish.right_id,
+    };
+    let relinked = linking::relink(app.store(), &mapping, &pair, &audit::actor(&caller)).await?;
+    Ok(Json(match relinked {
+        Relinked::Made(ended) => serde_json::json!({ "result": "linked", "ended": ended }),
+        Relinked::Known(link_id) => serde_json::json!({ "result": "known", "link_id": link_id, "ended": [] }),
+    }))
+}
+
+/// A record that became another one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Merge {
+    mapping: String,
+    /// `left`, `right` or the name of their system.
+    side: String,
+    from: String,
+    into: String,
+}
+
+/// `POST /links/merge`: the link of the record that is gone moves to the one that it lives on as.
+pub(super) async fn merge(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Body(wish): Body<Merge>,
+) -> Result<Json<View>> {
+    let mapping = known(&app, &wish.mapping)?;
+    let side = app
+        .mapping(&mapping)
+        .and_then(|mapping| super::mapping::side(mapping, &wish.side));
+    let side = side.ok_or_else(|| Problem::invalid(format!("`{}` is no side of mapping `{mapping}`", wish.side)))?;
+    let ids = (wish.from.as_str(), wish.into.as_str());
+    match linking::merge(app.store(), &mapping, side, ids, &audit::actor(&caller)).await? {
+        Merged::Moved(link_id) => {
+            let link = app.store().link(link_id).await?;
+            link.map(|link| Json(link.into())).ok_or_else(|| unknown(link_id))
+        }
+        Merged::Unlinked => Err(Problem::conflict(format!("{} is in no link", wish.from))),
+        Merged::Elsewhere { link_id, partner } => Err(Problem::conflict(format!(
+            "{} is linked to {partner} already (link {link_id}): end the link that is wrong first",
+            wish.into
+        ))),
+    }
+}
+
+/// The name of a mapping that is there.
+fn known(app: &App, name: &str) -> Result<String> {
+    let mapping = app.mapping(name).map(|mapping| mapping.name.clone());
+    mapping.ok_or_else(|| Problem::invalid(format!("there is no mapping `{name}`")))
 }
 
 fn unknown(id: i64) -> Problem {

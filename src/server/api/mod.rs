@@ -10,11 +10,13 @@ pub mod drift;
 pub mod event;
 pub mod export;
 pub mod failure;
+pub mod ignore;
 pub mod link;
 pub mod mapping;
 pub mod me;
 pub mod record;
 pub mod run;
+pub mod suggestion;
 pub mod system;
 
 use axum::{
@@ -29,6 +31,7 @@ use super::{
     auth::{self, Demand},
     decision::Outcome,
     error::{Problem, Result},
+    settling::Decided,
     state::App,
 };
 use crate::core::status::Role::{self, Admin, Operator, Viewer};
@@ -132,13 +135,26 @@ fn endpoints() -> Vec<Endpoint> {
         look(Viewer, LOOK, "/drift/trend", drift::trend),
         look(Viewer, LOOK, "/links", link::list),
         look(Viewer, LOOK, "/links/{id}", link::get),
-        remove(Admin, ACT, "/links/{id}", link::end),
+        remove(Operator, ACT, "/links/{id}", link::end),
+        act(Operator, HEAVY, "/links/import", link::import),
+        act(Operator, ACT, "/links/relink", link::relink),
+        act(Operator, ACT, "/links/merge", link::merge),
+        look(Viewer, LOOK, "/suggestions", suggestion::list),
+        look(Viewer, LOOK, "/suggestions/{id}", suggestion::get),
+        act(Operator, ACT, "/suggestions/{id}/accept", suggestion::accept),
+        act(Operator, ACT, "/suggestions/{id}/reject", suggestion::reject),
         look(Viewer, LOOK, "/conflicts", conflict::list),
         look(Viewer, LOOK, "/conflicts/{id}", conflict::get),
         act(Operator, ACT, "/conflicts/{id}/resolve", conflict::resolve),
         act(Operator, ACT, "/conflicts/{id}/ignore", conflict::ignore),
         look(Viewer, LOOK, "/deletes", delete::list),
         act(Admin, ACT, "/deletes/{id}/unlink", delete::unlink),
+        act(Admin, ACT, "/deletes/{id}/confirm", delete::confirm),
+        act(Admin, ACT, "/deletes/{id}/recreate", delete::recreate),
+        act(Admin, ACT, "/deletes/{id}/keep", delete::keep),
+        look(Viewer, LOOK, "/ignore", ignore::list),
+        act(Operator, ACT, "/ignore", ignore::add),
+        remove(Operator, ACT, "/ignore/{id}", ignore::remove),
         look(Admin, LOOK, "/audit", audit::list),
     ]
 }
@@ -151,6 +167,19 @@ pub(super) fn router(app: &App) -> Router<App> {
         router.route(endpoint.path, endpoint.handler.route_layer(guard))
     });
     Router::new().nest(MOUNT, routes)
+}
+
+/// The answer to a decision about `what` that is about what the caller has seen.
+fn settled(decided: Decided, made: StatusCode, what: &str) -> Result<StatusCode> {
+    match decided {
+        Decided::Made => Ok(made),
+        Decided::Unknown => Err(Problem::not_found(format!("there is no {what}"))),
+        Decided::Settled => Err(Problem::conflict(format!("{what} is settled already"))),
+        Decided::Changed => Err(Problem::conflict(format!(
+            "{what} has changed since you looked: read it again, and decide about what it says now"
+        ))),
+        Decided::Refused(why) => Err(Problem::conflict(why)),
+    }
 }
 
 /// The answer to a decision about `what`.

@@ -133,6 +133,7 @@ impl View {
                 LinkStep::Keep => "keep",
                 LinkStep::Put => "put",
                 LinkStep::MarkMissing(_) => "mark_missing",
+                LinkStep::ClearMissing => "clear_missing",
                 LinkStep::End => "end",
             },
             writes: plan.writes.iter().map(|write| written(mapping, write, role)).collect(),
@@ -170,6 +171,8 @@ fn decided(mapping: &Mapping, decision: &Decision, role: Role) -> Option<Decisio
         Verdict::Equal => ("equal", None),
         Verdict::Kept => ("kept", None),
         Verdict::Write { to, .. } => ("write", Some(*to)),
+        Verdict::WriteBoth(_) => ("write_both", None),
+        Verdict::Ignored => ("ignored", None),
         Verdict::Conflict => ("conflict", None),
         Verdict::Report => ("report", None),
     };

@@ -125,11 +125,12 @@ pub struct SettledDrift {
 pub(in crate::store) async fn settle(tx: &mut Tx, items: &[&SettledDrift]) -> Result<(), Error> {
     const BY_LEFT: Bulk = Bulk {
         head: "update drift set outcome = v.column3, note = coalesce(v.column4, drift.note) from (",
-        tail: ") as v where drift.run_id = v.column1 and drift.left_id = v.column2",
+        tail: ") as v where drift.run_id = v.column1 and drift.left_id = v.column2 and drift.outcome <> 'ignored'",
     };
     const BY_RIGHT: Bulk = Bulk {
         head: "update drift set outcome = v.column3, note = coalesce(v.column4, drift.note) from (",
-        tail: ") as v where drift.run_id = v.column1 and drift.left_id is null and drift.right_id = v.column2",
+        tail: ") as v where drift.run_id = v.column1 and drift.left_id is null and drift.right_id = v.column2 \
+               and drift.outcome <> 'ignored'",
     };
     let (mut left, mut right) = (Vec::new(), Vec::new());
     for item in items {

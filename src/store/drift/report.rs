@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     core::{
         drift::{Group, Known, Oldest, Report, Since, Summary},
-        status::Side,
+        status::{DriftOutcome, Side},
     },
     store::{
         Page, Store,
@@ -182,9 +182,10 @@ impl Store {
              case when left_id is null then 0 else 1 end, case when right_id is null then 0 else 1 end";
         let counted = self.engine().rows::<Counted>(sql, args![run_id]).await?;
         let groups: Vec<Group> = counted.into_iter().map(|Counted(group)| group).collect();
-        let items = groups.iter().map(|group| group.items).sum();
+        let listed = groups.iter().filter(|group| group.outcome != DriftOutcome::Ignored);
+        let items = listed.map(|group| group.items).sum();
         let sql = "select drift_id, situation, cause, field, left_id, right_id, first_seen_at, age_runs from drift \
-             where run_id = $1 order by first_seen_at, drift_id limit $2";
+             where run_id = $1 and outcome <> 'ignored' order by first_seen_at, drift_id limit $2";
         let oldest = self.engine().rows::<Old>(sql, args![run_id, OLDEST_MAX]).await?;
         let ignored = "select count(*) as number from conflict where mapping = $1 and status = 'ignored'";
         let known = Known {
@@ -204,7 +205,7 @@ impl Store {
         let Some(Number(before)) = self.engine().row(last, args![mapping, run_id]).await? else {
             return Ok(None);
         };
-        let count = "select count(*) as number from drift where run_id = $1";
+        let count = "select count(*) as number from drift where run_id = $1 and outcome <> 'ignored'";
         let items_before = self.engine().count(count, args![before]).await?;
         let (mut still, mut returned) = (0, 0);
         for by in [
@@ -214,7 +215,8 @@ impl Store {
             let sql = format!(
                 "select coalesce(sum(case when p.outcome = 'repaired' then 0 else 1 end), 0) as still, \
                  coalesce(sum(case when p.outcome = 'repaired' then 1 else 0 end), 0) as returned \
-                 from drift as d join drift as p on p.run_id = $1 and coalesce(p.field, '') = coalesce(d.field, '') and {by}"
+                 from drift as d join drift as p on p.run_id = $1 and coalesce(p.field, '') = coalesce(d.field, '') \
+                 and p.outcome <> 'ignored' and d.outcome <> 'ignored' and {by}"
             );
             if let Some(common) = self.engine().row::<Common>(sql, args![before, run_id]).await? {
                 still += common.still;

@@ -9,6 +9,7 @@ use crate::{
         mapping::Mapping,
         plan::LinkStep,
         record::{Base, BaseField, Record, RecordKey},
+        settled::UNSETTLED,
         status::{Side, Sides},
         value::fingerprint,
     },
@@ -16,6 +17,7 @@ use crate::{
     store::{
         Op,
         link::{Agreement, NewLink, SyncedLink},
+        suggestion::LinkedPair,
     },
     sync::Engine,
 };
@@ -31,7 +33,8 @@ pub(super) fn settle(
     let stored = work.fetched.link.as_ref();
     let link_id = stored.map(|stored| stored.link.link_id);
     match (work.plan.link, link_id) {
-        (LinkStep::Keep, _) | (LinkStep::End | LinkStep::MarkMissing(_), None) => {}
+        (LinkStep::Keep, _) | (LinkStep::End | LinkStep::MarkMissing(_) | LinkStep::ClearMissing, None) => {}
+        (LinkStep::ClearMissing, Some(link_id)) => done.ops.push(Op::ClearMissing { link_id }),
         (LinkStep::End, Some(link_id)) => done.ops.push(Op::EndLink { link_id }),
         (LinkStep::MarkMissing(_), Some(_)) if seam::has_bug(Bug::MissingNotMarked) => {}
         (LinkStep::MarkMissing(side), Some(link_id)) => done.ops.push(Op::MarkMissing { link_id, side }),
@@ -69,7 +72,10 @@ pub(super) fn settle_part(
         .as_ref()
         .filter(|_| !changed.is_empty() && !seam::has_bug(Bug::PartNotAgreed))?;
     let (left, right) = (after.left.as_ref()?, after.right.as_ref()?);
-    let is_open = |decision: &Decision| matches!(&decision.verdict, Verdict::Write { to, .. } if !changed.contains(to));
+    let is_open = |decision: &Decision| {
+        let is_due = |side: Side| decision.verdict.written(side).is_some() && !changed.contains(&side);
+        is_due(Side::Left) || is_due(Side::Right)
+    };
     let mut decisions = work.plan.decisions.clone();
     for decision in decisions.iter_mut().filter(|decision| is_open(decision)) {
         (decision.verdict, decision.agreed) = (Verdict::Report, None);
@@ -97,13 +103,20 @@ fn context<'a>(engine: &'a Engine, mapping: &'a Mapping, work: &'a Work<'_>) -> 
         mapping,
         key: engine.key(),
         references: &*work.fetched.references,
-        settled: diff::UNSETTLED,
+        settled: UNSETTLED,
     }
 }
 
 fn put(engine: &Engine, mapping: &Mapping, records: Sides<&Record>, agreement: Agreement, done: &mut Done) {
     let name: Arc<str> = Arc::from(mapping.name.as_str());
     done.linked += 1;
+    if mapping.suggest.is_some() {
+        done.ops.push(Op::SettleSuggestions(LinkedPair {
+            mapping: Arc::clone(&name),
+            left_id: records.left.id.clone(),
+            right_id: records.right.id.clone(),
+        }));
+    }
     done.ops.push(Op::PutLink(NewLink {
         mapping: Arc::clone(&name),
         left_id: records.left.id.clone(),

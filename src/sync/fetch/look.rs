@@ -90,4 +90,8 @@ pub enum Partner {
     Elsewhere(String),
     /// The only one fits these other records of the own side as well.
     Shared(String, Vec<String>),
+    /// Nothing; these are similar, and a person has not said yet whether one of them is it.
+    Suggested(Vec<String>),
+    /// The one that stands among the records; a person has said so.
+    Accepted,
 }

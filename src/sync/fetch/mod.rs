@@ -13,18 +13,19 @@ use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 
 pub use self::look::{Listed, Look, Looked, Partner};
 use self::{
-    context::{references, settlements},
+    context::{ignored, references, settlements, suggested},
     partner::{Found, partner_listed, search},
 };
 use super::Engine;
 use crate::{
     client::Road,
     core::{
-        diff::{Context, Settlement},
+        diff::Context,
         fault::Fault,
         mapping::Mapping,
         plan::{self, Matched, Plan},
         record::RecordKey,
+        settled::Settled,
         status::{Side, Sides},
     },
     seam::{self, Bug},
@@ -50,8 +51,8 @@ pub struct Fetched {
     pub is_listed: bool,
     /// The links of other mappings that this record, and those fetched together with it, refer to.
     pub references: Arc<Across>,
-    /// What persons decided about the pair's conflicts.
-    pub settled: BTreeMap<String, Settlement>,
+    /// What people have decided about the pair.
+    pub settled: Settled,
 }
 
 impl Fetched {
@@ -67,6 +68,8 @@ impl Fetched {
                 Partner::Several(ids) => Matched::Several(ids),
                 Partner::Elsewhere(id) => Matched::Elsewhere(id),
                 Partner::Shared(id, rivals) => Matched::Shared(id, rivals),
+                Partner::Suggested(ids) => Matched::Suggested(ids),
+                Partner::Accepted => Matched::Accepted,
             },
         }
     }
@@ -131,15 +134,17 @@ pub async fn many(
             Err(Error::Store(error)) => return Err(error),
         });
     }
+    suggested(engine, mapping, looks, &mut fetched, road).await?;
     let references = Arc::new(references(engine, mapping, &fetched).await?);
     let mut settled = settlements(engine, mapping, &fetched).await?;
     for one in fetched.iter_mut().flatten() {
         one.references = Arc::clone(&references);
         if let Some(stored) = &one.link {
             let pair = (stored.link.left_id.clone(), stored.link.right_id.clone());
-            one.settled = settled.remove(&pair).unwrap_or_default();
+            one.settled.fields = settled.remove(&pair).unwrap_or_default();
         }
     }
+    ignored(engine, mapping, looks, &mut fetched).await?;
     Ok(fetched)
 }
 
@@ -241,7 +246,7 @@ async fn one_pair(
         searched,
         is_listed,
         references: Arc::default(),
-        settled: BTreeMap::new(),
+        settled: Settled::default(),
     })
 }
 

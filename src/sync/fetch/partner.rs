@@ -5,11 +5,12 @@ use crate::{
     client::Road,
     core::{
         fault::Fault,
-        mapping::{Mapping, Rule},
+        mapping::Mapping,
+        matching::Rule,
         plan,
         record::Record,
         status::{FailureClass, Side, Stage},
-        value::{Value, compare, spelling::Spelling},
+        value::Value,
     },
     seam::{self, Bug},
     store::scan::Candidates,
@@ -50,15 +51,8 @@ pub(super) async fn partner_listed(
     let Looked::Record(partner) = one(engine, mapping, side.other(), id, road).await? else {
         return Ok(Found::Nothing);
     };
-    let fits = mapping.rules.iter().any(|rule| {
-        let own = rule
-            .paths
-            .get(side)
-            .get_in(&record.fields)
-            .filter(|value| !value.is_empty());
-        let other = rule.paths.get(side.other()).get_in(&partner.fields);
-        own.zip(other).is_some_and(|(own, other)| is_match(own, other, rule))
-    });
+    let couples = |rule: &Rule| rule.couples(side, &record.fields, &partner.fields);
+    let fits = mapping.rules.iter().any(couples);
     Ok(if fits { Found::One(partner) } else { Found::Nothing })
 }
 
@@ -77,12 +71,11 @@ pub(super) async fn search(
     let mut searched = false;
     let mut has_values = false;
     for rule in &mapping.rules {
-        let own = rule
-            .paths
-            .get(side)
-            .get_in(&record.fields)
-            .filter(|value| !value.is_empty());
-        let Some(own) = own else { continue };
+        let own = rule.value(side, &record.fields);
+        // A value of which nothing counts matches nothing, and is not searched for.
+        let Some(own) = own.filter(|own| rule.key(own).is_some()) else {
+            continue;
+        };
         has_values = true;
         let Some(mut fitting) = fitting(engine, mapping, rule, side.other(), own, road).await? else {
             continue;
@@ -129,12 +122,19 @@ async fn fitting(
     if !system.can_find(object, &name) {
         return Ok(None);
     }
-    let found = system.find(object, &name, value, road).await?;
-    let fits = |candidate: &Record| {
-        path.get_in(&candidate.fields)
-            .is_some_and(|other| is_match(value, other, rule))
-    };
-    Ok(Some(found.into_iter().filter(fits).collect()))
+    let mut found: Vec<Record> = Vec::new();
+    // The other system knows literal values only: it is asked for each spelling, and the key decides.
+    for spelling in rule.spellings(value) {
+        for candidate in system.find(object, &name, &spelling, road).await? {
+            let fits = path
+                .get_in(&candidate.fields)
+                .is_some_and(|other| rule.is_match(value, other));
+            if fits && found.iter().all(|known| known.id != candidate.id) {
+                found.push(candidate);
+            }
+        }
+    }
+    Ok(Some(found))
 }
 
 /// Other records of the own side that are in no link and fit the same partner: which of them is meant, nobody can tell.
@@ -160,14 +160,6 @@ async fn rivals(
     let linked = engine.store().links_by(&mapping.name, side, &known).await?;
     ids.retain(|id| linked.iter().all(|stored| stored.link.id(side) != id));
     Ok(ids)
-}
-
-fn is_match(own: &Value, other: &Value, rule: &Rule) -> bool {
-    let spelling = Spelling::default();
-    match (rule.kind.read(own, &spelling), rule.kind.read(other, &spelling)) {
-        (Ok(own), Ok(other)) => !other.is_empty() && compare::equal(&own, &other, rule.kind, rule.compare),
-        _ => false,
-    }
 }
 
 fn unsearchable(mapping: &Mapping, side: Side) -> Fault {

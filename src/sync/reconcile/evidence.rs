@@ -154,7 +154,11 @@ impl Items {
                 first_seen_at: self.past.map(|past| past.first_seen_at),
                 age_runs: self.past.map_or(1, |past| past.age_runs + 1),
                 last_changed_side: item.last_changed,
-                outcome,
+                outcome: if item.is_ignored {
+                    DriftOutcome::Ignored
+                } else {
+                    outcome
+                },
                 note: Some(item.note),
                 failure_id: self.failure_id,
                 event_id: item.event_id,

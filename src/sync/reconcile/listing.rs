@@ -9,7 +9,7 @@ use crate::{
         plan,
         record::{BaseField, Record},
         status::{LinkStatus, Side, Sides},
-        value::{compare, fingerprint::Key, spelling::Spelling},
+        value::fingerprint::Key,
     },
     seam::{self, Bug},
     store::{
@@ -70,14 +70,8 @@ fn print(key: &Key, id: &str) -> u128 {
 
 fn row(key: &Key, mapping: &Mapping, side: Side, record: Record) -> Row {
     let match_keys = mapping.rules.iter().map(|rule| {
-        let value = rule
-            .paths
-            .get(side)
-            .get_in(&record.fields)
-            .filter(|value| !value.is_empty())?;
-        let value = rule.kind.read(value, &Spelling::default()).ok()?;
-        let value = compare::normalize(&value, rule.kind, rule.compare);
-        (!value.is_empty()).then(|| key.field("match", Some(&value)))
+        let match_key = rule.key(rule.value(side, &record.fields)?)?;
+        Some(key.field("match", Some(&match_key)))
     });
     Row {
         print: print(key, &record.id),

@@ -24,7 +24,7 @@ use std::{
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, Error};
+use super::{Engine, Error, suggest};
 use crate::{
     client::Meter,
     core::{
@@ -399,6 +399,9 @@ impl Reconciliation {
         let summary = &mut self.tally.summary;
         (summary.left_records, summary.right_records) = (counts.left, counts.right);
         summary.complete = complete.left && complete.right;
+        if complete.left && complete.right {
+            suggest::find(&context.engine, &context.mapping, context.run_id, &context.scan).await?;
+        }
         if self.is_first(counts).await? {
             planning::unlinked(&context, &mut self.tally, complete, planning::Then::Settle).await?;
         } else {

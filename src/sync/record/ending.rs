@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     core::{
-        diff::Verdict,
+        diff::{Decision, Reason, Verdict},
         drift,
         fault::Fault,
         mapping::{Mapping, convert::Awaited},
@@ -232,28 +232,36 @@ pub(super) fn seen(fetched: &Fetched, plan: &Plan) -> Option<Op> {
 /// Opens what a person has to decide, and closes what is settled.
 fn conflicts(mapping: &Mapping, run_id: Option<i64>, plan: &Plan, left_id: &str, right_id: &str, ops: &mut Vec<Op>) {
     let name: Arc<str> = Arc::from(mapping.name.as_str());
-    let closed = |field: Option<String>| {
+    let closed = |field: Option<String>, is_accepted: bool| {
         Op::CloseConflicts(ClosedConflicts {
             mapping: Arc::clone(&name),
             left_id: left_id.to_owned(),
             right_id: right_id.to_owned(),
             field,
+            is_accepted,
         })
     };
-    if plan.conflicts().next().is_none() {
-        ops.extend((!plan.decisions.is_empty()).then(|| closed(None)));
+    let is_plain = |decision: &Decision| {
+        decision.reason != Reason::Accepted && !matches!(decision.verdict, Verdict::Conflict | Verdict::Ignored)
+    };
+    if plan.decisions.iter().all(is_plain) {
+        ops.extend((!plan.decisions.is_empty()).then(|| closed(None, false)));
         return;
     }
     for decision in &plan.decisions {
         let Some(field) = mapping.fields.get(decision.field) else {
             continue;
         };
-        if decision.verdict != Verdict::Conflict {
-            ops.push(closed(Some(field.name.clone())));
-            continue;
-        }
-        if seam::has_bug(Bug::ConflictNotListed) {
-            continue;
+        match decision.verdict {
+            // An ignore rule ends, and then the conflict is there again.
+            Verdict::Ignored => continue,
+            Verdict::Conflict if seam::has_bug(Bug::ConflictNotListed) => continue,
+            Verdict::Conflict => {}
+            _ => {
+                let is_accepted = decision.reason == Reason::Accepted;
+                ops.push(closed(Some(field.name.clone()), is_accepted));
+                continue;
+            }
         }
         let shown = |side: Side| decision.values.get(side).as_ref().map(drift::shown);
         ops.push(Op::OpenConflict(NewConflict {
@@ -263,6 +271,7 @@ fn conflicts(mapping: &Mapping, run_id: Option<i64>, plan: &Plan, left_id: &str,
             field: field.name.clone(),
             left_value: shown(Side::Left),
             right_value: shown(Side::Right),
+            hashes: decision.hashes,
             sensitive: field.sensitive,
             run_id,
         }));

@@ -9,7 +9,8 @@ use syncline::{
         fault::Fault,
         record::RecordKey,
         status::{
-            Cause, DriftOutcome, FailureClass, FailureStatus, Role, RunKind, RunStatus, Side, Situation, Stage, Trigger,
+            Cause, DriftOutcome, FailureClass, FailureStatus, Role, RunKind, RunStatus, Side, Sides, Situation, Stage,
+            Trigger,
         },
     },
     server::auth,
@@ -26,6 +27,7 @@ use syncline::{
 use crate::support::app::{CANARIES, TestApp};
 
 mod action;
+mod decision;
 mod drift;
 mod role;
 mod system;
@@ -232,6 +234,7 @@ async fn ending_a_link_and_deciding_a_conflict_stand_in_the_audit() {
         field: "name".into(),
         left_value: Some("Ana".into()),
         right_value: Some("Bia".into()),
+        hashes: Sides { left: 1, right: 2 },
         sensitive: true,
         run_id: None,
     };

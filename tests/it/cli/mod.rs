@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod check;
+mod decision;
 mod doctor;
 mod drift;
 mod first_day;

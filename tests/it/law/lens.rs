@@ -116,6 +116,7 @@ fn link(mapping: &Mapping, left: &Record, right: &Record) -> Link {
         right_id: right.id.clone(),
         base: diff::rebase(context(mapping, &key), left, right, &decisions, None),
         status: LinkStatus::Linked,
+        decided: None,
     }
 }
 

@@ -215,6 +215,7 @@ fn planned(case: &Case, mappings: &mut HashMap<String, Mapping>) -> Expected {
             base(mapping, base_left, base_right)
         },
         status: LinkStatus::Linked,
+        decided: None,
     });
     let plan = plan(mapping, Seen::Record(&left), Seen::Record(&right), link.as_ref());
     let decision = &plan.decisions[0];

@@ -9,11 +9,12 @@ mod merge;
 mod retry;
 
 use syncline::core::{
-    diff::{Context, UNSETTLED},
+    diff::Context,
     mapping::{Mapping, NoReferences, form::MappingForm, known::Known},
     plan::{self, Input, Matched, Plan},
     problem::Problems,
     record::{Link, Record, Seen},
+    settled::UNSETTLED,
     value::{Value, fingerprint::Key},
 };
 

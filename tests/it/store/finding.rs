@@ -4,11 +4,13 @@ use syncline::{
     core::{
         fault::Fault,
         record::RecordKey,
-        status::{Cause, ConflictStatus, DriftOutcome, FailureClass, FailureStatus, RunStatus, Side, Situation, Stage},
+        status::{
+            Cause, ConflictStatus, DriftOutcome, FailureClass, FailureStatus, RunStatus, Side, Sides, Situation, Stage,
+        },
     },
     store::{
         Op, Page, Store,
-        conflict::{ClosedConflicts, ConflictFilter, NewConflict},
+        conflict::{ClosedConflicts, ConflictFilter, NewConflict, Resolution},
         drift::{DriftFilter, DriftKey, NewDrift, SettledDrift},
         failure::{FailureFilter, FailureGroup, NewFailure, Standing},
     },
@@ -317,6 +319,7 @@ fn conflict(field: &str, left_value: &str) -> NewConflict {
         field: field.into(),
         left_value: Some(left_value.into()),
         right_value: Some("Ana SA".into()),
+        hashes: Sides { left: 1, right: 2 },
         sensitive: field == "phone",
         run_id: None,
     }
@@ -343,17 +346,22 @@ async fn a_conflict_is_open_once_and_settled_by_a_person(database: Database) {
     assert_eq!(clear.as_deref(), Some("none"));
     assert!(
         store
-            .resolve_conflict(found[0].conflict_id, Side::Right, "ana")
+            .resolve_conflict(&found[0], &Resolution::Take(Side::Right), "ana")
             .await
             .unwrap()
     );
     assert!(
         !store
-            .resolve_conflict(found[0].conflict_id, Side::Left, "ben")
+            .resolve_conflict(&found[0], &Resolution::Take(Side::Left), "ben")
             .await
             .unwrap()
     );
-    assert!(store.ignore_conflict(found[1].conflict_id, "ana").await.unwrap());
+    assert!(
+        store
+            .resolve_conflict(&found[1], &Resolution::Ignore, "ana")
+            .await
+            .unwrap()
+    );
     let decided = store.conflict(found[0].conflict_id).await.unwrap().unwrap();
     assert_eq!(
         (decided.status, decided.winner),
@@ -378,6 +386,7 @@ async fn sides_that_agree_again_close_their_conflicts(database: Database) {
             left_id: "1".into(),
             right_id: "A".into(),
             field: field.map(str::to_owned),
+            is_accepted: false,
         })
     };
     store.commit(vec![close(Some("name"))]).await.unwrap();

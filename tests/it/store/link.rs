@@ -175,6 +175,7 @@ async fn links_are_listed_from_the_newest(database: Database) {
     let filter = LinkFilter {
         mapping: Some("customer-account".into()),
         status: Some(LinkStatus::Linked),
+        ..LinkFilter::default()
     };
     let listed = store.links(&filter, Page::first(2)).await.unwrap();
     let ids = listed.into_iter().map(|link| link.link.left_id).collect::<Vec<_>>();

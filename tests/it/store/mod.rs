@@ -41,6 +41,7 @@ macro_rules! on_both {
 }
 
 mod change;
+mod decision;
 mod event;
 mod failing;
 mod finding;

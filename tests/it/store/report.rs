@@ -7,11 +7,11 @@ use syncline::{
     core::{
         drift::{Report, Since, Summary},
         fault::Fault,
-        status::{Cause, DriftOutcome, FailureClass, FailureStatus, Side, Situation, Stage, WriteKind},
+        status::{Cause, DriftOutcome, FailureClass, FailureStatus, Side, Sides, Situation, Stage, WriteKind},
     },
     store::{
         Op, Page, Store,
-        conflict::NewConflict,
+        conflict::{NewConflict, Resolution},
         drift::{DriftFilter, NewDrift},
         failure::NewFailure,
         write::NewWrite,
@@ -202,11 +202,18 @@ async fn a_report_stays_what_it_was_when_the_next_one_comes(database: Database) 
         field: "name".into(),
         left_value: None,
         right_value: None,
+        hashes: Sides { left: 1, right: 2 },
         sensitive: false,
         run_id: Some(first),
     };
     store.commit(vec![Op::OpenConflict(conflict)]).await.unwrap();
-    assert!(store.ignore_conflict(1, "ana").await.unwrap());
+    let conflict = store.conflict(1).await.unwrap().unwrap();
+    assert!(
+        store
+            .resolve_conflict(&conflict, &Resolution::Ignore, "ana")
+            .await
+            .unwrap()
+    );
     let report = close(&store, first, &Summary::default()).await;
     assert_eq!((report.since, report.numbers.ignored), (None, 1));
     let second = start_run(&store).await;

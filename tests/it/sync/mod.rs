@@ -2,10 +2,12 @@
 
 mod again;
 mod conflict;
+mod decision;
 mod evidence;
 mod failure;
 mod first;
 mod held;
+mod matching;
 mod poison;
 mod poll;
 mod promise;

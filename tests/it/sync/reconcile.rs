@@ -3,7 +3,11 @@
 use syncline::{
     core::status::{Cause, FailureStatus, LinkStatus, RunStatus},
     sandbox::fault::{Fault, Order},
-    store::{Page, conflict::ConflictFilter, drift::DriftFilter},
+    store::{
+        Page,
+        conflict::{ConflictFilter, Resolution},
+        drift::DriftFilter,
+    },
     sync::reprocess,
 };
 
@@ -66,7 +70,7 @@ async fn a_conflict_for_a_person_leaves_both_sides_until_it_is_decided() {
     assert!(
         world
             .store()
-            .resolve_conflict(conflicts[0].conflict_id, side, "ana")
+            .resolve_conflict(&conflicts[0], &Resolution::Take(side), "ana")
             .await
             .unwrap()
     );

@@ -2,8 +2,8 @@
 
 use super::{
     super::{
-        Empty, Field, Flow, Policy, Rule,
-        form::{EmptyForm, PairForm, RuleForm},
+        Empty, Field, Flow, Policy,
+        form::{EmptyForm, PairForm},
         known, law,
     },
     Compiler, definition, list,
@@ -33,36 +33,6 @@ const PAIR_KEYS: &[&str] = &[
 ];
 
 impl Compiler<'_> {
-    pub(super) fn rules(&mut self) -> Vec<Rule> {
-        let rules: Vec<RuleForm> = self.form.rules.clone();
-        rules
-            .iter()
-            .enumerate()
-            .filter_map(|(index, rule)| self.rule(index, rule))
-            .collect()
-    }
-
-    pub(super) fn rule(&mut self, index: usize, form: &RuleForm) -> Option<Rule> {
-        let place = format!("/match/{index}");
-        let paths = self.paths(&form.sides, &place, &["compare"]);
-        let (Some(left), Some(right)) = (paths.left, paths.right) else {
-            if form.sides.keys().all(|key| self.side(key).is_some()) {
-                self.problems
-                    .error("MP010", place, "a match rule names one field of each system");
-            }
-            return None;
-        };
-        let left_kind = self.field_kind(Side::Left, &left, &place);
-        let right_kind = self.field_kind(Side::Right, &right, &place);
-        let kind = if left_kind == Kind::Any { right_kind } else { left_kind };
-        let compare = form.compare.unwrap_or(Compare::Exact);
-        Some(Rule {
-            paths: Sides { left, right },
-            kind,
-            compare,
-        })
-    }
-
     pub(super) fn declared(&self, side: Side, path: &Path) -> Option<&known::Field> {
         self.known.object(self.ends.get(side))?.fields.get(&path.to_string())
     }

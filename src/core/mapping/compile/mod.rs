@@ -3,6 +3,7 @@
 mod archive;
 mod convert;
 mod field;
+mod matching;
 mod record;
 
 use serde_json::{Map as JsonMap, Value as Json};
@@ -38,6 +39,7 @@ impl Mapping {
             .unwrap_or(Policy::Manual);
         let rules = compiler.rules();
         let fields = compiler.fields(direction, conflict);
+        let suggest = compiler.suggest(&fields);
         let filters = compiler.filters();
         let create = compiler.create(&fields);
         let poll = compiler.poll();
@@ -53,6 +55,7 @@ impl Mapping {
             owner: form.owner.clone(),
             ends,
             rules,
+            suggest,
             fields,
             filters,
             prefer: prefer.unwrap_or(Side::Left),

@@ -2,7 +2,10 @@
 
 use syncline::{
     core::status::{Cause, FailureClass, RunStatus, Side},
-    store::{Page, conflict::ConflictFilter},
+    store::{
+        Page,
+        conflict::{ConflictFilter, Resolution},
+    },
 };
 
 use super::{World, account_of, linked, told_of};
@@ -53,7 +56,7 @@ async fn a_lost_or_unreadable_base_overwrites_nothing_and_a_person_decides() {
             .unwrap();
         let decided = world
             .store()
-            .resolve_conflict(open[0].conflict_id, Side::Right, "ana")
+            .resolve_conflict(&open[0], &Resolution::Take(Side::Right), "ana")
             .await;
         assert!(decided.unwrap());
         world.reconcile().await;

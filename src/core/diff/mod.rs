@@ -3,7 +3,11 @@
 //! Each side is compared with what it was when both last agreed (its hash in the [`Base`]), so the question "who changed?"
 //! never depends on how the other side rounds or spells a value. See `docs/mappings.md` for the table in people's words.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+mod decided;
+
+use std::cmp::Ordering;
+
+use decided::{Decided, decided};
 
 use crate::core::{
     fault::Fault,
@@ -12,7 +16,8 @@ use crate::core::{
         convert::{Awaited, Refusal, Source},
     },
     record::{Base, BaseField, Record},
-    status::{Side, Sides},
+    settled::Settled,
+    status::{Side, Sides, Situation},
     value::{Value, compare, fingerprint::Key},
 };
 
@@ -42,6 +47,10 @@ pub enum Reason {
     NewestWins(Side),
     /// Both changed; a person took this side.
     Decided(Side),
+    /// Both changed; a person set the value.
+    DecidedValue,
+    /// Left alone by this ignore rule.
+    Ignored(i64),
     /// Both changed and nobody may win.
     Unsettled,
     /// What was agreed on is lost, so that nobody knows which side changed.
@@ -79,6 +88,8 @@ impl Reason {
             Self::PolicyWins(side) => format!("both sides changed; {} wins by the conflict policy", name(side)),
             Self::NewestWins(side) => format!("both sides changed; {} changed last", name(side)),
             Self::Decided(side) => format!("both sides changed; a person took {}", name(side)),
+            Self::DecidedValue => "both sides changed; a person set the value".to_owned(),
+            Self::Ignored(rule_id) => format!("left alone by ignore rule {rule_id}"),
             Self::Unsettled => "both sides changed; a person decides".to_owned(),
             Self::BaseLost => {
                 "what both sides last agreed on is lost, so nobody knows which changed; a person decides".to_owned()
@@ -119,10 +130,26 @@ pub enum Verdict {
         /// What, in that side's form.
         value: Value,
     },
+    /// Both sides are written.
+    WriteBoth(Sides<Value>),
     /// A person decides; both stay as they are.
     Conflict,
+    /// Drift that a person has chosen to leave for a time.
+    Ignored,
     /// Drift that is only reported.
     Report,
+}
+
+impl Verdict {
+    /// What is written to a side.
+    #[must_use]
+    pub fn written(&self, side: Side) -> Option<&Value> {
+        match self {
+            Self::Write { to, value } => (*to == side).then_some(value),
+            Self::WriteBoth(values) => Some(values.get(side)),
+            _ => None,
+        }
+    }
 }
 
 /// One field's decision, with everything a report shows about it.
@@ -138,6 +165,8 @@ pub struct Decision {
     pub changed: Changed,
     /// Both values, each as its own side has it (computed on a side that has no field).
     pub values: Sides<Option<Value>>,
+    /// The hashes of both values.
+    pub hashes: Sides<u64>,
     /// The base the field has from now on if its values stay as they are; `None` keeps the one it had.
     pub agreed: Option<BaseField>,
 }
@@ -160,21 +189,9 @@ pub struct Context<'a> {
     pub key: &'a Key,
     /// The links of other mappings that the records refer to.
     pub references: &'a dyn References,
-    /// What a person decided about fields in conflict, by the field's name.
-    pub settled: &'a BTreeMap<String, Settlement>,
+    /// What people have decided about the pair.
+    pub settled: &'a Settled,
 }
-
-/// What a person decided about a field in conflict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settlement {
-    /// This side's value is taken.
-    Take(Side),
-    /// Both sides stay as they are until one of them changes again.
-    Accept,
-}
-
-/// No decisions of a person.
-pub const UNSETTLED: &BTreeMap<String, Settlement> = &BTreeMap::new();
 
 impl std::fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -300,6 +317,7 @@ fn decide(
     let judged = Judged {
         field,
         values: &values,
+        hashes,
         changed,
         had_base: base.is_some(),
         is_lost,
@@ -316,6 +334,7 @@ fn decide(
         reason,
         changed,
         values,
+        hashes,
         agreed,
     })
 }
@@ -325,6 +344,7 @@ fn decide(
 struct Judged<'a> {
     field: &'a Field,
     values: &'a Sides<Option<Value>>,
+    hashes: Sides<u64>,
     changed: Changed,
     /// Whether the pair agreed on anything before.
     had_base: bool,
@@ -345,11 +365,23 @@ fn judge(context: Context<'_>, pair: &Pair<'_>, judged: Judged<'_>) -> Result<(V
     if changed == Changed::Neither {
         return Ok((Verdict::Kept, Reason::Accepted));
     }
+    let situation = if judged.had_base {
+        Situation::Differs
+    } else {
+        Situation::UnlinkedMatch
+    };
+    if let Some(rule) = context.settled.ignoring(situation, Some(&field.name)) {
+        return Ok((Verdict::Ignored, Reason::Ignored(rule.rule_id)));
+    }
     let Ruling { winner, reason } = rule(context.mapping, pair, judged);
-    let (winner, reason) = match (winner, context.settled.get(&field.name)) {
+    let settlement = context.settled.fields.get(&field.name);
+    let (winner, reason) = match (winner, settlement) {
         (Some(winner), _) => (winner, reason),
-        (None, Some(Settlement::Take(side))) => (*side, Reason::Decided(*side)),
-        (None, Some(Settlement::Accept)) => return Ok((Verdict::Kept, Reason::Accepted)),
+        (None, Some(settlement)) => match decided(context, judged, settlement)? {
+            None => return Ok((Verdict::Conflict, reason)),
+            Some(Decided::Winner(side)) => (side, Reason::Decided(side)),
+            Some(Decided::Verdict(verdict, reason)) => return Ok((verdict, reason)),
+        },
         (None, None) => return Ok((Verdict::Conflict, reason)),
     };
     if matches!(reason, Reason::WrongSideReported(_)) {
@@ -365,7 +397,10 @@ fn judge(context: Context<'_>, pair: &Pair<'_>, judged: Judged<'_>) -> Result<(V
             },
             reason,
         ),
-        Some(_) if field.empty == Empty::Keep => (Verdict::Kept, Reason::EmptyKept(winner)),
+        // Whoever takes an empty side wants the other one cleared.
+        Some(_) if field.empty == Empty::Keep && !matches!(reason, Reason::Decided(_)) => {
+            (Verdict::Kept, Reason::EmptyKept(winner))
+        }
         Some(_) => (
             Verdict::Write {
                 to: winner.other(),
@@ -437,6 +472,7 @@ fn rule(mapping: &Mapping, pair: &Pair<'_>, judged: Judged<'_>) -> Ruling {
         changed,
         had_base,
         is_lost,
+        ..
     } = judged;
     let owner = match field.flow {
         Flow::To(target) => Some(target.other()),
@@ -529,7 +565,7 @@ pub fn rebase(
     let fields = decisions.iter().filter_map(|decision| {
         let field = context.mapping.fields.get(decision.field)?;
         let settled = match decision.verdict {
-            Verdict::Write { .. } => {
+            Verdict::Write { .. } | Verdict::WriteBoth(_) => {
                 let at = |side: Side| hashes.get(side).get(decision.field).copied().flatten();
                 at(Side::Left).zip(at(Side::Right)).map(|(left, right)| BaseField {
                     definition: field.definition,
