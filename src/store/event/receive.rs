@@ -1,6 +1,9 @@
 //! Taking events in: many requests' events in one transaction, each stored once.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write as _,
+};
 
 use sqlx::{PgConnection, postgres::PgArguments};
 
@@ -108,7 +111,9 @@ pub(in crate::store) async fn receive_at_once(
             args
         });
         let queued = unnest(rows.collect(), &mut bound)?;
-        sql += &format!(
+        // Writing to a String cannot fail.
+        let _ = write!(
+            sql,
             ", queued as ({} select column1, column2, column3, column4, column5, column6, column7, column8, column9, \
              fresh.event_id, column11, column12 from {queued}, fresh \
              where fresh.system = column13 and fresh.external_id = column14 {})",
