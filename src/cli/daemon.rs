@@ -280,6 +280,7 @@ fn schedule_options(settings: &Settings) -> schedule::Options {
             runs,
             settled: runs,
             audits: kept.audit.duration(),
+            notices: runs,
             ..Retention::default()
         },
     }

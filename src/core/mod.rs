@@ -10,6 +10,7 @@ pub mod drift;
 pub mod expr;
 pub mod fault;
 pub mod mapping;
+pub mod notice;
 pub mod pace;
 pub mod path;
 pub mod period;
