@@ -30,7 +30,9 @@ create table notice (
     state text not null,
     subject text not null,
     occurred_at bigint not null,
-    payload text not null
+    payload text not null,
+    letter_subject text not null,
+    letter_body text not null
 );
 create index notice_occurred_at on notice (occurred_at);
 

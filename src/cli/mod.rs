@@ -22,6 +22,7 @@ mod failures;
 mod init;
 mod links;
 mod migrate;
+mod notices;
 mod plan;
 mod progress;
 mod reconcile;
@@ -118,9 +119,11 @@ enum Command {
     Conflicts(conflicts::Args),
     /// Events: what other systems pushed, and what became of it
     Events(events::Args),
+    /// Notices: what people and programs were told, what waits, and what was given up
+    Notices(notices::Args),
     /// Bring the database to the form this version needs
     Migrate(migrate::Args),
-    /// The JSON Schemas of settings, connectors and mappings
+    /// The JSON Schemas of settings, connectors, mappings and notices
     Schema(schema::Args),
     /// Try everything that Syncline needs, and say what to do about what is found
     Doctor(doctor::Args),
@@ -190,6 +193,7 @@ impl Command {
             Self::Deletes(args) => deletes::run(context, &args),
             Self::Conflicts(args) => conflicts::run(context, &args),
             Self::Events(args) => events::run(context, &args),
+            Self::Notices(args) => notices::run(context, &args),
             Self::Migrate(args) => migrate::run(context, &args),
             Self::Token(args) => token::run(context, &args),
             Self::Config(args) => config::run(context, &args),

@@ -25,7 +25,8 @@ use crate::{
         record::{Base, RecordKey},
         status::{
             Cause, ChangeOrigin, ConflictStatus, DeliveryStatus, DriftOutcome, EventKind, EventStatus, FailureClass,
-            FailureStatus, LinkStatus, NoticeCondition, NoticeState, Role, RunKind, RunStatus, Side, Situation, Stage, Trigger, UnknownName, WriteKind, WriteStatus,
+            FailureStatus, LinkStatus, NoticeCondition, NoticeState, Role, RunKind, RunStatus, Side, Situation, Stage,
+            Trigger, UnknownName, WriteKind, WriteStatus,
         },
     },
     seam::{self, Point},

@@ -31,10 +31,10 @@ pub struct NoFilter {
 }
 
 /// A part of a filter: one name, or all of them.
-fn part<T: FromStr>(text: &str) -> Option<Option<T>> {
+fn part<T: FromStr>(text: &str) -> Result<Option<T>, T::Err> {
     match text {
-        "*" => Some(None),
-        name => name.parse().ok().map(Some),
+        "*" => Ok(None),
+        name => name.parse().map(Some),
     }
 }
 
@@ -50,7 +50,7 @@ impl FromStr for Filter {
         }
         let (condition, state) = text.split_once('.').unwrap_or((text, ""));
         match (part(condition), part(state)) {
-            (Some(condition), Some(state)) => Ok(Self { condition, state }),
+            (Ok(condition), Ok(state)) => Ok(Self { condition, state }),
             _ => Err(NoFilter {
                 text: text.chars().take(64).collect(),
                 near: nearest(condition, NoticeCondition::ALL.iter().map(|known| known.as_str())),
@@ -88,7 +88,10 @@ mod tests {
     #[test]
     fn what_names_no_type_is_refused_with_what_may_be_meant() {
         let refused = "drfit.raised".parse::<Filter>().unwrap_err();
-        assert_eq!(refused.to_string(), "`drfit.raised` is no type of notice: did you mean `drift`?");
+        assert_eq!(
+            refused.to_string(),
+            "`drfit.raised` is no type of notice: did you mean `drift`?"
+        );
         for text in ["", "drift", "drift.", ".raised", "drift.raised.now", "drift raised"] {
             assert!(text.parse::<Filter>().is_err(), "{text}");
         }

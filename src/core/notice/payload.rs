@@ -133,7 +133,10 @@ impl Payload {
     #[must_use]
     pub fn letter(&self) -> Letter {
         let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
-        let mut facts = vec![("when", time(self.occurred_at)), ("environment", self.environment.clone())];
+        let mut facts = vec![
+            ("when", time(self.occurred_at)),
+            ("environment", self.environment.clone()),
+        ];
         facts.extend(self.mapping.clone().map(|name| ("mapping", name)));
         facts.extend(self.system.clone().map(|name| ("system", name)));
         facts.extend(self.raised_at.map(|at| ("raised", time(at))));
@@ -159,7 +162,13 @@ impl Payload {
 /// A text without line breaks and control characters: nothing that was put in can begin a header or a line of its own.
 fn one_line(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c })
+        .map(|c| {
+            if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+                ' '
+            } else {
+                c
+            }
+        })
         .collect()
 }
 
@@ -205,7 +214,13 @@ mod tests {
             is_complete: true,
             causes: [(crate::core::status::Cause::EventMissed, 214)].into(),
         };
-        let payload = notice(NoticeCondition::Drift, NoticeState::Raised, "customer-account", Some(detail)).payload();
+        let payload = notice(
+            NoticeCondition::Drift,
+            NoticeState::Raised,
+            "customer-account",
+            Some(detail),
+        )
+        .payload();
         let expected = serde_json::json!({
             "schemaVersion": 1,
             "eventId": "01a0",
@@ -227,8 +242,13 @@ mod tests {
     #[test]
     fn a_letter_says_what_happened_and_what_to_do() {
         let detail = Detail::Held { run_id: Some(17) };
-        let letter = notice(NoticeCondition::Held, NoticeState::Raised, "contact", Some(detail)).payload().letter();
-        assert_eq!(letter.subject, "[Syncline prod] contact: a run was stopped by a guard rail and waits for a person");
+        let letter = notice(NoticeCondition::Held, NoticeState::Raised, "contact", Some(detail))
+            .payload()
+            .letter();
+        assert_eq!(
+            letter.subject,
+            "[Syncline prod] contact: a run was stopped by a guard rail and waits for a person"
+        );
         assert!(letter.body.contains("syncline runs release 17"), "{}", letter.body);
         assert!(letter.body.contains("  mapping      contact\n"), "{}", letter.body);
     }

@@ -233,11 +233,24 @@ mod tests {
             let seen = overdue(daily, last.map(utc), watched, utc(now), TimeDelta::hours(6));
             seen.map(|(sight, _)| sight)
         };
-        assert_eq!(seen(None, "2026-03-02T07:59:00Z"), None, "nothing was due since it is watched");
+        assert_eq!(
+            seen(None, "2026-03-02T07:59:00Z"),
+            None,
+            "nothing was due since it is watched"
+        );
         assert_eq!(seen(None, "2026-03-02T08:00:00Z"), Some(Sight::Bad));
-        assert_eq!(seen(Some("2026-03-01T02:30:00Z"), "2026-03-02T07:59:00Z"), Some(Sight::Well));
-        assert_eq!(seen(Some("2026-03-01T02:30:00Z"), "2026-03-02T08:00:00Z"), Some(Sight::Bad));
-        assert_eq!(seen(Some("2026-03-02T09:00:00Z"), "2026-03-02T09:00:00Z"), Some(Sight::Well));
+        assert_eq!(
+            seen(Some("2026-03-01T02:30:00Z"), "2026-03-02T07:59:00Z"),
+            Some(Sight::Well)
+        );
+        assert_eq!(
+            seen(Some("2026-03-01T02:30:00Z"), "2026-03-02T08:00:00Z"),
+            Some(Sight::Bad)
+        );
+        assert_eq!(
+            seen(Some("2026-03-02T09:00:00Z"), "2026-03-02T09:00:00Z"),
+            Some(Sight::Well)
+        );
     }
 
     #[test]

@@ -12,7 +12,6 @@ use sha2::Sha256;
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// What notices to one target are signed with. Never printed.
-#[derive(Clone)]
 pub struct Key(SecretSlice<u8>);
 
 impl std::fmt::Debug for Key {

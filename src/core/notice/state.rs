@@ -112,12 +112,27 @@ mod tests {
         for (index, (_, wait)) in looks.iter().enumerate() {
             now += wait;
             times.push(now);
-            let (wanted, long) = if is_raised { (Sight::Well, settle) } else { (Sight::Bad, raise) };
-            let run = looks[from..=index].iter().rev().take_while(|(sight, _)| *sight == wanted).count();
+            let (wanted, long) = if is_raised {
+                (Sight::Well, settle)
+            } else {
+                (Sight::Bad, raise)
+            };
+            let run = looks[from..=index]
+                .iter()
+                .rev()
+                .take_while(|(sight, _)| *sight == wanted)
+                .count();
             if run > 0 && now - times[index + 1 - run] >= long {
                 is_raised = !is_raised;
                 from = index + 1;
-                told.push((if is_raised { NoticeState::Raised } else { NoticeState::Well }, now));
+                told.push((
+                    if is_raised {
+                        NoticeState::Raised
+                    } else {
+                        NoticeState::Well
+                    },
+                    now,
+                ));
             }
         }
         told
@@ -156,6 +171,9 @@ mod tests {
         let leaning = Standing::default().after(Sight::Bad, at(1_000_000), patience(60, 60));
         let begun = leaning.after(Sight::Bad, at(0), patience(60, 60));
         assert_eq!(begun.leaning_since, Some(at(0)));
-        assert_eq!(begun.after(Sight::Bad, at(60), patience(60, 60)).state, NoticeState::Raised);
+        assert_eq!(
+            begun.after(Sight::Bad, at(60), patience(60, 60)).state,
+            NoticeState::Raised
+        );
     }
 }

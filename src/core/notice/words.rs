@@ -20,7 +20,15 @@ pub(super) fn title(notice: &Notice) -> String {
 
 fn raised(notice: &Notice) -> String {
     match (notice.condition, &notice.detail) {
-        (_, Some(Detail::Drift { drifted, records, limit, .. })) => {
+        (
+            _,
+            Some(Detail::Drift {
+                drifted,
+                records,
+                limit,
+                ..
+            }),
+        ) => {
             format!("{drifted} of {records} records drifted, more than {limit}")
         }
         (NoticeCondition::SecretDue, Some(Detail::Secret { rotate_by, .. })) => {
@@ -28,7 +36,10 @@ fn raised(notice: &Notice) -> String {
         }
         (_, Some(Detail::Secret { rotate_by, .. })) => format!("its secrets were to be replaced by {rotate_by}"),
         (_, Some(Detail::Overdue { due_at, .. })) => {
-            format!("the reconciliation that was due at {} has not come to its end", time(*due_at))
+            format!(
+                "the reconciliation that was due at {} has not come to its end",
+                time(*due_at)
+            )
         }
         (condition, _) => match condition {
             NoticeCondition::Drift => "more drift than is allowed",
@@ -48,7 +59,9 @@ fn well(notice: &Notice) -> String {
         return "is not in the settings any more; what was told of it is settled".to_owned();
     };
     match (notice.condition, detail) {
-        (_, Detail::Drift { drifted, records, .. }) => format!("{drifted} of {records} records drifted, which is well again"),
+        (_, Detail::Drift { drifted, records, .. }) => {
+            format!("{drifted} of {records} records drifted, which is well again")
+        }
         (_, Detail::Secret { rotate_by, .. }) => format!("its secrets were replaced; the next time is {rotate_by}"),
         (NoticeCondition::Held, _) => "no run waits for a person any more".to_owned(),
         (NoticeCondition::Paused, _) => "goes on after its pause".to_owned(),

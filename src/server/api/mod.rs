@@ -13,6 +13,7 @@ pub mod failure;
 pub mod link;
 pub mod mapping;
 pub mod me;
+pub mod notice;
 pub mod record;
 pub mod run;
 pub mod system;
@@ -139,6 +140,9 @@ fn endpoints() -> Vec<Endpoint> {
         act(Operator, ACT, "/conflicts/{id}/ignore", conflict::ignore),
         look(Viewer, LOOK, "/deletes", delete::list),
         act(Admin, ACT, "/deletes/{id}/unlink", delete::unlink),
+        look(Viewer, LOOK, "/notices", notice::list),
+        look(Viewer, LOOK, "/notices/{id}", notice::get),
+        act(Admin, ACT, "/notices/{id}/resend", notice::resend),
         look(Admin, LOOK, "/audit", audit::list),
     ]
 }

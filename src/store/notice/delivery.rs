@@ -13,7 +13,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    core::status::{DeliveryStatus, NoticeCondition, NoticeState},
+    core::{notice::Letter, status::DeliveryStatus},
     store::{
         Store,
         engine::{FromRow, Number, Row, Unread, args, int},
@@ -76,12 +76,10 @@ pub struct DueDelivery {
     pub until: DateTime<Utc>,
     /// Names the notice.
     pub event_id: String,
-    /// The condition.
-    pub condition: NoticeCondition,
-    /// How it stands.
-    pub state: NoticeState,
-    /// The document.
+    /// The document that programs get.
     pub payload: String,
+    /// What people get.
+    pub letter: Letter,
     /// When the change was seen.
     pub occurred_at: DateTime<Utc>,
 }
@@ -97,9 +95,11 @@ impl FromRow for DueDelivery {
             attempt: row.count("attempts")?,
             until: row.time("until")?,
             event_id: row.get("event_id")?,
-            condition: row.get("condition")?,
-            state: row.get("state")?,
             payload: row.get("payload")?,
+            letter: Letter {
+                subject: row.get("letter_subject")?,
+                body: row.get("letter_body")?,
+            },
             occurred_at: row.time("occurred_at")?,
         })
     }
@@ -170,8 +170,8 @@ impl Store {
         let args = args![now, now.saturating_add(int(ttl.as_millis())), i64::from(limit)];
         let mut claimed = Vec::new();
         for Number(id) in self.engine().write::<Number>(sql, args).await? {
-            let sql = "select d.notice_delivery_id, d.target, d.attempts, d.until, n.event_id, n.condition, n.state, \
-                 n.payload, n.occurred_at from notice_delivery as d join notice as n on n.notice_id = d.notice_id \
+            let sql = "select d.notice_delivery_id, d.target, d.attempts, d.until, n.event_id, n.payload, \
+                 n.letter_subject, n.letter_body, n.occurred_at from notice_delivery as d join notice as n on n.notice_id = d.notice_id \
                  where d.notice_delivery_id = $1";
             claimed.extend(self.engine().row::<DueDelivery>(sql, args![id]).await?);
         }

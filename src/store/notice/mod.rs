@@ -21,7 +21,7 @@ use super::{
 };
 use crate::core::{
     drift::Summary,
-    notice::sight::LastReport,
+    notice::{Letter, sight::LastReport},
     status::{DeliveryStatus, NoticeCondition, NoticeState},
 };
 
@@ -32,8 +32,10 @@ pub struct NewNotice {
     pub event_id: String,
     /// When the change was seen.
     pub occurred_at: DateTime<Utc>,
-    /// The document that is sent.
+    /// The document that programs get.
     pub payload: String,
+    /// What people get.
+    pub letter: Letter,
     /// The targets that get it.
     pub targets: Vec<String>,
     /// Until when it is tried.
@@ -129,7 +131,9 @@ impl Store {
         wanted.maybe("subject =", filter.subject.as_deref());
         if let Some(status) = filter.delivery {
             wanted.raw(match status {
-                DeliveryStatus::Pending => "notice_id in (select notice_id from notice_delivery where status = 'pending')",
+                DeliveryStatus::Pending => {
+                    "notice_id in (select notice_id from notice_delivery where status = 'pending')"
+                }
                 DeliveryStatus::Sent => "notice_id in (select notice_id from notice_delivery where status = 'sent')",
                 DeliveryStatus::Dead => "notice_id in (select notice_id from notice_delivery where status = 'dead')",
             });
@@ -149,13 +153,19 @@ impl Store {
         let sql = "select run_id, mapping, summary, created_at from drift_summary \
              where run_id in (select max(run_id) from drift_summary group by mapping)";
         let reports = self.engine().rows::<Reported>(sql, args![]).await?;
-        Ok(reports.into_iter().map(|Reported(mapping, report)| (mapping, report)).collect())
+        Ok(reports
+            .into_iter()
+            .map(|Reported(mapping, report)| (mapping, report))
+            .collect())
     }
 
     /// The newest held run of every mapping that has one.
     pub async fn held_runs(&self) -> Result<Vec<(String, i64)>, Error> {
         let sql = "select mapping, max(run_id) as number from run where status = 'held' and mapping is not null group by mapping";
         let held = self.engine().rows::<Held>(sql, args![]).await?;
-        Ok(held.into_iter().map(|Held(mapping, run_id)| (mapping, run_id)).collect())
+        Ok(held
+            .into_iter()
+            .map(|Held(mapping, run_id)| (mapping, run_id))
+            .collect())
     }
 }

@@ -45,7 +45,8 @@ impl Store {
     pub async fn put_notice_signs(&self, signs: &[Sign]) -> Result<(), Error> {
         let (now, node) = (self.now(), self.node());
         let mut tx = self.engine().begin(Durability::Relaxed).await?;
-        tx.execute("delete from notice_sign where node = $1", args![node]).await?;
+        tx.execute("delete from notice_sign where node = $1", args![node])
+            .await?;
         for sign in signs {
             let sql = "insert into notice_sign (node, condition, subject, since, reason, seen_at) \
                  values ($1, $2, $3, $4, $5, $6) on conflict (node, condition, subject) do nothing";

@@ -90,7 +90,8 @@ impl Store {
 
     /// Forgets a condition that is well, of something that is not there any more; false where it has turned since.
     pub async fn forget_standing(&self, known: &KnownStanding) -> Result<bool, Error> {
-        let sql = "delete from notice_standing where condition = $1 and subject = $2 and version = $3 and state = 'well'";
+        let sql =
+            "delete from notice_standing where condition = $1 and subject = $2 and version = $3 and state = 'well'";
         let args = args![known.condition, &known.subject, known.version];
         Ok(self.engine().execute(sql, args).await? > 0)
     }
@@ -119,15 +120,17 @@ async fn tell(
     subject: &str,
     notice: &NewNotice,
 ) -> Result<(), Error> {
-    let sql = "insert into notice (event_id, condition, state, subject, occurred_at, payload) \
-         values ($1, $2, $3, $4, $5, $6) returning notice_id as number";
+    let sql = "insert into notice (event_id, condition, state, subject, occurred_at, payload, letter_subject, \
+         letter_body) values ($1, $2, $3, $4, $5, $6, $7, $8) returning notice_id as number";
     let args = args![
         &notice.event_id,
         condition,
         state,
         subject,
         notice.occurred_at,
-        &notice.payload
+        &notice.payload,
+        &notice.letter.subject,
+        &notice.letter.body
     ];
     let ids = tx.rows::<Number>(sql, args).await?;
     let Some(Number(notice_id)) = ids.first() else {

@@ -209,10 +209,21 @@ async fn a_day_that_another_node_ended_in_the_meantime_is_not_done_again() {
     let south = Node::start(folder.path(), "south", Access::Shared).await;
     north.watch(utc(START), 1).await;
     let (name, night) = (super::daily::job(&north.mapping), utc(START) + TimeDelta::hours(13));
-    let due = north.state.claim_reconciliation(&north.mapping, night).await.unwrap().unwrap();
+    let due = north
+        .state
+        .claim_reconciliation(&north.mapping, night)
+        .await
+        .unwrap()
+        .unwrap();
     let seen = south.state.claim_reconciliation(&south.mapping, night).await.unwrap();
-    assert!(seen.is_some(), "to the other node it looks cut off until it has the lease");
+    assert!(
+        seen.is_some(),
+        "to the other node it looks cut off until it has the lease"
+    );
     assert!(north.state.do_day(&name, due.date, async { true }).await.unwrap());
-    let again = south.state.do_day(&name, due.date, async { panic!("done twice") }).await;
+    let again = south
+        .state
+        .do_day(&name, due.date, async { panic!("done twice") })
+        .await;
     assert!(!again.unwrap());
 }

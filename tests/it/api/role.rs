@@ -47,6 +47,9 @@ pub(super) const ROWS: &[Row] = &[
     ("POST", "/api/v1/conflicts/{id}/ignore", "/api/v1/conflicts/1/ignore", [403, 404, 404]),
     ("GET", "/api/v1/deletes", "/api/v1/deletes", [200, 200, 200]),
     ("POST", "/api/v1/deletes/{id}/unlink", "/api/v1/deletes/1/unlink", [403, 403, 404]),
+    ("GET", "/api/v1/notices", "/api/v1/notices", [200, 200, 200]),
+    ("GET", "/api/v1/notices/{id}", "/api/v1/notices/1", [404, 404, 404]),
+    ("POST", "/api/v1/notices/{id}/resend", "/api/v1/notices/1/resend", [403, 403, 404]),
     ("GET", "/api/v1/audit", "/api/v1/audit", [403, 403, 200]),
 ];
 

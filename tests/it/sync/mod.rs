@@ -6,6 +6,7 @@ mod evidence;
 mod failure;
 mod first;
 mod held;
+mod oracle;
 mod poison;
 mod poll;
 mod promise;
