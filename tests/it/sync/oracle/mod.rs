@@ -172,18 +172,17 @@ async fn while_listings_lie(town: &mut Town) -> Result<(), String> {
         .pick(&[Fault::CutListing, Fault::EmptyListing, Fault::TruncatedJson])
         .clone();
     let is_left = town.chance.percent(50);
-    let (system, path) = if is_left {
-        (&town.world.systems.erp, "/api/v1/customers")
+    let (faults, path) = if is_left {
+        (town.world.systems.erp.faults(), "/api/customers")
     } else {
-        (&town.world.systems.crm, "/api/v2/accounts")
+        (town.world.systems.crm.faults(), "/api/v2/accounts")
     };
-    let order = system
-        .faults()
+    let order = faults
         .order(Order::next(1, fault.clone()).on("GET", path))
         .unwrap();
     let wanted = expected(town);
     let report = town.world.run(CUSTOMERS, RunKind::Reconcile, false).await;
-    system.faults().cancel(order);
+    faults.cancel(order);
     let found = found(&town.world, report.run_id).await;
     let invented: Vec<_> = found.difference(&wanted).map(ToString::to_string).collect();
     if invented.is_empty() {
