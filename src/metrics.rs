@@ -19,7 +19,7 @@ use prometheus_client::{
 
 use crate::core::{
     drift::Summary,
-    status::{FailureClass, RunKind, RunStatus, Situation, WriteKind, WriteStatus},
+    status::{DeliveryStatus, FailureClass, RunKind, RunStatus, Situation, WriteKind, WriteStatus},
     webhook,
 };
 
@@ -46,6 +46,7 @@ struct Inner {
     circuit: Family<System, Gauge>,
     requests: Family<Request, Counter>,
     rotation: Family<System, Gauge>,
+    notices: Family<Notice, Gauge>,
 }
 
 /// What became of a webhook request.
@@ -132,6 +133,7 @@ labels! {
     Run { kind: Name, mapping: String, status: Name }
     RunSeconds { kind: Name }
     Request { route: String, status: u16 }
+    Notice { target: String, status: Name }
     Build { version: Name }
 }
 
@@ -189,6 +191,7 @@ impl Metrics {
             circuit: Family::default(),
             requests: Family::default(),
             rotation: Family::default(),
+            notices: Family::default(),
         };
         inner.register_intake();
         inner.register_work();
@@ -307,6 +310,17 @@ impl Metrics {
         self.0.rotation.get_or_create(&self::system(system)).set(days);
     }
 
+    /// Says how many notices to a target wait, and how many were given up.
+    pub fn set_notices(&self, target: &str, pending: u64, dead: u64) {
+        for (status, count) in [(DeliveryStatus::Pending, pending), (DeliveryStatus::Dead, dead)] {
+            let labels = Notice {
+                target: target.to_owned(),
+                status: Name(status.as_str()),
+            };
+            self.0.notices.get_or_create(&labels).set(saturated(count));
+        }
+    }
+
     /// Counts a request to the API by its route (never by its path) and the status of the answer.
     pub fn request(&self, route: &str, status: u16) {
         let labels = Request {
@@ -370,6 +384,8 @@ impl Inner {
         registry.register("circuit_state", help, self.circuit.clone());
         let help = "Days until the secrets of a system are to be replaced";
         registry.register("secret_rotation_due_days", help, self.rotation.clone());
+        let help = "Notices to a target that are to be sent, or were given up";
+        registry.register("notices", help, self.notices.clone());
     }
 }
 

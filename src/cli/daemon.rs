@@ -20,7 +20,7 @@ use crate::{
     settings::{self, Settings},
     store::{Store, prune::Retention},
     sync::Engine,
-    worker::{Signs, assembly, change, pause::Pauses, quota, recover, schedule},
+    worker::{Signs, assembly, change, notify::Notifier, pause::Pauses, quota, recover, schedule},
 };
 
 /// How often the queue and the rotation dates are looked at for the metrics.
@@ -92,7 +92,9 @@ impl Daemon {
             signs.clone(),
             stopping.clone(),
         );
+        let notifier = Notifier::new(engine.clone(), Arc::clone(&settings), signs.clone())?;
         let tasks = vec![
+            tokio::spawn(guarded(stopping.clone(), notifier.run(stopping.clone()))),
             tokio::spawn(guarded(stopping.clone(), work)),
             tokio::spawn(guarded(stopping.clone(), observing)),
             tokio::spawn(guarded(stopping.clone(), schedule)),
@@ -280,6 +282,7 @@ fn schedule_options(settings: &Settings) -> schedule::Options {
             runs,
             settled: runs,
             audits: kept.audit.duration(),
+            notices: runs,
             ..Retention::default()
         },
     }

@@ -23,6 +23,7 @@ mod ignore;
 mod init;
 mod links;
 mod migrate;
+mod notices;
 mod plan;
 mod progress;
 mod reconcile;
@@ -124,9 +125,11 @@ enum Command {
     Ignore(ignore::Args),
     /// Events: what other systems pushed, and what became of it
     Events(events::Args),
+    /// Notices: what people and programs were told, what waits, and what was given up
+    Notices(notices::Args),
     /// Bring the database to the form this version needs
     Migrate(migrate::Args),
-    /// The JSON Schemas of settings, connectors and mappings
+    /// The JSON Schemas of settings, connectors, mappings and notices
     Schema(schema::Args),
     /// Try everything that Syncline needs, and say what to do about what is found
     Doctor(doctor::Args),
@@ -198,6 +201,7 @@ impl Command {
             Self::Suggestions(args) => suggestions::run(context, &args),
             Self::Ignore(args) => ignore::run(context, &args),
             Self::Events(args) => events::run(context, &args),
+            Self::Notices(args) => notices::run(context, &args),
             Self::Migrate(args) => migrate::run(context, &args),
             Self::Token(args) => token::run(context, &args),
             Self::Config(args) => config::run(context, &args),

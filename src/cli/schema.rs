@@ -10,9 +10,9 @@ use super::{
     error::{Error, Result},
     output::print,
 };
-use crate::{catalog, settings::Settings};
+use crate::{catalog, core::notice, settings::Settings};
 
-/// The JSON Schemas of settings, connectors and mappings.
+/// The JSON Schemas of settings, connectors, mappings and notices.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -41,6 +41,8 @@ enum Kind {
     Mapping,
     /// `mappings/*.test.yaml`
     MappingTest,
+    /// What outgoing webhooks carry
+    Notice,
 }
 
 impl Kind {
@@ -50,6 +52,7 @@ impl Kind {
             Self::Connector => "connector.schema.json",
             Self::Mapping => "mapping.schema.json",
             Self::MappingTest => "mapping-test.schema.json",
+            Self::Notice => "notice.schema.json",
         }
     }
 
@@ -59,6 +62,7 @@ impl Kind {
             Self::Connector => catalog::schema::connector(),
             Self::Mapping => catalog::schema::mapping(),
             Self::MappingTest => catalog::schema::mapping_test(),
+            Self::Notice => notice::payload::schema(),
         })
     }
 }

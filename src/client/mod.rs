@@ -3,6 +3,8 @@
 //! [`System`] is one configured system. Everything it sends goes through one budget (how many at once, how fast, whether
 //! at all), one way of signing in and one address guard. A write is repeated only where that can do no harm; where nobody
 //! knows whether it went through, it says so.
+//!
+//! What is told to people and programs (notices) goes out here too: [`Poster`] sends to a webhook, [`Mailer`] by e-mail.
 
 mod auth;
 mod batch;
@@ -11,7 +13,9 @@ mod config;
 mod exchange;
 pub mod guard;
 mod lister;
+mod mail;
 mod meter;
+mod post;
 mod probe;
 mod redact;
 mod since;
@@ -25,7 +29,9 @@ pub use batch::BatchItem;
 pub use budget::{Grant, OwnQuota, QuotaError, QuotaStore, Road, Usage};
 pub use config::{Config, ConfigError};
 pub use lister::{Lister, Listing, Page};
+pub use mail::{Letter, MailError, Mailer};
 pub use meter::Meter;
+pub use post::{PostError, Poster, Took};
 pub use probe::{Seen, Sight, Trouble, TroubleKind};
 pub use system::System;
 pub use write::{Outcome, WriteFault, Written};

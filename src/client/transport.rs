@@ -106,17 +106,28 @@ pub(super) enum Unbuildable {
     Roots(#[from] rustls::Error),
 }
 
+/// What `rustls` computes with, for every library that uses it. Several rooms may ask for it; the first one counts.
+pub(super) fn install_crypto() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// TLS as this machine trusts it. Its certificates are read once: with a hundred systems they would be most of the time
 /// of a start.
 fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
     static CONFIG: OnceLock<Result<rustls::ClientConfig, rustls::Error>> = OnceLock::new();
     CONFIG
         .get_or_init(|| {
-            // Several rooms may do the same; the first one counts.
-            let _ = rustls::crypto::ring::default_provider().install_default();
+            install_crypto();
             rustls::ClientConfig::with_platform_verifier()
         })
         .clone()
+}
+
+/// How much of an answer is read.
+#[derive(Debug, Clone, Copy)]
+enum Reading {
+    All,
+    Head,
 }
 
 /// Idle connections kept open to one system.
@@ -150,12 +161,21 @@ impl Transport {
 
     /// Sends a call and reads the answer to its end.
     pub(super) async fn send(&self, call: &Call) -> Result<Raw, SendError> {
+        self.send_reading(call, Reading::All).await
+    }
+
+    /// Sends a call and reads no more than the head of the answer, whatever follows.
+    pub(super) async fn send_for_head(&self, call: &Call) -> Result<Raw, SendError> {
+        self.send_reading(call, Reading::Head).await
+    }
+
+    async fn send_reading(&self, call: &Call, reading: Reading) -> Result<Raw, SendError> {
         self.policy.check_url(&call.url)?;
         let request = Self::request(call)?;
         let exchange = async {
             match seam::world() {
                 Some(world) => self.exchange_within(&*world, request).await,
-                None => self.exchange(request).await,
+                None => self.exchange(request, reading).await,
             }
         };
         match tokio::time::timeout(self.limits.total, exchange).await {
@@ -184,12 +204,15 @@ impl Transport {
         Ok(request)
     }
 
-    async fn exchange(&self, request: reqwest::Request) -> Result<Raw, SendError> {
+    async fn exchange(&self, request: reqwest::Request, reading: Reading) -> Result<Raw, SendError> {
         let mut response = self.http.execute(request).await.map_err(|error| explain(&error))?;
         if let (Some(peer), None) = (response.remote_addr(), &self.policy.proxy) {
             self.policy.check_address("the peer", peer.ip())?;
         }
-        let body = self.body(&mut response).await?;
+        let body = match reading {
+            Reading::All => self.body(&mut response).await?,
+            Reading::Head => Vec::new(),
+        };
         Ok(Raw {
             status: response.status().as_u16(),
             headers: std::mem::take(response.headers_mut()),

@@ -442,6 +442,48 @@ status! {
     }
 }
 
+status! {
+    /// What is watched, and told when it changes.
+    NoticeCondition {
+        /// A reconciliation found more drift than is usual.
+        Drift = "drift",
+        /// A mapping rests, since a system of its is down or does not let us in.
+        Paused = "paused",
+        /// A run was stopped by a guard rail and waits for a person.
+        Held = "held",
+        /// A system does not answer.
+        Unreachable = "unreachable",
+        /// The secrets of a system are to be replaced soon.
+        SecretDue = "secret_due",
+        /// The secrets of a system were to be replaced by now.
+        SecretOverdue = "secret_overdue",
+        /// A daily reconciliation has not come to its end.
+        Overdue = "overdue",
+    }
+}
+
+status! {
+    /// How a watched condition stands.
+    NoticeState {
+        /// As it should be.
+        Well = "well",
+        /// A person was told of it.
+        Raised = "raised",
+    }
+}
+
+status! {
+    /// How the delivery of a notice to one target stands.
+    DeliveryStatus {
+        /// To be sent, or sent again.
+        Pending = "pending",
+        /// The target took it.
+        Sent = "sent",
+        /// Given up; a person may have it sent again.
+        Dead = "dead",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -478,6 +520,9 @@ mod tests {
         check(Cause::ALL);
         check(DriftOutcome::ALL);
         check(Role::ALL);
+        check(NoticeCondition::ALL);
+        check(NoticeState::ALL);
+        check(DeliveryStatus::ALL);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What people decide, whichever door they come through (API, command line): each decision with its entry in the audit.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     core::{
@@ -106,6 +106,25 @@ pub async fn reprocess_event(engine: &Engine, event_id: i64, actor: &str) -> Res
     )));
     store.commit(ops).await?;
     Ok(Reprocessed::Begun)
+}
+
+/// Has what was given up sent again, for as long as `kept`: of one notice or of all, to one target or to all; how many
+/// deliveries.
+pub async fn resend_notices(
+    store: &Store,
+    notice_id: Option<i64>,
+    target: Option<&str>,
+    kept: Duration,
+    actor: &str,
+) -> Result<u64, Error> {
+    let count = store.resend_notices(notice_id, target, kept).await?;
+    if count > 0 {
+        let subject = notice_id.map_or_else(|| "notice".to_owned(), |id| format!("notice/{id}"));
+        let detail = serde_json::json!({ "target": target, "deliveries": count }).to_string();
+        let entry = entry(actor, "notice.resend", subject, Some(detail));
+        store.commit(vec![Op::Audit(entry)]).await?;
+    }
+    Ok(count)
 }
 
 /// Gives a held run up: nothing of what it would have done is done.

@@ -66,6 +66,8 @@ fn bounds(settings: &Settings) -> Vec<Bound> {
     ));
     bounds.extend(of_work(&settings.limits));
     bounds.extend(of_requests(&settings.requests));
+    bounds.push(lasts("notify.timeout", settings.notify.timeout));
+    bounds.push(lasts("notify.retry_for", settings.notify.retry_for));
     bounds
 }
 

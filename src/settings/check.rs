@@ -6,6 +6,7 @@ use url::Url;
 use super::{
     ReadError, Reference, Settings, System, bounds,
     layer::Layers,
+    notify,
     problem::{Origin, Problem},
     secret::is_open_to_others,
 };
@@ -32,6 +33,7 @@ pub(super) fn all(settings: &Settings, layers: &Layers, now: DateTime<Utc>, prob
     database(settings, layers, problems);
     clear_text(settings, layers, problems);
     open_files(settings, layers, problems);
+    notify::check(settings, layers, problems);
     for (name, system) in &settings.systems {
         rotation(name, system, layers, now, problems);
     }
@@ -107,7 +109,11 @@ fn references(settings: &Settings) -> impl Iterator<Item = (String, &Reference, 
             hooks.map(move |(index, hook)| (format!("systems.{name}.webhook_secrets.{index}"), &hook.secret, owner));
         credentials.chain(hooks)
     });
-    own.chain(systems)
+    let notify = settings
+        .notify
+        .references()
+        .map(|(key, reference)| (key, reference, None));
+    own.chain(systems).chain(notify)
 }
 
 fn clear_text(settings: &Settings, layers: &Layers, problems: &mut Vec<Problem>) {
@@ -120,6 +126,10 @@ fn clear_text(settings: &Settings, layers: &Layers, problems: &mut Vec<Problem>)
         };
         let is_harmless = match key.as_str() {
             "store.url" => !holds_password(text.expose_secret()),
+            key if key.starts_with("notify.mails.") => !holds_password(text.expose_secret()),
+            key if key.starts_with("notify.webhooks.") && key.ends_with(".url") => {
+                !holds_user_or_query(text.expose_secret())
+            }
             _ => key.rsplit('.').next().is_some_and(is_name),
         };
         if is_harmless {
@@ -139,6 +149,11 @@ pub(super) fn is_name(credential: &str) -> bool {
 /// Whether the address of a database holds a password.
 pub(super) fn holds_password(url: &str) -> bool {
     Url::parse(url).is_ok_and(|url| url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password"))
+}
+
+/// Whether the address of a webhook holds what may be a secret: a user, or a query.
+pub(super) fn holds_user_or_query(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| !url.username().is_empty() || url.password().is_some() || url.query().is_some())
 }
 
 fn open_files(settings: &Settings, layers: &Layers, problems: &mut Vec<Problem>) {

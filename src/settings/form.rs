@@ -10,7 +10,10 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value as Json;
 use url::Url;
 
-use super::secret::{Reference, Variables, WebhookSecret};
+use super::{
+    notify::Notify,
+    secret::{Reference, Variables, WebhookSecret},
+};
 use crate::core::{
     connector::{self, form::LimitsForm},
     period::{Period, Rate},
@@ -46,6 +49,8 @@ pub struct Settings {
     pub retention: Retention,
     /// What this node does by itself.
     pub schedule: Schedule,
+    /// What people and programs are told of, and how.
+    pub notify: Notify,
     /// The systems of this environment, by name.
     #[serde(default)]
     pub systems: BTreeMap<String, System>,
@@ -328,7 +333,7 @@ fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NaiveDate>,
     }
 }
 
-fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+pub(super) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
     Vec::<String>::deserialize(deserializer)?
         .iter()
         .map(|text| {

@@ -10,6 +10,7 @@ mod bounds;
 mod check;
 mod form;
 mod layer;
+mod notify;
 mod problem;
 mod secret;
 mod show;
@@ -25,6 +26,7 @@ use chrono::{DateTime, Utc};
 pub use form::{
     Folders, Keys, Limits, Log, LogFormat, Node, Requests, Retention, Schedule, Server, Settings, Store, System,
 };
+pub use notify::{Mail, Notify, Of, Webhook};
 pub use problem::{Origin, Problem, Severity};
 pub use secret::{ReadError, Reference, Variables, WebhookSecret};
 pub use show::{Entry, entries};
@@ -103,7 +105,7 @@ impl Settings {
             schema.remove("required");
             let definitions = schema.get_mut("definitions").and_then(serde_json::Value::as_object_mut);
             for (name, definition) in definitions.into_iter().flatten() {
-                if name != "System"
+                if !["System", "Webhook", "Mail"].contains(&name.as_str())
                     && let Some(definition) = definition.as_object_mut()
                 {
                     definition.remove("required");

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{
     Source,
-    check::holds_password,
+    check::{holds_password, holds_user_or_query},
     layer::{Layers, origin_of},
     problem::{Origin, Problem},
 };
@@ -66,9 +66,25 @@ fn masked(path: &[String], value: String) -> String {
             _,
             "env" | "file" | "credential" | "not_after",
         ]
-        | ["keys" | "store", _, "env" | "file" | "credential"] => false,
+        | ["keys" | "store", _, "env" | "file" | "credential"]
+        | ["notify", "webhooks", _, "url", "env" | "file" | "credential"]
+        | ["notify", "mails", _, "smtp", "env" | "file" | "credential"]
+        | ["notify", "webhooks", _, "headers", _, "env" | "file" | "credential"]
+        | [
+            "notify",
+            "webhooks",
+            _,
+            "secrets",
+            _,
+            "env" | "file" | "credential" | "not_after",
+        ]
+        | ["notify", "webhooks", _, "events" | "allow_networks", ..]
+        | ["notify", "mails", _, "events" | "from" | "to", ..]
+        | ["notify", "mappings", _, _]
+        | ["notify", _] => false,
         ["systems", _, "credentials", name] => !super::check::is_name(name),
-        ["store", "url"] => holds_password(&value),
+        ["store", "url"] | ["notify", "mails", _, "smtp"] => holds_password(&value),
+        ["notify", "webhooks", _, "url"] => holds_user_or_query(&value),
         [
             "systems",
             _,

@@ -44,6 +44,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0006_decision.sql"),
         include_str!("../../migrations/postgres/0006_decision.sql"),
     ),
+    (
+        7,
+        "notice",
+        include_str!("../../migrations/sqlite/0007_notice.sql"),
+        include_str!("../../migrations/postgres/0007_notice.sql"),
+    ),
 ];
 
 /// The newest version this Syncline knows.

@@ -46,6 +46,7 @@ pub mod audit;
 pub mod cursor;
 pub mod job;
 pub mod lease;
+pub mod notice;
 pub mod quota;
 pub mod recover;
 pub mod token;

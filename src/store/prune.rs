@@ -23,6 +23,8 @@ pub struct Retention {
     pub settled: Duration,
     /// The audit trail.
     pub audits: Duration,
+    /// Notices, unless one of their deliveries is still to be sent.
+    pub notices: Duration,
     /// Answers to actions of the API that were sent with an idempotency key.
     pub api_requests: Duration,
 }
@@ -38,6 +40,7 @@ impl Default for Retention {
             runs: DAY * 400,
             settled: DAY * 90,
             audits: DAY * 1_100,
+            notices: DAY * 400,
             api_requests: api_request::KEPT,
         }
     }
@@ -109,6 +112,12 @@ impl Store {
                 retention.audits,
                 "delete from audit where audit_id in (select audit_id from audit where at < $1 \
                  order by audit_id limit $2)",
+            ),
+            (
+                retention.notices,
+                "delete from notice where notice_id in (select n.notice_id from notice as n where n.occurred_at < $1 \
+                 and not exists (select 1 from notice_delivery as d where d.notice_id = n.notice_id \
+                 and d.status = 'pending') order by n.notice_id limit $2)",
             ),
             (
                 retention.api_requests,

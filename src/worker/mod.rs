@@ -1,7 +1,9 @@
-//! The work that goes on by itself: changes from the dirty set, what the schedule asks for, events that wait for someone.
+//! The work that goes on by itself: changes from the dirty set, what the schedule asks for, events that wait for someone,
+//! and telling people what has changed.
 
 pub mod assembly;
 pub mod change;
+pub mod notify;
 pub mod pause;
 pub mod pulse;
 pub mod quota;

@@ -17,6 +17,7 @@ mod documentation;
 mod durable;
 mod law;
 mod layering;
+mod notice;
 mod real;
 mod recorded;
 mod report;

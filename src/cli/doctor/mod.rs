@@ -170,6 +170,7 @@ async fn examine(context: &Context, settings: &Settings, wanted: &[String], find
         findings.extend(own::database(context, settings).await);
         findings.extend(own::schedule(settings, &loaded.catalog));
         findings.extend(own::webhooks(settings));
+        findings.extend(own::notices(context, settings).await);
     }
     let chosen = settings
         .systems

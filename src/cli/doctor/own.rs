@@ -10,7 +10,7 @@ use crate::{
     cli::{context::Context, output::count},
     core::status::{RunStatus, Side},
     settings::{Problem, Settings},
-    store::{self, Access, Page, Store, failure::FailureFilter, run::RunFilter},
+    store::{self, Access, Page, Store, failure::FailureFilter, notice::TargetStats, run::RunFilter},
 };
 
 /// Less free space than this is told, in bytes.
@@ -190,6 +190,54 @@ async fn work(store: &Store) -> Vec<Finding> {
         findings.push(Finding::good("work", "no failures, no held runs"));
     }
     findings
+}
+
+/// Whether those who are to be told get what they are sent.
+pub(super) async fn notices(context: &Context, settings: &Settings) -> Vec<Finding> {
+    const PART: &str = "notices";
+    let notify = &settings.notify;
+    let targets = notify.webhooks.len() + notify.mails.len();
+    if targets == 0 {
+        let none = Finding::notable(PART, "nobody is told of drift, pauses and held runs");
+        return vec![
+            none.next(
+                "name targets under `[notify.webhooks.<name>]` or `[notify.mails.<name>]`: docs/notifications.md",
+            ),
+        ];
+    }
+    // Where there is no database yet, that was told already.
+    let Ok(store) = context.store(settings, Access::Read).await else {
+        return Vec::new();
+    };
+    let looked = store.notice_targets().await;
+    store.close().await;
+    let failing: Vec<Finding> = match looked {
+        Ok(stats) => stats.iter().filter_map(failing).collect(),
+        Err(error) => return vec![Finding::wrong(PART, error.to_string())],
+    };
+    if failing.is_empty() {
+        return vec![Finding::good(
+            PART,
+            format!("{}, none of them failing", count(targets, "target")),
+        )];
+    }
+    failing
+}
+
+/// A target that does not get what it is sent.
+fn failing(stats: &TargetStats) -> Option<Finding> {
+    let TargetStats {
+        target, failing, dead, ..
+    } = stats;
+    if *failing == 0 && *dead == 0 {
+        return None;
+    }
+    let error = stats.last_error.as_deref().unwrap_or("no reason on record");
+    let found = format!("target `{target}`: {failing} tried in vain, {dead} given up; last: {error}");
+    let next = format!(
+        "mend it, try it with `syncline notices test {target}`, then `syncline notices resend --all --target {target}`"
+    );
+    Some(Finding::notable("notices", found).next(next))
 }
 
 pub(super) fn schedule(settings: &Settings, catalog: &Catalog) -> Vec<Finding> {

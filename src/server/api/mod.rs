@@ -14,6 +14,7 @@ pub mod ignore;
 pub mod link;
 pub mod mapping;
 pub mod me;
+pub mod notice;
 pub mod record;
 pub mod run;
 pub mod suggestion;
@@ -155,6 +156,9 @@ fn endpoints() -> Vec<Endpoint> {
         look(Viewer, LOOK, "/ignore", ignore::list),
         act(Operator, ACT, "/ignore", ignore::add),
         remove(Operator, ACT, "/ignore/{id}", ignore::remove),
+        look(Viewer, LOOK, "/notices", notice::list),
+        look(Viewer, LOOK, "/notices/{id}", notice::get),
+        act(Admin, ACT, "/notices/{id}/resend", notice::resend),
         look(Admin, LOOK, "/audit", audit::list),
     ]
 }

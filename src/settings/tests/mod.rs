@@ -233,14 +233,33 @@ fn every_key_of_the_form_stands_in_the_reference_with_a_comment_before_it() {
             .or_else(|| DEFAULTS.find(&format!("[{section}.")))
             .unwrap_or_else(|| panic!("no section {section}"));
         for key in definitions[name]["properties"].as_object().unwrap().keys() {
-            let lines: Vec<_> = DEFAULTS[start..].lines().collect();
-            let line = lines
-                .iter()
-                .position(|line| line.trim_start_matches("# ").starts_with(&format!("{key} =")))
-                .unwrap_or_else(|| panic!("{section}.{key} is not in config/default.toml"));
-            assert!(lines[line - 1].starts_with('#'), "{section}.{key} has no comment");
+            commented(&DEFAULTS[start..], section, key);
         }
     }
+    for (name, section) in [("Of", "mappings"), ("Webhook", "webhooks"), ("Mail", "mails")] {
+        let start = DEFAULTS.find(&format!("[notify.{section}.")).unwrap();
+        for key in definitions[name]["properties"].as_object().unwrap().keys() {
+            let here = &DEFAULTS[start..];
+            let is_there = here.lines().any(|line| {
+                let bare = line.trim_start_matches("# ");
+                bare.starts_with(&format!("{key} ="))
+            });
+            assert!(is_there, "notify.{section}.*.{key} is not in config/default.toml");
+        }
+    }
+}
+
+/// A key stands there, as a value or as a section of its own, and a comment stands before it.
+fn commented(reference: &str, section: &str, key: &str) {
+    let lines: Vec<_> = reference.lines().collect();
+    let line = lines
+        .iter()
+        .position(|line| {
+            let bare = line.trim_start_matches("# ");
+            bare.starts_with(&format!("{key} =")) || bare.starts_with(&format!("[{section}.{key}."))
+        })
+        .unwrap_or_else(|| panic!("{section}.{key} is not in config/default.toml"));
+    assert!(lines[line - 1].starts_with('#'), "{section}.{key} has no comment");
 }
 
 #[test]

@@ -60,6 +60,9 @@ pub(super) const ROWS: &[Row] = &[
     ("GET", "/api/v1/ignore", "/api/v1/ignore", [200, 200, 200]),
     ("POST", "/api/v1/ignore", "/api/v1/ignore", [403, 422, 422]),
     ("DELETE", "/api/v1/ignore/{id}", "/api/v1/ignore/1", [403, 404, 404]),
+    ("GET", "/api/v1/notices", "/api/v1/notices", [200, 200, 200]),
+    ("GET", "/api/v1/notices/{id}", "/api/v1/notices/1", [404, 404, 404]),
+    ("POST", "/api/v1/notices/{id}/resend", "/api/v1/notices/1/resend", [403, 403, 404]),
     ("GET", "/api/v1/audit", "/api/v1/audit", [403, 403, 200]),
 ];
 

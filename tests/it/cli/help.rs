@@ -55,6 +55,7 @@ fn commands_are_listed_in_the_order_of_work() {
         "deletes",
         "conflicts",
         "events",
+        "notices",
         "migrate",
         "schema",
         "doctor",

@@ -47,6 +47,7 @@ mod failing;
 mod finding;
 mod lease;
 mod link;
+mod notice;
 mod open;
 mod report;
 mod run;

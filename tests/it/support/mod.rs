@@ -8,4 +8,5 @@ pub mod http;
 pub mod loopback;
 pub mod proxy;
 pub mod rig;
+pub mod smtp;
 pub mod system;

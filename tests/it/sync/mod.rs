@@ -8,6 +8,7 @@ mod failure;
 mod first;
 mod held;
 mod matching;
+mod oracle;
 mod poison;
 mod poll;
 mod promise;
