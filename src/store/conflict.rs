@@ -95,7 +95,11 @@ impl Conflict {
     #[must_use]
     pub fn seen(&self) -> String {
         match self.hashes {
-            Some(Sides { left, right }) => format!("{:08x}", (left ^ right.rotate_left(32)) >> 32),
+            Some(Sides { left, right }) => {
+                let mixed = left.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                    ^ right.wrapping_mul(0xd6e8_feb8_6659_fd93).rotate_left(17);
+                format!("{:08x}", (mixed ^ (mixed >> 32)) & 0xffff_ffff)
+            }
             None => "-".to_owned(),
         }
     }

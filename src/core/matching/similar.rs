@@ -288,12 +288,14 @@ mod tests {
             ("3", "Druckerei Zeder AG", ""),
             ("4", "Comércio Ana Ltda", ""),
         ];
-        assert_eq!(
-            found(&suggest, &known, "ZEDER DRUCK", ""),
-            [("1".to_owned(), 1_000), ("2".to_owned(), 1_000)]
+        let alike = found(&suggest, &known, "ZEDER DRUCK", "");
+        assert_eq!(alike[..2], [("1".to_owned(), 1_000), ("2".to_owned(), 1_000)]);
+        assert!(
+            alike.iter().skip(2).all(|(id, score)| id == "3" && *score < 1_000),
+            "{alike:?}"
         );
         let typed = found(&suggest, &known, "Zeder Durck", "");
-        assert_eq!(typed.len(), 2, "{typed:?}");
+        assert!(typed.len() >= 2 && typed.iter().all(|(id, _)| id != "4"), "{typed:?}");
         assert!(typed.iter().all(|(_, score)| (850..1_000).contains(score)), "{typed:?}");
         assert_eq!(
             found(&suggest, &known, "Ana Comercio", "")[0].0,

@@ -11,7 +11,10 @@ use syncline::{
     },
 };
 
-use crate::support::{app::TestApp, http};
+use crate::support::{
+    app::{Setup, TestApp},
+    http,
+};
 
 async fn actions(app: &TestApp) -> Vec<String> {
     let audits = app.store.audits(Page::first(100)).await.unwrap();
@@ -179,7 +182,8 @@ async fn a_pending_delete_is_decided_and_leaves_the_list_where_it_is_kept() {
 
 #[tokio::test]
 async fn an_ignore_rule_has_an_owner_an_end_and_a_reason() {
-    let app = TestApp::start().await;
+    let systems = super::action::systems().await;
+    let app = Setup::between(&systems).start().await;
     let (viewer, operator) = (app.token(Role::Viewer).await, app.token(Role::Operator).await);
     let until = (app.clock.now() + chrono::TimeDelta::days(3)).to_rfc3339();
     let rule = json!({
@@ -218,7 +222,8 @@ async fn an_ignore_rule_has_an_owner_an_end_and_a_reason() {
 
 #[tokio::test]
 async fn links_are_taken_over_made_anew_and_moved_once_however_often_it_is_asked() {
-    let app = TestApp::start().await;
+    let systems = super::action::systems().await;
+    let app = Setup::between(&systems).start().await;
     let operator = app.token(Role::Operator).await;
     let pairs = json!({
         "mapping": "customer-account",

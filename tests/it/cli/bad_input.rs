@@ -72,7 +72,16 @@ fn a_folder_that_cannot_be_used_is_named_with_what_to_look_at() {
 #[test]
 fn a_mapping_that_is_not_there_is_a_mistake_and_not_an_empty_list() {
     let place = migrated();
-    for command in ["runs", "failures", "conflicts", "deletes", "drift", "links"] {
+    for command in [
+        "runs",
+        "failures",
+        "conflicts",
+        "deletes",
+        "drift",
+        "links",
+        "suggestions",
+        "ignore",
+    ] {
         let text = told(&place, 2, &[command, "--mapping", "customer-acount"]);
         assert!(text.contains("did you mean `customer-account`?"), "{command}: {text}");
         place.run(&[command, "--mapping", "customer-account"]).code(0);

@@ -141,6 +141,7 @@ async fn a_decision_about_a_pending_delete_is_forgotten_when_the_record_is_back(
         .unwrap()
         .link
         .link_id;
+    assert_eq!(store.left_ids(&[link_id]).await.unwrap()[&link_id], "1");
     assert!(
         !store
             .decide_missing(link_id, MissingDecision::Keep, "ana")

@@ -68,7 +68,12 @@ async fn a_value_that_a_person_sets_is_written_to_both_sides() {
 
 #[tokio::test]
 async fn an_empty_side_that_a_person_takes_clears_the_other() {
-    let (world, customer, account) = conflict().await;
+    let world = World::empty().await;
+    let customer = world.customers(0, 10).swap_remove(0);
+    world.edit_customer(&customer, r#"{"note":"agreed"}"#);
+    world.full().await;
+    let account = world.link_of(&customer).await.unwrap().link.right_id;
+    world.edit_customer(&customer, r#"{"note":"pays late"}"#);
     world.edit_account(&account, r#"{"Description":null}"#);
     world.reconcile().await;
     assert_eq!(

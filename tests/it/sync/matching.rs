@@ -18,8 +18,9 @@ const NORMALIZED: &str = "  - { erp: tax_id, crm: VatNumber, normalize: [tax_id]
 
 /// The customers' mapping with suggestions by name, and no match rule that would couple by anything else.
 async fn suggesting() -> World {
-    let suggest = "suggest: { fields: [{ erp: name, crm: Name }], at_least: 0.85 }\nprefer: erp";
-    World::new(Plan::default(), &[(BY_TAX_ID, NORMALIZED), ("prefer: erp", suggest)]).await
+    let create = "create: { crm: yes, erp: no }";
+    let suggest = format!("suggest: {{ fields: [{{ erp: name, crm: Name }}], at_least: 0.85 }}\n{create}");
+    World::new(Plan::default(), &[(BY_TAX_ID, NORMALIZED), (create, &suggest)]).await
 }
 
 async fn suggestions(world: &World) -> Vec<Suggestion> {
