@@ -38,6 +38,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0004_report.sql"),
         include_str!("../../migrations/postgres/0004_report.sql"),
     ),
+    (
+        5,
+        "progress",
+        include_str!("../../migrations/sqlite/0005_progress.sql"),
+        include_str!("../../migrations/postgres/0005_progress.sql"),
+    ),
 ];
 
 /// The newest version this Syncline knows.
