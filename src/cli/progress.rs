@@ -13,7 +13,7 @@ use crate::{
     core::mapping::Mapping,
     sync::{
         self, Engine,
-        reconcile::{self, Report, Request},
+        reconcile::{self, Report, Request, Watch},
     },
 };
 
@@ -28,8 +28,18 @@ pub(super) async fn reconcile(
     request: Request,
 ) -> Result<Report> {
     let shutdown = CancellationToken::new();
-    let work = Box::pin(reconcile::reconcile(engine, mapping, request, &shutdown));
-    watched(context, engine, mapping, &shutdown, work).await
+    let begun = reconcile::begin(engine, mapping, request).await;
+    let begun = begun.map_err(|error| explained(error, mapping))?;
+    let watch = begun.watch();
+    if watch.now().continued > 0 {
+        let run_id = begun.run_id;
+        context.output.talk(format!(
+            "{}: goes on with run {run_id}, which was cut off",
+            mapping.name
+        ));
+    }
+    let work = Box::pin(reconcile::proceed(engine, mapping, begun, &shutdown));
+    watched(context, engine, mapping, Some(&watch), &shutdown, work).await
 }
 
 /// Waits for the work, writes its line, and hands Ctrl-C on to it.
@@ -37,6 +47,7 @@ pub(super) async fn watched(
     context: &Context,
     engine: &Engine,
     mapping: &Mapping,
+    watch: Option<&Watch>,
     shutdown: &CancellationToken,
     mut work: impl Future<Output = std::result::Result<Report, sync::Error>> + Unpin,
 ) -> Result<Report> {
@@ -46,7 +57,7 @@ pub(super) async fn watched(
     let done = loop {
         tokio::select! {
             done = &mut work => break done,
-            _ = ticks.tick() => bar.set_message(message(engine, mapping, &before)),
+            _ = ticks.tick() => bar.set_message(message(engine, mapping, watch, &before)),
             Ok(()) = tokio::signal::ctrl_c(), if !shutdown.is_cancelled() => {
                 shutdown.cancel();
                 bar.suspend(|| context.output.talk("stopping: what is in flight ends, what was done stays done"));
@@ -75,7 +86,10 @@ fn requests(engine: &Engine, mapping: &Mapping) -> [u64; 2] {
         .map(|end| engine.system(&end.system).map_or(0, |system| system.usage().requests))
 }
 
-fn message(engine: &Engine, mapping: &Mapping, before: &[u64; 2]) -> String {
+fn message(engine: &Engine, mapping: &Mapping, watch: Option<&Watch>, before: &[u64; 2]) -> String {
+    if let Some(watch) = watch {
+        return format!("{}: {}", mapping.name, reconcile::told(&watch.now(), mapping));
+    }
     let now = requests(engine, mapping);
     let [left, right] = [now[0].saturating_sub(before[0]), now[1].saturating_sub(before[1])];
     let (one, other) = (&mapping.ends.left.system, &mapping.ends.right.system);
@@ -89,7 +103,7 @@ fn explained(error: sync::Error, mapping: &Mapping) -> Error {
             format!("`syncline runs --mapping {name} --status running` shows by whom; it ends by itself"),
         ),
         sync::Error::Shutdown => {
-            Error::failed("stopped before its end").with_hint("the next reconciliation finds what is left")
+            Error::failed("stopped before its end").with_hint("the next reconciliation goes on where this one was")
         }
         sync::Error::Fault(fault) => super::sync::of_fault(&fault),
         other => other.into(),

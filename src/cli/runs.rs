@@ -89,7 +89,7 @@ async fn release(context: &Context, work: &Work, id: i64) -> Result {
     let mapping = work.mapping(run.mapping.as_deref().unwrap_or_default())?;
     let (shutdown, actor) = (CancellationToken::new(), context.actor());
     let released = Box::pin(reconcile::release(&work.engine, id, &actor, &shutdown));
-    let report = progress::watched(context, &work.engine, &mapping, &shutdown, released).await?;
+    let report = progress::watched(context, &work.engine, &mapping, None, &shutdown, released).await?;
     told_of(context, &mapping, &report, None)
 }
 
@@ -148,6 +148,9 @@ async fn show(context: &Context, id: i64) -> Result {
     let run = look(context).await?.run(id).await?;
     let view = View::from(found(run, &format!("run {id}"))?);
     let counters = &view.counters;
+    let progress = view
+        .progress
+        .map(|progress| reconcile::line(&progress, "the left system", "the right one"));
     let numbers = [
         ("requests", counters.requests),
         ("bytes", counters.bytes),
@@ -172,6 +175,7 @@ async fn show(context: &Context, id: i64) -> Result {
         ("node", view.node.clone()),
         ("note", maybe(view.note.as_ref())),
         ("released by", maybe(view.released_by.as_ref())),
+        ("progress", maybe(progress.as_ref())),
     ];
     fields.extend(numbers.map(|(name, number)| (name, number.to_string())));
     context.output.fields(&view, &fields)?;

@@ -78,6 +78,24 @@ pub struct StoredLink {
     pub updated_at: DateTime<Utc>,
 }
 
+impl FromRow for Link {
+    const TABLE: &'static str = "link";
+    const KEY: &'static str = "link_id";
+
+    fn from_row(row: &Row) -> Result<Self, Unread> {
+        Ok(Self {
+            link_id: row.get("link_id")?,
+            left_id: row.get("left_id")?,
+            right_id: row.get("right_id")?,
+            base: row.base("base")?,
+            status: row.get("status")?,
+            decided: row
+                .get::<Option<Side>>("missing_side")?
+                .zip(row.get::<Option<MissingDecision>>("missing_decision")?),
+        })
+    }
+}
+
 /// The left id of a link.
 struct LeftId {
     link_id: i64,
@@ -117,16 +135,7 @@ impl FromRow for StoredLink {
 
     fn from_row(row: &Row) -> Result<Self, Unread> {
         Ok(Self {
-            link: Link {
-                link_id: row.get("link_id")?,
-                left_id: row.get("left_id")?,
-                right_id: row.get("right_id")?,
-                base: row.base("base")?,
-                status: row.get("status")?,
-                decided: row
-                    .get::<Option<Side>>("missing_side")?
-                    .zip(row.get::<Option<MissingDecision>>("missing_decision")?),
-            },
+            link: Link::from_row(row)?,
             mapping: row.shared("mapping")?,
             missing: row
                 .get::<Option<Side>>("missing_side")?
@@ -192,6 +201,15 @@ impl Store {
     pub async fn links_after(&self, mapping: &str, after_link_id: i64, limit: u32) -> Result<Vec<StoredLink>, Error> {
         let sql =
             format!("{SELECT} where mapping = $1 and link_id > $2 and status <> 'ended' order by link_id limit $3");
+        self.engine()
+            .rows(sql, args![mapping, after_link_id, i64::from(limit)])
+            .await
+    }
+
+    /// As [`Store::links_after`], with no more of each than a comparison needs.
+    pub async fn agreed_after(&self, mapping: &str, after_link_id: i64, limit: u32) -> Result<Vec<Link>, Error> {
+        let sql = "select link_id, left_id, right_id, base, status, missing_side, missing_decision from link \
+             where mapping = $1 and link_id > $2 and status <> 'ended' order by link_id limit $3";
         self.engine()
             .rows(sql, args![mapping, after_link_id, i64::from(limit)])
             .await

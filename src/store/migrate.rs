@@ -39,6 +39,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/postgres/0004_report.sql"),
     ),
     (
+        5,
+        "progress",
+        include_str!("../../migrations/sqlite/0005_progress.sql"),
+        include_str!("../../migrations/postgres/0005_progress.sql"),
+    ),
+    (
         6,
         "decision",
         include_str!("../../migrations/sqlite/0006_decision.sql"),

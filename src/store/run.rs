@@ -35,7 +35,7 @@ pub struct NewRun {
 }
 
 /// What a run did, in numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Counters {
     /// Requests to other systems.
     pub requests: u64,
@@ -131,6 +131,56 @@ impl Counters {
     }
 }
 
+/// What a reconciliation is at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The links are read.
+    #[default]
+    Links,
+    /// Both listings are read.
+    Listing,
+    /// What differs is read again, and planned.
+    Comparing,
+    /// What was planned is carried out.
+    Repairing,
+    /// What was made is read.
+    ReadingBack,
+}
+
+/// How far a reconciliation is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Progress {
+    /// What it is at.
+    pub phase: Phase,
+    /// Left records that were read.
+    pub left_read: u64,
+    /// Right records that were read.
+    pub right_read: u64,
+    /// Pairs that are linked.
+    pub pairs: u64,
+    /// Pairs and records without a link that were looked at, since the listings did not show them as agreed.
+    pub compared: u64,
+    /// Records that have to be worked on.
+    pub planned: u64,
+    /// Records of these that were worked on.
+    pub repaired: u64,
+    /// How often it was stopped and gone on with.
+    #[serde(default)]
+    pub continued: u32,
+}
+
+/// A run that was stopped before its end, and what it left to go on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The run.
+    pub run_id: i64,
+    /// Where its scratch files are.
+    pub scratch: String,
+    /// How far it was.
+    pub progress: Progress,
+}
+
 /// A stored run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
@@ -158,6 +208,8 @@ pub struct Run {
     pub released_by: Option<String>,
     /// The key that lets no second run with it begin.
     pub job_key: Option<String>,
+    /// How far it is, or was when it ended; reconciliations alone have it.
+    pub progress: Option<Progress>,
 }
 
 /// Which runs to list.
@@ -174,8 +226,8 @@ pub struct RunFilter {
 }
 
 const SELECT: &str = "select run_id, kind, mapping, trigger, status, started_at, ended_at, node, requests, bytes, \
-     read, linked, created, updated, deleted, unchanged, skipped, conflicts, failed, note, released_by, job_key \
-     from run";
+     read, linked, created, updated, deleted, unchanged, skipped, conflicts, failed, note, released_by, job_key, \
+     progress from run";
 
 impl FromRow for Run {
     const TABLE: &'static str = "run";
@@ -199,11 +251,63 @@ impl FromRow for Run {
             note: row.get("note")?,
             released_by: row.get("released_by")?,
             job_key: row.get("job_key")?,
+            progress: progress(row)?,
+        })
+    }
+}
+
+/// How far a run is; what another version of Syncline stored is as good as nothing.
+fn progress(row: &Row) -> Result<Option<Progress>, Unread> {
+    let text: Option<String> = row.get("progress")?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+impl FromRow for Unfinished {
+    const TABLE: &'static str = "run";
+    const KEY: &'static str = "run_id";
+
+    fn from_row(row: &Row) -> Result<Self, Unread> {
+        Ok(Self {
+            run_id: row.get("run_id")?,
+            scratch: row.get("scratch")?,
+            progress: progress(row)?.unwrap_or_default(),
         })
     }
 }
 
 impl Store {
+    /// Stores how far a run is.
+    pub async fn set_progress(&self, run_id: i64, progress: &Progress) -> Result<(), Error> {
+        let text = serde_json::to_string(progress).unwrap_or_default();
+        let sql = "update run set progress = $2 where run_id = $1";
+        self.engine().execute(sql, args![run_id, &text]).await.map(drop)
+    }
+
+    /// Remembers where the scratch files of a run are, or that there are none any more.
+    pub async fn set_scratch(&self, run_id: i64, scratch: Option<&str>) -> Result<(), Error> {
+        let sql = "update run set scratch = $2 where run_id = $1";
+        self.engine().execute(sql, args![run_id, scratch]).await.map(drop)
+    }
+
+    /// Reconciliations of a mapping that ended before they were done and left scratch files behind, newest first.
+    pub async fn unfinished_runs(&self, mapping: &str) -> Result<Vec<Unfinished>, Error> {
+        let sql = "select run_id, scratch, progress from run where mapping = $1 and scratch is not null \
+             and status in ('failed', 'cancelled') order by run_id desc";
+        self.engine().rows(sql, args![mapping]).await
+    }
+
+    /// Lets a run go on that ended before it was done, if it was begun at `since` or later, for the same reason, and nothing of its
+    /// mapping was reconciled after it; whether it does. Its counts begin anew, but for those of requests.
+    pub async fn continue_run(&self, run_id: i64, kind: RunKind, since: DateTime<Utc>) -> Result<bool, Error> {
+        let sql = "update run set status = 'running', ended_at = null, note = null, node = $4, read = 0, linked = 0, created = 0, \
+             updated = 0, deleted = 0, unchanged = 0, skipped = 0, conflicts = 0, failed = 0 \
+             where run_id = $1 and kind = $2 and started_at >= $3 and status in ('failed', 'cancelled') and not exists \
+             (select 1 from run as later where later.mapping = run.mapping and later.run_id > run.run_id \
+             and later.kind in ('reconcile', 'full') and later.status <> 'cancelled')";
+        let args = args![run_id, kind, since, self.node()];
+        Ok(self.engine().execute(sql, args).await? > 0)
+    }
+
     /// Begins a run; its id.
     pub async fn start_run(&self, run: &NewRun) -> Result<i64, Error> {
         let sql = "insert into run (kind, mapping, trigger, status, started_at, node, note, job_key) \

@@ -227,6 +227,8 @@ impl Pager {
         };
         let (pages, read) = (u32::try_from(count("pages")?).ok()?, count("read")?);
         (self.position, self.pages, self.read) = (position, pages, read);
+        // That records went away meanwhile is seen by a smaller total.
+        self.total = count("total");
         Some(())
     }
 
@@ -248,7 +250,12 @@ impl Pager {
             ("pages", number(u64::from(self.pages))),
             ("read", number(self.read)),
         ];
-        let state: Map = state.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let total = self.total.map(|total| ("total", number(total)));
+        let state: Map = state
+            .into_iter()
+            .chain(total)
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
         Some(json::to_string(&Value::Map(state)))
     }
 

@@ -241,8 +241,7 @@ pub struct GuardForm {
     /// How many records may be created (default: no limit, so that a first run goes through).
     #[serde(default)]
     pub create: Option<Share>,
-    /// How many records fewer than the last complete one a listing may have (default 50 %); beyond it missing records are left
-    /// alone.
+    /// How many records fewer than the last complete one a listing may have to be believed about missing ones (default 50 %).
     #[serde(default)]
     pub shrink: Option<Share>,
 }

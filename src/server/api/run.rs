@@ -18,7 +18,7 @@ use crate::{
         page::{Page, Wanted},
         state::App,
     },
-    store::run::{Counters, Run, RunFilter},
+    store::run::{Counters, Progress, Run, RunFilter},
     sync::reconcile,
 };
 
@@ -47,6 +47,8 @@ pub struct View {
     pub note: Option<String>,
     /// Who released or discarded it.
     pub released_by: Option<String>,
+    /// How far a reconciliation is, or was when it ended; null for every other run.
+    pub progress: Option<Progress>,
 }
 
 impl From<Run> for View {
@@ -63,6 +65,7 @@ impl From<Run> for View {
             counters: run.counters,
             note: run.note,
             released_by: run.released_by,
+            progress: run.progress,
         }
     }
 }

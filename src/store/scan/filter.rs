@@ -25,6 +25,24 @@ impl Filter {
         }
     }
 
+    /// The set as bytes.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        self.blocks
+            .iter()
+            .flatten()
+            .flat_map(|word| word.to_le_bytes())
+            .collect()
+    }
+
+    /// The set that [`Self::to_bytes`] gave.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Self {
+        let words = |block: &[[u8; 8]; 8]| block.map(u64::from_le_bytes);
+        let blocks = bytes.as_chunks::<8>().0.as_chunks::<8>().0;
+        Self {
+            blocks: blocks.iter().map(words).collect(),
+        }
+    }
+
     /// Adds a key.
     pub(super) fn insert(&mut self, key: u128) {
         let (place, marks) = self.place(key);
@@ -91,6 +109,14 @@ mod tests {
         assert!((0..10_000).all(|number| filter.may_have(key(number))));
         let wrong = (10_000..110_000).filter(|number| filter.may_have(key(*number))).count();
         assert!(wrong < 5_000, "{wrong} of 100,000");
+    }
+
+    #[test]
+    fn a_set_survives_its_stored_form() {
+        let mut filter = Filter::new(100, 1 << 20);
+        (0..100).for_each(|number| filter.insert(key(number)));
+        let read = Filter::from_bytes(&filter.to_bytes());
+        assert_eq!(read.blocks, filter.blocks);
     }
 
     #[test]

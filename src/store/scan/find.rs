@@ -76,7 +76,9 @@ impl Scan {
         let after = after.to_owned();
         self.with(move |connection| {
             let sql = "select id, version, updated_at, data, keys is not null from row \
-                where side = ? and id > ? and not outside order by id limit ?";
+                where side = ? and id > ? and not outside \
+                and not exists (select 1 from settled where settled.side = row.side and settled.id = row.id) \
+                order by id limit ?";
             let mut select = connection.prepare_cached(sql)?;
             let rows = select.query_map(params![number(side), after, limit], |row| {
                 let id: String = row.get(0)?;

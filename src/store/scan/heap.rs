@@ -34,6 +34,21 @@ impl Heap {
         }
     }
 
+    /// The same with the first `end` bytes that an earlier process left in `file`.
+    pub(super) fn resumed(mut file: File, end: u64) -> io::Result<Self> {
+        if file.seek(SeekFrom::End(0))? < end {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        file.seek(SeekFrom::Start(end))?;
+        Ok(Self { end, ..Self::new(file) })
+    }
+
+    /// Writes what is in memory, so that another process can go on with it: where the file ends.
+    pub(super) fn save(&mut self) -> io::Result<u64> {
+        self.out.flush()?;
+        Ok(self.end)
+    }
+
     /// Adds a record; where it stands.
     pub(super) fn add(&mut self, id: &str, keys: &[u8]) -> io::Result<u64> {
         let place = self.end;

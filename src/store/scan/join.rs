@@ -7,7 +7,7 @@ use super::{
     filter::Filter,
     heap::Heap,
     number,
-    sorter::{Entry, Sorter},
+    sorter::{Entry, Run, Sorter},
 };
 use crate::core::status::Side;
 
@@ -39,6 +39,13 @@ pub(super) struct Half {
     pub(super) pairs: u64,
 }
 
+/// One side's files as they are saved.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct SavedHalf {
+    pub(super) runs: Vec<Run>,
+    pub(super) ids: u64,
+}
+
 impl Half {
     pub(super) const fn new(side: Side, linked: Filter, sorter: Sorter, heap: Heap) -> Self {
         Self {
@@ -49,6 +56,24 @@ impl Half {
             records: 0,
             pairs: 0,
         }
+    }
+
+    /// Writes what is in memory, so that another process can go on with it.
+    pub(super) fn save(&mut self) -> Result<SavedHalf, Error> {
+        Ok(SavedHalf {
+            runs: self.sorter.save()?.to_vec(),
+            ids: self.heap.save()?,
+        })
+    }
+
+    /// Whether much has come since it was last saved.
+    pub(super) fn is_filling(&self) -> bool {
+        self.sorter.is_filling()
+    }
+
+    /// The ids that are linked, as far as the filter knows.
+    pub(super) const fn linked(&self) -> &Filter {
+        &self.linked
     }
 
     /// Adds one side of a link.

@@ -5,14 +5,15 @@
 //! joined by itself: what comes out are the pairs that are not as they were agreed. Records without a link are kept whole, in a
 //! small SQLite file, since they are planned from the listing; so is what the plans leave to be done.
 //!
-//! The files lie in a folder that only its owner may read, that has no name any more once it is open (where the system allows
-//! that), are never synced to disk, and are gone when the scan is dropped; memory stays the same whatever the number of
-//! records. All calls block for a moment: they run on tokio's blocking threads.
+//! The files lie in a folder that only its owner may read, are never synced to disk, and are gone when the scan is dropped,
+//! unless it is kept for a later process to go on with ([`Scan::keep`], or a process that was killed); memory stays the same
+//! whatever the number of records. All calls block for a moment: they run on tokio's blocking threads.
 
 mod filter;
 mod find;
 mod heap;
 mod join;
+mod saved;
 mod sorter;
 mod todo;
 
@@ -25,7 +26,7 @@ use chrono::DateTime;
 use filter::Filter;
 use heap::Heap;
 use join::Half;
-use parking::Shared;
+use parking::{Folder, Shared};
 use rusqlite::{Connection, params};
 use sorter::Sorter;
 
@@ -39,6 +40,7 @@ use crate::{
 };
 
 pub use find::{Candidates, Suspect, Unlinked};
+pub use saved::{Done, Listed};
 pub use todo::Todo;
 
 /// Why the scratch files could not be used.
@@ -90,7 +92,7 @@ pub struct Pair {
 }
 
 /// How many records and links there are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
     /// Listed left records.
     pub left: u64,
@@ -109,30 +111,64 @@ pub struct Scan {
 mod parking {
     //! What all calls share, each part for one of them at a time, together with the folder that goes when it goes.
 
-    use std::sync::{Mutex, MutexGuard};
+    use std::{
+        path::{Path, PathBuf},
+        sync::{
+            Mutex, MutexGuard,
+            atomic::{AtomicBool, Ordering},
+        },
+    };
 
     use super::{Error, Half, Side, Sides};
 
     pub(super) struct Shared {
         tables: Mutex<rusqlite::Connection>,
         halves: Sides<Mutex<Half>>,
-        _folder: Option<tempfile::TempDir>,
+        // Behind the files in it, so that it goes when they are closed.
+        folder: Folder,
+    }
+
+    /// The folder of the files; it goes when this goes, unless it is kept.
+    pub(super) struct Folder {
+        path: PathBuf,
+        is_kept: AtomicBool,
+    }
+
+    impl Folder {
+        pub(super) const fn of(path: PathBuf) -> Self {
+            Self {
+                path,
+                is_kept: AtomicBool::new(false),
+            }
+        }
+
+        pub(super) fn path(&self) -> &Path {
+            &self.path
+        }
+
+        pub(super) fn keep(&self, is_kept: bool) {
+            self.is_kept.store(is_kept, Ordering::Relaxed);
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            if !self.is_kept.load(Ordering::Relaxed) {
+                // Where it cannot be removed, it is a temporary file like any other.
+                let _ = std::fs::remove_dir_all(&self.path);
+            }
+        }
     }
 
     impl Shared {
-        pub(super) const fn new(
-            tables: rusqlite::Connection,
-            left: Half,
-            right: Half,
-            folder: Option<tempfile::TempDir>,
-        ) -> Self {
+        pub(super) const fn new(tables: rusqlite::Connection, left: Half, right: Half, folder: Folder) -> Self {
             Self {
                 tables: Mutex::new(tables),
                 halves: Sides {
                     left: Mutex::new(left),
                     right: Mutex::new(right),
                 },
-                _folder: folder,
+                folder,
             }
         }
 
@@ -143,19 +179,29 @@ mod parking {
         pub(super) fn half(&self, side: Side) -> Result<MutexGuard<'_, Half>, Error> {
             self.halves.get(side).lock().map_err(|_| Error::Broken)
         }
+
+        pub(super) const fn folder(&self) -> &Folder {
+            &self.folder
+        }
     }
 }
 
-const TABLES: &str = "
-    pragma journal_mode = off;
-    pragma synchronous = off;
+/// A process that is killed leaves files that another one can go on with; a machine that goes down need not.
+const SETTINGS: &str = "
     pragma locking_mode = exclusive;
+    pragma journal_mode = wal;
+    pragma synchronous = off;
     pragma temp_store = file;
+";
+
+const TABLES: &str = "
     create table row (side integer not null, id text not null, outside integer not null, keys blob,
         version text, updated_at integer, data blob, primary key (side, id)) without rowid;
     create table rule (side integer not null, rule integer not null, hash integer not null, id text not null,
         linked integer not null, primary key (side, rule, hash, id)) without rowid;
     create table suspect (link_id integer primary key, missing integer not null);
+    create table settled (side integer not null, id text not null, primary key (side, id)) without rowid;
+    create table saved (name text primary key, value text not null) without rowid;
     create table todo (todo_id integer primary key, side integer not null, id text not null);
     create table made (side integer not null, id text not null, digest integer, primary key (side, id)) without rowid;
 ";
@@ -169,16 +215,6 @@ const fn number(side: Side) -> i64 {
 
 const fn side(number: i64) -> Side {
     if number == 0 { Side::Left } else { Side::Right }
-}
-
-/// A removed name leaves the files to whoever has them open, and to nobody else.
-fn forget_names(folder: tempfile::TempDir) -> Option<tempfile::TempDir> {
-    if cfg!(unix) {
-        // Where it cannot be removed now, it is removed with the scan.
-        std::fs::remove_dir_all(folder.path()).err().map(|_| folder)
-    } else {
-        Some(folder)
-    }
 }
 
 /// How much of the memory each part may have.
@@ -198,6 +234,31 @@ impl Shares {
     }
 }
 
+/// What the names of all folders begin with.
+const PREFIX: &str = "syncline-scan-";
+
+/// Nobody but the owner looks into the folder.
+#[cfg(unix)]
+fn private(builder: &mut tempfile::Builder<'_, '_>) {
+    use std::os::unix::fs::PermissionsExt as _;
+    builder.permissions(std::fs::Permissions::from_mode(0o700));
+}
+
+#[cfg(not(unix))]
+const fn private(_: &mut tempfile::Builder<'_, '_>) {}
+
+fn file_of(folder: &Path, side: Side, what: &str) -> std::path::PathBuf {
+    folder.join(format!("{}-{what}", number(side)))
+}
+
+fn tables(folder: &Path, shares: &Shares) -> Result<Connection, Error> {
+    let tables = Connection::open(folder.join("tables"))?;
+    let kibibytes = i64::try_from(shares.tables >> 10).unwrap_or(i64::MAX).max(1);
+    tables.execute_batch(SETTINGS)?;
+    tables.pragma_update(None, "cache_size", -kibibytes)?;
+    Ok(tables)
+}
+
 impl Scan {
     /// New scratch files in `folder`, or in the system's folder for temporary files, for about so many links. No more than
     /// `memory_max` bytes of it are kept in memory.
@@ -208,14 +269,14 @@ impl Scan {
                 folder: parent.display().to_string(),
                 source,
             };
-            let folder = tempfile::Builder::new()
-                .prefix("syncline-scan-")
-                .tempdir_in(&parent)
-                .map_err(unusable)?;
+            let mut builder = tempfile::Builder::new();
+            builder.prefix(PREFIX);
+            private(&mut builder);
+            let folder = Folder::of(builder.tempdir_in(&parent).map_err(unusable)?.keep());
             let shares = Shares::of(memory_max);
             let half = |side: Side| {
                 let file = |what: &str| {
-                    let name = folder.path().join(format!("{}-{what}", number(side)));
+                    let name = file_of(folder.path(), side, what);
                     File::options().read(true).write(true).create_new(true).open(name)
                 };
                 Ok::<Half, Error>(Half::new(
@@ -226,12 +287,10 @@ impl Scan {
                 ))
             };
             let (left, right) = (half(Side::Left)?, half(Side::Right)?);
-            let tables = Connection::open(folder.path().join("tables"))?;
-            let kibibytes = i64::try_from(shares.tables >> 10).unwrap_or(i64::MAX).max(1);
-            tables.pragma_update(None, "cache_size", -kibibytes)?;
+            let tables = tables(folder.path(), &shares)?;
             tables.execute_batch(TABLES)?;
             Ok(Self {
-                shared: Arc::new(Shared::new(tables, left, right, forget_names(folder))),
+                shared: Arc::new(Shared::new(tables, left, right, folder)),
             })
         })
         .await
@@ -258,23 +317,26 @@ impl Scan {
         .await
     }
 
-    /// Adds listed records of one side. A record that a listing repeats counts once, as it came last.
-    pub async fn add(&self, side: Side, rows: impl FnOnce() -> Vec<Row> + Send + 'static) -> Result<(), Error> {
+    /// Adds listed records of one side. A record that a listing repeats counts once, as it came last. Says whether so much has
+    /// come since they were last saved that it should be done now.
+    pub async fn add(&self, side: Side, rows: impl FnOnce() -> Vec<Row> + Send + 'static) -> Result<bool, Error> {
         let shared = Arc::clone(&self.shared);
         blocking(move || {
+            let rows = rows();
             let mut unlinked = Vec::new();
-            {
+            let is_filling = {
                 let mut half = shared.half(side)?;
-                for row in rows() {
+                for row in rows {
                     if !half.takes(&row)? {
                         unlinked.push(row);
                     }
                 }
+                half.is_filling()
+            };
+            if !unlinked.is_empty() {
+                keep(&mut *shared.tables()?, side, &unlinked)?;
             }
-            if unlinked.is_empty() {
-                return Ok(());
-            }
-            keep(&mut *shared.tables()?, side, &unlinked)
+            Ok(is_filling)
         })
         .await
     }

@@ -48,8 +48,8 @@ impl Entry {
 }
 
 /// A sorted stretch of the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Run {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Run {
     start: u64,
     end: u64,
 }
@@ -77,6 +77,26 @@ impl Sorter {
         }
     }
 
+    /// The same with the runs that an earlier process left in `file`.
+    pub(super) fn resumed(file: File, memory_max: u64, runs: Vec<Run>) -> Self {
+        Self {
+            written: runs.iter().map(|run| run.end).max().unwrap_or_default(),
+            runs,
+            ..Self::new(file, memory_max)
+        }
+    }
+
+    /// Writes what is in memory, so that another process can go on with it: the runs.
+    pub(super) fn save(&mut self) -> io::Result<&[Run]> {
+        self.spill()?;
+        Ok(&self.runs)
+    }
+
+    /// Whether much has come since the last time it was written.
+    pub(super) fn is_filling(&self) -> bool {
+        self.buffer.len() >= self.capacity / 4 * 3
+    }
+
     /// Adds an entry.
     pub(super) fn push(&mut self, entry: Entry) -> io::Result<()> {
         if self.buffer.len() >= self.capacity {
@@ -90,6 +110,10 @@ impl Sorter {
     fn spill(&mut self) -> io::Result<()> {
         if self.buffer.is_empty() {
             return Ok(());
+        }
+        // Writing behind a lost end would fill the gap with zeros.
+        if self.file.metadata()?.len() < self.written {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.buffer.sort_unstable();
         let start = self.written;
@@ -120,8 +144,7 @@ impl Sorter {
         self.spill()?;
         self.buffer = Vec::new();
         self.narrow()?;
-        let runs = std::mem::take(&mut self.runs);
-        merge(&self.file, &runs, self.read_bytes(runs.len()), &mut take)
+        merge(&self.file, &self.runs, self.read_bytes(self.runs.len()), &mut take)
     }
 
     /// What is read of each run at once.

@@ -1,5 +1,9 @@
 //! Both listings and the links on their way into the scratch files.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::Context;
 use crate::{
     client::{Listing, Road},
@@ -7,20 +11,21 @@ use crate::{
         diff,
         mapping::Mapping,
         plan,
-        record::{BaseField, Record},
+        record::{BaseField, Link, Record},
         status::{LinkStatus, Side, Sides},
         value::fingerprint::Key,
     },
     seam::{self, Bug},
-    store::{
-        link::StoredLink,
-        scan::{Pair, Row},
-    },
+    store::scan::{Listed, Pair, Row},
     sync::Error,
 };
 
 /// Links read at once.
 const LINKS: u32 = 1_000;
+/// How often a listing is saved, so that it can be gone on with; more often where much comes.
+const SAVE: Duration = Duration::from_secs(20);
+/// The name that is saved once all links are in.
+const LINKED: &str = "links";
 
 /// Reads one listing into the scratch files, on a task of its own; says whether it came to its end.
 pub(super) async fn list(context: &Context, side: Side) -> Result<bool, Error> {
@@ -30,16 +35,37 @@ pub(super) async fn list(context: &Context, side: Side) -> Result<bool, Error> {
 }
 
 async fn read(context: &Context, side: Side) -> Result<bool, Error> {
+    let mut listed = context.scan.listed(side).await?;
+    note(context, side, listed.records);
+    if listed.is_ended {
+        return Ok(listed.is_complete);
+    }
+    if listed.resume.is_none() {
+        context.scan.restart(side).await?;
+    }
+    let read = pages(context, side, &mut listed).await;
+    if read.is_err() && listed.resume.is_some() {
+        // Where even that fails, the first failure is what counts.
+        let _ = context.scan.save_listed(side, listed).await;
+    }
+    read
+}
+
+/// Reads the pages that are left.
+async fn pages(context: &Context, side: Side, listed: &mut Listed) -> Result<bool, Error> {
     let mapping = &context.mapping;
     let system = context.engine.end(mapping, side)?;
     let listing = Listing {
         projection: Some(mapping.wanted(side)),
+        resume: listed.resume.clone(),
         ..Listing::default()
     };
     let mut lister = system.list(&mapping.end(side).object, listing, Road::Reconcile);
+    let mut saved = Instant::now();
     while let Some(page) = lister.next().await? {
         context.go_on()?;
         let own = context.clone();
+        let count = page.records.len() as u64;
         let rows = move || {
             let key = own.engine.key();
             let rows = page
@@ -48,9 +74,31 @@ async fn read(context: &Context, side: Side) -> Result<bool, Error> {
                 .map(|record| row(key, &own.mapping, side, record));
             rows.collect()
         };
-        context.scan.add(side, rows).await?;
+        let is_filling = context.scan.add(side, rows).await?;
+        listed.records += count;
+        listed.resume = page.resume;
+        note(context, side, listed.records);
+        if listed.resume.is_some() && (is_filling || saved.elapsed() >= SAVE) {
+            context.scan.save_listed(side, listed.clone()).await?;
+            saved = Instant::now();
+        }
     }
-    Ok(lister.is_complete() || seam::has_bug(Bug::ShortListingBelieved))
+    let is_complete = lister.is_complete() || seam::has_bug(Bug::ShortListingBelieved);
+    let ended = Listed {
+        resume: None,
+        is_ended: true,
+        is_complete,
+        ..listed.clone()
+    };
+    context.scan.save_listed(side, ended).await?;
+    Ok(is_complete)
+}
+
+fn note(context: &Context, side: Side, records: u64) {
+    context.progress.note(|progress| match side {
+        Side::Left => progress.left_read = records,
+        Side::Right => progress.right_read = records,
+    });
 }
 
 /// A digest of a record's fields, where all can be read.
@@ -85,21 +133,27 @@ fn row(key: &Key, mapping: &Mapping, side: Side, record: Record) -> Row {
 
 /// Puts every link into the scratch files.
 pub(super) async fn links(context: &Context) -> Result<(), Error> {
+    if context.scan.saved::<bool>(LINKED).await?.is_some() {
+        return Ok(());
+    }
     let mut after = 0;
     loop {
         context.go_on()?;
-        let links = context.engine.store().links_after(&context.name, after, LINKS).await?;
-        let Some(last) = links.last() else { return Ok(()) };
-        after = last.link.link_id;
+        let links = context.engine.store().agreed_after(&context.name, after, LINKS).await?;
+        let Some(last) = links.last() else {
+            context.scan.save_links().await?;
+            return Ok(context.scan.save(LINKED, true).await?);
+        };
+        after = last.link_id;
         let pairs = links
             .iter()
             .map(|stored| pair(context.engine.key(), &context.mapping, stored));
         context.scan.add_pairs(pairs.collect()).await?;
+        context.progress.note(|progress| progress.pairs += links.len() as u64);
     }
 }
 
-fn pair(key: &Key, mapping: &Mapping, stored: &StoredLink) -> Pair {
-    let link = &stored.link;
+fn pair(key: &Key, mapping: &Mapping, link: &Link) -> Pair {
     let fields: Option<Vec<BaseField>> = mapping
         .fields
         .iter()

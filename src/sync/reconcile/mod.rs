@@ -13,32 +13,37 @@ mod evidence;
 mod held;
 mod listing;
 mod planning;
+mod progress;
 mod readback;
 mod repair;
 
 use std::{
+    path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+pub use self::progress::{Watch, line, told};
 use super::{Engine, Error, suggest};
 use crate::{
     client::Meter,
     core::{
         drift::{Planned, Summary},
         mapping::Mapping,
-        status::{RunKind, RunStatus, Side, Sides, Trigger},
+        status::{FailureClass, RunKind, RunStatus, Side, Sides, Trigger},
     },
     store::{
         Op,
         audit::NewAudit,
         failure::FailureFilter,
         link::LinkFilter,
-        run::{Counters, NewRun},
-        scan::{self, Scan},
+        run::{Counters, NewRun, Phase},
+        scan::{self, Done, Scan},
     },
 };
 
@@ -47,6 +52,9 @@ const LEASE: Duration = Duration::from_mins(4);
 
 /// How many reports are looked through for the last one with complete listings.
 const TREND: u32 = 50;
+
+/// How often a run stores how far it is.
+const PROGRESS: Duration = Duration::from_secs(5);
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -101,11 +109,33 @@ pub struct Begun {
     /// What a person has released.
     released: Option<Planned>,
     lease: Lease,
+    /// What an earlier process left to go on with.
+    scan: Option<Scan>,
+    progress: Watch,
 }
 
-/// Takes the lease of a mapping's reconciliation, and puts its run on record.
+impl Begun {
+    /// Shows how far it is.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        self.progress.clone()
+    }
+}
+
+/// Takes the lease of a mapping's reconciliation, and puts its run on record. One that was stopped or killed before its end goes
+/// on under the run it had, where it left enough to go on with.
 pub async fn begin(engine: &Engine, mapping: &Mapping, request: Request) -> Result<Begun, Error> {
     let lease = Lease::take(engine, mapping).await?;
+    if let Some((run_id, scan, progress)) = unfinished(engine, mapping, request).await? {
+        return Ok(Begun {
+            run_id,
+            request,
+            released: None,
+            lease,
+            scan: Some(scan),
+            progress,
+        });
+    }
     let run = NewRun {
         kind: request.kind,
         mapping: Some(Arc::from(mapping.name.as_str())),
@@ -118,8 +148,59 @@ pub async fn begin(engine: &Engine, mapping: &Mapping, request: Request) -> Resu
         request,
         released: None,
         lease,
+        scan: None,
+        progress: Watch::default(),
     })
 }
+
+/// The last reconciliation of a mapping, where it was cut off and can be gone on with. What others left behind is cleared away.
+async fn unfinished(engine: &Engine, mapping: &Mapping, request: Request) -> Result<Option<(i64, Scan, Watch)>, Error> {
+    let (store, limits) = (engine.store(), engine.limits());
+    let longest = TimeDelta::from_std(limits.run_time_max).unwrap_or(TimeDelta::MAX);
+    let since = engine
+        .clock()
+        .now()
+        .checked_sub_signed(longest.checked_mul(2).unwrap_or(TimeDelta::MAX))
+        .unwrap_or_default();
+    let mut found = None;
+    for left in store.unfinished_runs(&mapping.name).await? {
+        let path = Path::new(&left.scratch);
+        let scan = match found {
+            None => Scan::reopen(path, limits.scan_memory_max).await,
+            Some(_) => None,
+        };
+        match scan {
+            Some(scan)
+                if scan.saved(MAPPING).await? == Some(mapping.version)
+                    && store.continue_run(left.run_id, request.kind, since).await? =>
+            {
+                tracing::info!(
+                    mapping = mapping.name,
+                    run_id = left.run_id,
+                    "goes on with a reconciliation that was cut off"
+                );
+                let watch = Watch::default();
+                watch.note(|progress| {
+                    *progress = left.progress;
+                    progress.continued += 1;
+                });
+                found = Some((left.run_id, scan, watch));
+            }
+            scan => {
+                drop(scan);
+                Scan::remove(path).await;
+                store.set_scratch(left.run_id, None).await?;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The names that the state of a reconciliation is saved under.
+const MAPPING: &str = "mapping";
+const COUNTS: &str = "counts";
+const FIRST: &str = "first";
+const PLANNED: &str = "planned";
 
 /// Gives up what was begun, before anything was read.
 pub async fn abandon(engine: &Engine, begun: Begun) -> Result<(), Error> {
@@ -163,6 +244,8 @@ pub async fn release(engine: &Engine, run_id: i64, by: &str, shutdown: &Cancella
         request,
         released: Some(announced.planned),
         lease,
+        scan: None,
+        progress: Watch::default(),
     };
     proceed(engine, &mapping, begun, shutdown).await
 }
@@ -199,12 +282,14 @@ pub async fn proceed(
         request,
         released,
         lease,
+        scan,
+        progress,
     } = begun;
-    let links = LinkFilter {
-        mapping: Some(mapping.name.clone()),
-        ..LinkFilter::default()
+    let scan = match scan {
+        Some(scan) => scan,
+        None => new_scan(engine, mapping, run_id).await?,
     };
-    let linked = engine.store().link_count(&links).await?;
+    scan.keep();
     let context = Context {
         engine: engine.clone(),
         mapping: Arc::clone(mapping),
@@ -212,7 +297,8 @@ pub async fn proceed(
         run_id,
         request,
         released,
-        scan: Scan::create(None, linked, engine.limits().scan_memory_max).await?,
+        scan,
+        progress,
         meter: Arc::default(),
         stop: shutdown.child_token(),
         stopped: Arc::default(),
@@ -230,22 +316,44 @@ pub async fn proceed(
     report
 }
 
+/// New scratch files, whose place is on record before anything is in them.
+async fn new_scan(engine: &Engine, mapping: &Mapping, run_id: i64) -> Result<Scan, Error> {
+    let links = LinkFilter {
+        mapping: Some(mapping.name.clone()),
+        ..LinkFilter::default()
+    };
+    let linked = engine.store().link_count(&links).await?;
+    let scan = Scan::create(None, linked, engine.limits().scan_memory_max).await?;
+    scan.save(MAPPING, mapping.version).await?;
+    let path = scan.path().to_string_lossy().into_owned();
+    engine.store().set_scratch(run_id, Some(&path)).await?;
+    Ok(scan)
+}
+
 /// Lets the work go on while the lease is ours and there is time; else asks it to come to an end.
 async fn watched<T>(context: &Context, lease: &Lease, mut work: impl Future<Output = T> + Unpin) -> T {
     let started = Instant::now();
     let limit = context.engine.limits().run_time_max;
+    let (mut renewed, mut stored) = (started, context.progress.now());
     loop {
         let left = limit.saturating_sub(started.elapsed());
         tokio::select! {
             biased;
             ended = &mut work => return ended,
-            () = tokio::time::sleep((LEASE / 4).min(left.max(Duration::from_secs(1)))) => {}
+            () = tokio::time::sleep(PROGRESS.min(left.max(Duration::from_secs(1)))) => {}
         }
         let store = context.engine.store();
+        let progress = context.progress.now();
+        if progress != stored && store.set_progress(context.run_id, &progress).await.is_ok() {
+            stored = progress;
+        }
         if started.elapsed() >= limit {
             context.end(Stop::OutOfTime);
-        } else if let Ok(false) = store.renew_lease(&lease.name, lease.epoch, LEASE).await {
-            context.end(Stop::Lost);
+        } else if renewed.elapsed() >= LEASE / 4 {
+            if let Ok(false) = store.renew_lease(&lease.name, lease.epoch, LEASE).await {
+                context.end(Stop::Lost);
+            }
+            renewed = Instant::now();
         }
     }
 }
@@ -268,6 +376,7 @@ struct Context {
     /// What a person has released.
     released: Option<Planned>,
     scan: Scan,
+    progress: Watch,
     meter: Arc<Meter>,
     stop: CancellationToken,
     stopped: Arc<OnceLock<Stop>>,
@@ -313,6 +422,27 @@ struct Tally {
     counters: Counters,
     /// Sides whose listing left out a record that is there.
     short: Sides<bool>,
+    /// What is done, and need not be done again by whoever goes on with it.
+    done: Done,
+}
+
+/// What a reconciliation has come to, as it is saved.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    summary: Summary,
+    counters: Counters,
+    /// Whether both listings came to their end, with nothing missing from them: left, right.
+    complete: (bool, bool),
+}
+
+impl Saved {
+    fn of(tally: &Tally, complete: Sides<bool>) -> Self {
+        Self {
+            summary: tally.summary.clone(),
+            counters: tally.counters,
+            complete: (complete.left, complete.right),
+        }
+    }
 }
 
 impl Tally {
@@ -321,20 +451,35 @@ impl Tally {
         self.counters.add(&part.counters);
         self.short.left |= part.short.left;
         self.short.right |= part.short.right;
+        self.done.todos.extend(part.done.todos);
+        self.done.records.extend(part.done.records);
     }
 }
 
 /// Chunks at work, a bounded number at once; the first error stops the rest from being begun.
 struct Chunks {
+    context: Context,
     running: JoinSet<Result<Tally, Error>>,
     limit: usize,
+    /// Under which name what has come of finished ones is saved, and with what.
+    saved: Option<(&'static str, Sides<bool>)>,
 }
 
 impl Chunks {
     fn new(context: &Context) -> Self {
         Self {
+            context: context.clone(),
             running: JoinSet::new(),
             limit: context.engine.limits().chunks_in_flight.max(1),
+            saved: None,
+        }
+    }
+
+    /// The same, of work that is not to be done again once it is done.
+    fn saving(context: &Context, name: &'static str, complete: Sides<bool>) -> Self {
+        Self {
+            saved: Some((name, complete)),
+            ..Self::new(context)
         }
     }
 
@@ -363,7 +508,15 @@ impl Chunks {
 
     async fn one(&mut self, tally: &mut Tally) -> Result<(), Error> {
         match self.running.join_next().await {
-            Some(Ok(part)) => tally.absorb(part?),
+            Some(Ok(part)) => {
+                tally.absorb(part?);
+                let done = std::mem::take(&mut tally.done);
+                if let (Some((name, complete)), false) = (self.saved, done.is_empty()) {
+                    let count = (done.todos.len() + done.records.len()) as u64;
+                    self.context.progress.note(|progress| progress.repaired += count);
+                    self.context.scan.settle(done, name, Saved::of(tally, complete)).await?;
+                }
+            }
             Some(Err(broken)) => {
                 tracing::error!(%broken, "a part of a reconciliation broke off");
                 return Err(Error::Broken);
@@ -382,20 +535,13 @@ struct Reconciliation {
 impl Reconciliation {
     async fn run(&mut self) -> Result<(RunStatus, Option<String>), Error> {
         let context = self.context.clone();
-        listing::links(&context).await?;
-        let (left, right) = tokio::join!(
-            listing::list(&context, Side::Left),
-            listing::list(&context, Side::Right)
-        );
-        let mut complete = Sides {
-            left: left?,
-            right: right?,
-        };
-        let counts = context.scan.join().await?;
-        self.tally.counters.read = counts.left + counts.right;
+        let (counts, listed) = self.listed().await?;
         let shrunk = self.shrunk(counts).await?;
-        complete.left &= !shrunk.left;
-        complete.right &= !shrunk.right;
+        let mut complete = Sides {
+            left: listed.left && !shrunk.left,
+            right: listed.right && !shrunk.right,
+        };
+        self.tally.counters.read = counts.left + counts.right;
         let summary = &mut self.tally.summary;
         (summary.left_records, summary.right_records) = (counts.left, counts.right);
         summary.complete = complete.left && complete.right;
@@ -403,11 +549,14 @@ impl Reconciliation {
             suggest::find(&context.engine, &context.mapping, context.run_id, &context.scan).await?;
         }
         if self.is_first(counts).await? {
+            self.restore(FIRST).await?;
+            context.progress.begin(Phase::Repairing);
             planning::unlinked(&context, &mut self.tally, complete, planning::Then::Settle).await?;
         } else {
-            planning::pairs(&context, &mut self.tally, counts.pairs, &mut complete).await?;
-            self.tally.summary.complete = complete.left && complete.right;
-            planning::unlinked(&context, &mut self.tally, complete, planning::Then::Plan).await?;
+            match self.restore(PLANNED).await? {
+                Some(planned) => complete = planned,
+                None => self.plan(counts, &mut complete).await?,
+            }
             if !context.request.repair {
                 return Ok((RunStatus::Succeeded, Some("reported only".to_owned())));
             }
@@ -415,8 +564,10 @@ impl Reconciliation {
             if let Some(reason) = held::reason(context.mapping.reconcile.guard, planned, counts, context.released) {
                 return Ok((RunStatus::Held, Some(reason)));
             }
+            context.progress.begin(Phase::Repairing);
             repair::todos(&context, &mut self.tally, complete).await?;
         }
+        context.progress.begin(Phase::ReadingBack);
         readback::all(&context).await?;
         let status = if self.tally.counters.failed > 0 {
             RunStatus::Partial
@@ -424,6 +575,60 @@ impl Reconciliation {
             RunStatus::Succeeded
         };
         Ok((status, self.doubt(shrunk)))
+    }
+
+    /// Reads the links and both listings, as far as an earlier process has not, and joins them; whether each listing came to
+    /// its end.
+    async fn listed(&self) -> Result<(scan::Counts, Sides<bool>), Error> {
+        let context = &self.context;
+        listing::links(context).await?;
+        context.progress.begin(Phase::Listing);
+        let (left, right) = tokio::join!(listing::list(context, Side::Left), listing::list(context, Side::Right));
+        let complete = Sides {
+            left: left?,
+            right: right?,
+        };
+        let counts = match context.scan.saved(COUNTS).await? {
+            Some(counts) => counts,
+            None => {
+                let counts = context.scan.join().await?;
+                context.scan.save(COUNTS, counts).await?;
+                counts
+            }
+        };
+        Ok((counts, complete))
+    }
+
+    /// Takes up what was saved under a name: which listings were complete; none where nothing was.
+    async fn restore(&mut self, name: &'static str) -> Result<Option<Sides<bool>>, Error> {
+        let saved: Option<Saved> = self.context.scan.saved(name).await?;
+        Ok(saved.map(|saved| {
+            self.tally.summary = saved.summary;
+            self.tally.counters = saved.counters;
+            let (left, right) = saved.complete;
+            Sides { left, right }
+        }))
+    }
+
+    /// Plans everything. What an earlier process planned before it was cut off is planned anew.
+    async fn plan(&mut self, counts: scan::Counts, complete: &mut Sides<bool>) -> Result<(), Error> {
+        let context = self.context.clone();
+        context.progress.begin(Phase::Comparing);
+        if context.progress.now().continued > 0 {
+            context.engine.store().clear_drift(context.run_id).await?;
+            context.scan.clear_todos().await?;
+            context
+                .progress
+                .note(|progress| (progress.compared, progress.planned) = (0, 0));
+        }
+        planning::pairs(&context, &mut self.tally, counts.pairs, complete).await?;
+        self.tally.summary.complete = complete.left && complete.right;
+        planning::unlinked(&context, &mut self.tally, *complete, planning::Then::Plan).await?;
+        context
+            .scan
+            .save(PLANNED, Saved::of(&self.tally, *complete))
+            .await
+            .map_err(Error::from)
     }
 
     /// Why missing records were left alone, if they were.
@@ -474,6 +679,10 @@ impl Reconciliation {
     /// linked yet, so that nothing can be deleted, and the mapping sets no limit to new records.
     async fn is_first(&self, counts: scan::Counts) -> Result<bool, Error> {
         let context = &self.context;
+        // Once it has begun, it is the first whatever it has linked and failed to link since.
+        if context.scan.saved::<Saved>(FIRST).await?.is_some() {
+            return Ok(true);
+        }
         let is_free = context.request.repair
             && counts.pairs == 0
             && context.released.is_none()
@@ -508,6 +717,11 @@ impl Reconciliation {
         self.tally.counters.bytes = bytes;
         let counters = self.tally.counters;
         store.commit(vec![Op::AddCounters { run_id, counters }]).await?;
+        store.set_progress(run_id, &self.context.progress.now()).await?;
+        if !result.as_ref().is_err_and(can_go_on) {
+            self.context.scan.forget();
+            store.set_scratch(run_id, None).await?;
+        }
         store.finish_run(run_id, status, note.as_deref()).await?;
         result?;
         Ok(Report {
@@ -517,6 +731,15 @@ impl Reconciliation {
             summary: self.tally.summary,
             counters,
         })
+    }
+}
+
+/// Whether a reconciliation that ended so is gone on with by the next one: it was cut off, and nothing is wrong with it.
+fn can_go_on(error: &Error) -> bool {
+    match error {
+        Error::Shutdown | Error::OutOfTime(_) | Error::Lost(_) => true,
+        Error::Fault(fault) => fault.class == FailureClass::Transient,
+        _ => false,
     }
 }
 

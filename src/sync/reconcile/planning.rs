@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Chunks, Context, Tally,
+    Chunks, Context, FIRST, Tally,
     evidence::{self, Case},
     repair,
 };
@@ -71,6 +71,9 @@ async fn begin_pairs(
         count += suspects.len() as u64;
         let is_believed = |one: &Suspect| (one.has_left || complete.left) && (one.has_right || complete.right);
         let believed: Vec<Suspect> = suspects.into_iter().filter(is_believed).collect();
+        context
+            .progress
+            .note(|progress| progress.compared += believed.len() as u64);
         let own = context.clone();
         chunks
             .begin(context, tally, async move { plan_pairs(&own, believed).await })
@@ -109,7 +112,10 @@ pub(super) async fn unlinked(
     then: Then,
 ) -> Result<(), Error> {
     for side in [Side::Left, Side::Right] {
-        let mut chunks = Chunks::new(context);
+        let mut chunks = match then {
+            Then::Plan => Chunks::new(context),
+            Then::Settle => Chunks::saving(context, FIRST, complete),
+        };
         let result = begin_unlinked(context, tally, side, complete, then, &mut chunks).await;
         chunks.end(tally, result).await?;
     }
@@ -138,11 +144,14 @@ async fn begin_unlinked(
             .map(|one| look(context, side, one, complete))
             .collect();
         let own = context.clone();
+        context
+            .progress
+            .note(|progress| progress.compared += looks.len() as u64);
         chunks
             .begin(context, tally, async move {
                 match then {
                     Then::Plan => plan_unlinked(&own, looks).await,
-                    Then::Settle => repair::settle(&own, looks, repair::Drift::New).await,
+                    Then::Settle => settle_unlinked(&own, looks).await,
                 }
             })
             .await?;
@@ -165,6 +174,16 @@ pub(super) fn look(context: &Context, side: Side, found: Unlinked, complete: Sid
         }),
         pushed: None,
     }
+}
+
+async fn settle_unlinked(context: &Context, looks: Vec<Look>) -> Result<Tally, Error> {
+    let records = looks
+        .iter()
+        .map(|look| (look.key.side, look.key.record_id.clone()))
+        .collect();
+    let mut tally = repair::settle(context, looks, repair::Drift::New).await?;
+    tally.done.records = records;
+    Ok(tally)
 }
 
 async fn plan_unlinked(context: &Context, looks: Vec<Look>) -> Result<Tally, Error> {
@@ -210,6 +229,7 @@ async fn note_all(context: &Context, looks: &[Look], planned: Vec<Result<Planned
             todos.push((look.key.side, look.key.record_id.clone()));
         }
     }
+    context.progress.note(|progress| progress.planned += todos.len() as u64);
     context.scan.add_todos(todos).await?;
     context.engine.store().commit(ops).await?;
     Ok(tally)

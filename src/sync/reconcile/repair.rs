@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Chunks, Context, LEASE, Tally,
+    Chunks, Context, LEASE, PLANNED, Tally,
     evidence::{self, Case, Known},
     listing, planning,
 };
@@ -45,7 +45,7 @@ pub(super) enum Drift {
 
 /// Carries out what was planned.
 pub(super) async fn todos(context: &Context, tally: &mut Tally, complete: Sides<bool>) -> Result<(), Error> {
-    let mut chunks = Chunks::new(context);
+    let mut chunks = Chunks::saving(context, PLANNED, complete);
     let result = begin(context, tally, complete, &mut chunks).await;
     chunks.end(tally, result).await
 }
@@ -57,13 +57,18 @@ async fn begin(context: &Context, tally: &mut Tally, complete: Sides<bool>, chun
         let todos = context.scan.todos(after, context.chunk()).await?;
         let Some(last) = todos.last() else { return Ok(()) };
         after = last.todo_id;
+        let done = todos.iter().map(|todo| todo.todo_id).collect();
         let looks = todos
             .into_iter()
             .map(|todo| planning::look(context, todo.side, todo.found, complete))
             .collect();
         let own = context.clone();
         chunks
-            .begin(context, tally, async move { settle(&own, looks, Drift::Known).await })
+            .begin(context, tally, async move {
+                let mut tally = settle(&own, looks, Drift::Known).await?;
+                tally.done.todos = done;
+                Ok(tally)
+            })
             .await?;
     }
 }

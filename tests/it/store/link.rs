@@ -21,6 +21,7 @@ on_both!(
     an_ended_link_lets_its_records_link_anew,
     many_links_are_found_at_once,
     links_are_gone_through_in_order,
+    the_records_of_links_are_found_by_the_links_ids,
     links_are_listed_from_the_newest,
     a_missing_record_is_pending_until_it_reappears,
     a_merge_moves_the_link,
@@ -55,6 +56,15 @@ async fn link(store: &Store, left_id: &str, right_id: &str) -> i64 {
         .unwrap();
     let found = store.link_by("customer-account", Side::Left, left_id).await.unwrap();
     found.unwrap().link.link_id
+}
+
+async fn the_records_of_links_are_found_by_the_links_ids(database: Database) {
+    let store = database.open().await;
+    let (one, other) = (link(&store, "1", "A").await, link(&store, "2", "B").await);
+    store.commit(vec![Op::EndLink { link_id: other }]).await.unwrap();
+    let found = store.left_ids(&[one, other, other + 1]).await.unwrap();
+    let wanted = [(one, "1".to_owned()), (other, "2".to_owned())];
+    assert_eq!(found, wanted.into_iter().collect());
 }
 
 async fn a_link_is_found_by_either_record_with_its_base(database: Database) {
@@ -163,6 +173,9 @@ async fn links_are_gone_through_in_order(database: Database) {
         seen.extend(page.into_iter().map(|link| link.link.left_id));
     }
     assert_eq!(seen, (0..10).map(|id| id.to_string()).collect::<Vec<_>>());
+    let whole = store.links_after("customer-account", 0, 10).await.unwrap();
+    let agreed = store.agreed_after("customer-account", 0, 10).await.unwrap();
+    assert_eq!(agreed, whole.into_iter().map(|link| link.link).collect::<Vec<_>>());
 }
 
 async fn links_are_listed_from_the_newest(database: Database) {

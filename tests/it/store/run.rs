@@ -9,7 +9,7 @@ use syncline::{
         Error, Op, Page,
         presence::command_name,
         prune::Retention,
-        run::{Counters, NewRun, RunFilter},
+        run::{Counters, NewRun, Phase, Progress, RunFilter},
     },
 };
 
@@ -22,6 +22,7 @@ on_both!(
     a_crashed_run_is_closed_as_failed_at_the_next_start,
     what_a_dead_command_left_is_found_and_let_go_and_a_living_one_is_left_alone,
     a_held_run_is_released_or_discarded_by_a_person,
+    a_run_that_was_cut_off_goes_on_once_while_nothing_came_after_it,
     a_job_key_lets_only_one_run_begin,
     runs_are_filtered,
     old_rows_are_pruned_and_young_ones_stay,
@@ -49,6 +50,60 @@ async fn a_run_goes_from_running_to_its_end_once(database: Database) {
         .await
         .unwrap();
     assert_eq!(last, Some(run));
+}
+
+async fn a_run_that_was_cut_off_goes_on_once_while_nothing_came_after_it(database: Database) {
+    let store = database.open().await;
+    let run_id = start_run(&store).await;
+    let progress = Progress {
+        phase: Phase::Repairing,
+        planned: 9,
+        repaired: 4,
+        ..Progress::default()
+    };
+    store.set_progress(run_id, &progress).await.unwrap();
+    store.set_scratch(run_id, Some("/tmp/files")).await.unwrap();
+    let since = store.run(run_id).await.unwrap().unwrap().started_at;
+    let left = || store.unfinished_runs("customer-account");
+    assert_eq!(left().await.unwrap(), [], "it is at work");
+    let counters = Counters {
+        requests: 5,
+        read: 2,
+        ..Counters::default()
+    };
+    store.commit(vec![Op::AddCounters { run_id, counters }]).await.unwrap();
+    store
+        .finish_run(run_id, RunStatus::Cancelled, Some("stopped"))
+        .await
+        .unwrap();
+    let found = left().await.unwrap();
+    let shown: Vec<_> = found
+        .iter()
+        .map(|one| (one.run_id, one.scratch.as_str(), one.progress))
+        .collect();
+    assert_eq!(shown, [(run_id, "/tmp/files", progress)]);
+    let goes_on = |kind, since| store.continue_run(run_id, kind, since);
+    assert!(!goes_on(RunKind::Full, since).await.unwrap(), "for another reason");
+    assert!(!goes_on(RunKind::Reconcile, since + MINUTE).await.unwrap(), "too old");
+    assert!(goes_on(RunKind::Reconcile, since).await.unwrap());
+    assert!(
+        !goes_on(RunKind::Reconcile, since).await.unwrap(),
+        "it is at work again"
+    );
+    let run = store.run(run_id).await.unwrap().unwrap();
+    assert_eq!((run.status, run.note, run.ended_at), (RunStatus::Running, None, None));
+    assert_eq!(
+        (run.counters.requests, run.counters.read, run.progress),
+        (5, 0, Some(progress))
+    );
+    store.finish_run(run_id, RunStatus::Failed, None).await.unwrap();
+    start_run(&store).await;
+    assert!(
+        !goes_on(RunKind::Reconcile, since).await.unwrap(),
+        "another one came after it"
+    );
+    store.set_scratch(run_id, None).await.unwrap();
+    assert_eq!(left().await.unwrap(), []);
 }
 
 async fn counters_add_up_under_concurrency(database: Database) {

@@ -2,6 +2,7 @@
 
 mod again;
 mod conflict;
+mod continued;
 mod decision;
 mod evidence;
 mod failure;
@@ -47,6 +48,9 @@ use crate::support::database::Database;
 
 /// The mapping that most tests are about.
 const CUSTOMERS: &str = "customer-account";
+
+/// What an edit of the settings replaces: their end.
+const SETTINGS: &str = "end of the settings";
 
 /// Both systems and an engine between them.
 struct World {
@@ -239,7 +243,7 @@ fn engine(folder: &Path, systems: &pair::Handle, store: Store, database: &Databa
         }
         std::fs::write(folder.join(name), text).unwrap();
     }
-    for (old, _) in edits {
+    for (old, _) in edits.iter().filter(|(old, _)| *old != SETTINGS) {
         assert!(found.contains(old), "no file has `{old}`");
     }
     let toml = format!(
@@ -253,7 +257,11 @@ fn engine(folder: &Path, systems: &pair::Handle, store: Store, database: &Databa
         systems.crm.client_id(),
         systems.crm.client_secret().expose_secret(),
     );
-    std::fs::write(folder.join("dev.toml"), toml).unwrap();
+    let more = edits
+        .iter()
+        .find(|(old, _)| *old == SETTINGS)
+        .map_or("", |(_, more)| more);
+    std::fs::write(folder.join("dev.toml"), format!("{toml}{more}")).unwrap();
     let source = Source {
         folder: folder.to_owned(),
         environment: "dev".to_owned(),
