@@ -35,7 +35,7 @@ use crate::{
     core::{
         drift::{Planned, Summary},
         mapping::Mapping,
-        status::{FailureClass, RunKind, RunStatus, Side, Sides, Trigger},
+        status::{RunKind, RunStatus, Side, Sides, Trigger},
     },
     store::{
         Op,
@@ -734,13 +734,10 @@ impl Reconciliation {
     }
 }
 
-/// Whether a reconciliation that ended so is gone on with by the next one: it was cut off, and nothing is wrong with it.
-fn can_go_on(error: &Error) -> bool {
-    match error {
-        Error::Shutdown | Error::OutOfTime(_) | Error::Lost(_) => true,
-        Error::Fault(fault) => fault.class == FailureClass::Transient,
-        _ => false,
-    }
+/// Whether a reconciliation that ended so is gone on with by the next one: it was cut off. One that a system kept from its end
+/// begins anew, so that whoever asks for the next one sees how things are by then.
+const fn can_go_on(error: &Error) -> bool {
+    matches!(error, Error::Shutdown | Error::OutOfTime(_) | Error::Lost(_))
 }
 
 /// Why a reconciliation with these findings would be held, with so many pairs linked before it.

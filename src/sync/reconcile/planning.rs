@@ -161,7 +161,8 @@ async fn begin_unlinked(
 /// A record without a link, with what the listings have for it. Where the other listing was short, that it shows no
 /// partner means nothing: the other system is searched.
 pub(super) fn look(context: &Context, side: Side, found: Unlinked, complete: Sides<bool>) -> Look {
-    let is_complete = *complete.get(side.other());
+    // What was listed before the run was cut off is too old to prove that nobody has made a partner since.
+    let is_complete = *complete.get(side.other()) && context.progress.now().continued == 0;
     let key = RecordKey::new(context.name.clone(), side, found.id);
     let is_known = found.is_listed && (is_complete || found.candidates != Candidates::None);
     Look {
