@@ -289,6 +289,11 @@ fn what_a_match_rule_or_a_suggestion_asks_for_wrongly_is_told() {
             "for what is normalized",
         ),
         (
+            "{ erp: email, crm: Email, normalize: [case, email] }",
+            "MP044",
+            "stands alone",
+        ),
+        (
             "{ erp: email, crm: Email, normalize: [phone] }",
             "MP045",
             "needs the country",

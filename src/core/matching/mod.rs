@@ -52,11 +52,15 @@ pub enum Counts {
 }
 
 impl Counts {
-    /// What these normalizers leave, whatever the order and number they are given in.
+    /// What these normalizers leave, whatever the order and number they are given in. One that knows what a number or an
+    /// address looks like stands alone: it leaves nothing to the others.
     #[must_use]
     pub fn normalized(mut normalizers: Vec<Normalizer>, country: Option<Country>) -> Self {
         normalizers.sort_unstable();
         normalizers.dedup();
+        if let Some(alone) = normalizers.iter().copied().find(|one| one.stands_alone()) {
+            normalizers = vec![alone];
+        }
         Self::Normalized { normalizers, country }
     }
 

@@ -59,6 +59,12 @@ impl Normalizer {
         }
     }
 
+    /// Whether it knows what a whole number or address looks like, so that no other one has a say.
+    #[must_use]
+    pub const fn stands_alone(self) -> bool {
+        matches!(self, Self::TaxId | Self::Phone | Self::Email)
+    }
+
     /// What is left of a text.
     #[must_use]
     pub fn text(self, text: &str, country: Option<Country>) -> String {

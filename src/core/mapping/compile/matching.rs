@@ -133,6 +133,13 @@ impl Compiler<'_> {
             self.problems
                 .push(problem.with_hint("what is normalized is compared exactly: leave `compare` out"));
         }
+        let alone = form.normalize.iter().find(|one| one.stands_alone());
+        if let Some(alone) = alone.filter(|alone| form.normalize.iter().any(|other| other != *alone)) {
+            let message = format!("`{alone}` stands alone: it knows what counts");
+            let problem = Problem::error("MP044", pointer(place, "normalize"), message);
+            self.problems
+                .push(problem.with_hint(format!("write `normalize: [{alone}]`, or a rule for each")));
+        }
         if form.country.is_none() && form.normalize.contains(&Normalizer::Phone) {
             let message = "`phone` needs the country of numbers that are written without one";
             self.problems
