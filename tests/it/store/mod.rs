@@ -157,6 +157,7 @@ const INTERNAL: &[&str] = &[
     "begin_here",
     "write",
     "execute",
+    "returning",
     "rollback",
     "count",
 ];

@@ -177,9 +177,7 @@ async fn while_listings_lie(town: &mut Town) -> Result<(), String> {
     } else {
         (town.world.systems.crm.faults(), "/api/v2/accounts")
     };
-    let order = faults
-        .order(Order::next(1, fault.clone()).on("GET", path))
-        .unwrap();
+    let order = faults.order(Order::next(1, fault.clone()).on("GET", path)).unwrap();
     let wanted = expected(town);
     let report = town.world.run(CUSTOMERS, RunKind::Reconcile, false).await;
     faults.cancel(order);
