@@ -240,7 +240,7 @@ impl Notifier {
             kind = payload.kind,
             event_id = notice.event_id,
             title = payload.title,
-            "told"
+            "a change is to be told"
         );
         NewNotice {
             payload: payload.to_json(),

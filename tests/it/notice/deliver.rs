@@ -239,6 +239,7 @@ async fn a_target_gets_what_it_asked_for_and_one_that_is_taken_out_is_given_up()
     node.store.finish_run(run_id, RunStatus::Held, None).await.unwrap();
     node.watch().await;
     node.store.close().await;
+    drop(node);
     let node = Node::start(&database, "").await;
     node.deliver().await;
     let (status, _, error) = stands(&node, 2).await;

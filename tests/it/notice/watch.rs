@@ -161,12 +161,12 @@ async fn a_held_run_is_told_with_the_way_out_and_settled_when_a_person_decides()
 async fn secrets_are_told_before_their_date_and_after_it_and_when_they_were_replaced() {
     let database = Database::sqlite();
     let due = |date: &str| format!("secret_rotate_by = {date}");
-    let node = quiet(&database, &due("2026-04-01")).await;
+    let node = quiet(&database, &due("2026-04-02")).await;
     database.advance(HOUR * 24);
     node.report(CUSTOMER, 0, 10).await;
     node.report("contact", 0, 10).await;
     assert_eq!(node.watch().await, 1);
-    database.advance(HOUR * 24 * 30);
+    database.advance(HOUR * 24 * 31);
     node.report(CUSTOMER, 0, 10).await;
     node.report("contact", 0, 10).await;
     node.watch().await;
@@ -175,6 +175,7 @@ async fn secrets_are_told_before_their_date_and_after_it_and_when_they_were_repl
         ["secret_due.raised crm", "secret_overdue.raised crm"]
     );
     node.store.close().await;
+    drop(node);
     let node = Node::start(&database, &due("2027-04-01")).await;
     assert_eq!(node.watch().await, 2);
     assert_eq!(payload(&node.notices().await[2])["system"], "crm");
@@ -202,6 +203,7 @@ async fn what_is_taken_out_of_the_settings_is_settled_once() {
     let node = Node::start(&database, "secret_rotate_by = 2026-03-05").await;
     assert_eq!(node.watch().await, 1);
     node.store.close().await;
+    drop(node);
     let node = Node::start(&database, "").await;
     assert_eq!((node.watch().await, node.watch().await), (1, 0));
     assert_eq!(node.told().await, ["secret_due.raised crm", "secret_due.well crm"]);

@@ -158,6 +158,7 @@ const INTERNAL: &[&str] = &[
     "begin_here",
     "write",
     "execute",
+    "returning",
     "rollback",
     "count",
     "returning",

@@ -32,7 +32,7 @@ use super::{CUSTOMERS, World};
 use crate::support::rig::Chance;
 
 /// Seeds of a commit, unless `SYNCLINE_ORACLE_SEEDS` says another number.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 60;
 
 #[expect(clippy::disallowed_methods, reason = "tests have no settings")]
 fn number(name: &str) -> Option<u64> {

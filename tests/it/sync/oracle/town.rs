@@ -176,7 +176,7 @@ impl Town {
                 &json!({ "VatNumber": respelled(&self.world.account_now(right)) }).to_string(),
             ),
             6 => world.edit_account(right, &json!({ "CreditLimit": "7.25" }).to_string()),
-            7 => world.edit_account(right, &json!({ "VatNumber": format!("BR99{word}") }).to_string()),
+            7 => world.edit_account(right, &json!({ "VatNumber": format!("BR9900000{word}") }).to_string()),
             8 => world.systems.erp.delete("customer", left, &quietly()).unwrap(),
             9 => world.systems.crm.delete("account", right, &quietly()).unwrap(),
             10 => {
