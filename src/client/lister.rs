@@ -140,16 +140,15 @@ impl Reader {
             ..json::Limits::default()
         };
         let broken = |message: String| system.bad_answer(&self.object, &message);
-        let elements = match reply.elements.take() {
-            Some(elements) => elements,
+        let elements = if let Some(elements) = reply.elements.take() {
+            elements
+        } else {
             // An answer that only a rule of the connector calls a good one.
-            None => {
-                let split = json::split(&reply.raw.body, &list.records, &limits);
-                let split = split.map_err(|error| broken(error.to_string()))?;
-                reply.body = split.rest;
-                let none = || broken(format!("there is no list at `{}`", list.records));
-                split.elements.ok_or_else(none)?
-            }
+            let split = json::split(&reply.raw.body, &list.records, &limits);
+            let split = split.map_err(|error| broken(error.to_string()))?;
+            reply.body = split.rest;
+            let none = || broken(format!("there is no list at `{}`", list.records));
+            split.elements.ok_or_else(none)?
         };
         let elements: Vec<&[u8]> = elements
             .into_iter()

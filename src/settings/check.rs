@@ -127,7 +127,7 @@ fn clear_text(settings: &Settings, layers: &Layers, problems: &mut Vec<Problem>)
         let is_harmless = match key.as_str() {
             "store.url" => !holds_password(text.expose_secret()),
             key if key.starts_with("notify.mails.") => !holds_password(text.expose_secret()),
-            key if key.starts_with("notify.webhooks.") && key.ends_with(".url") => {
+            key if key.starts_with("notify.webhooks.") && key.rsplit('.').next() == Some("url") => {
                 !holds_user_or_query(text.expose_secret())
             }
             _ => key.rsplit('.').next().is_some_and(is_name),

@@ -114,7 +114,7 @@ pub async fn own(task: &Task) -> Result<Outcome> {
     let watch = Watch::start()?;
     for first in (1..=task.records).step_by(PAGE) {
         let pair = |number: usize| Pair {
-            link_id: number as i64,
+            link_id: (number as u64).cast_signed(),
             prints: Sides::of(|_| print(&number.to_string())),
             agreed: Sides::of(|_| Some(number as u64)),
         };

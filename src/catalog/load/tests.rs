@@ -275,7 +275,7 @@ error[MP034]: the connector cannot tell which `customer` changed
 }
 
 #[test]
-fn what_a_match_rule_or_a_suggestion_asks_for_wrongly_is_told() {
+fn what_a_match_rule_asks_for_wrongly_is_told() {
     let rule = "{ erp: email, crm: Email, compare: email }";
     for (wrong, code, told) in [
         (
@@ -316,6 +316,10 @@ fn what_a_match_rule_or_a_suggestion_asks_for_wrongly_is_told() {
             "{wrong}: {found}"
         );
     }
+}
+
+#[test]
+fn what_a_suggestion_asks_for_wrongly_is_told() {
     for (wrong, code, told) in [
         ("suggest: { fields: [], at_least: 0.9 }", "MP046", "nothing is compared"),
         (

@@ -141,10 +141,11 @@ impl Payload {
         facts.extend(self.system.clone().map(|name| ("system", name)));
         facts.extend(self.raised_at.map(|at| ("raised", time(at))));
         facts.extend(self.summary.iter().flat_map(words::facts));
-        let facts: String = facts
+        let facts: Vec<String> = facts
             .into_iter()
             .map(|(name, fact)| format!("  {name:<12} {}\n", one_line(&fact)))
             .collect();
+        let facts = facts.concat();
         let subject = format!("[Syncline {}] {}", self.environment, self.title);
         Letter {
             subject: one_line(&subject),

@@ -69,7 +69,8 @@ impl Filter {
 }
 
 fn halves(key: u128) -> [u64; 2] {
-    [(key & u128::from(u64::MAX)) as u64, (key >> 64) as u64]
+    let low = u64::try_from(key & u128::from(u64::MAX)).unwrap_or_default();
+    [low, u64::try_from(key >> 64).unwrap_or_default()]
 }
 
 /// The bits of a key, as one mask for each word of its block.

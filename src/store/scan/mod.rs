@@ -348,7 +348,8 @@ impl Scan {
             blocking(move || shared.half(side)?.join(&join::Tables(&shared)))
         };
         let (left, right) = tokio::join!(join(Side::Left), join(Side::Right));
-        (left?, right?);
+        left?;
+        right?;
         let shared = Arc::clone(&self.shared);
         blocking(move || {
             join::index_keys(&shared)?;

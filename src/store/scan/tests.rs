@@ -136,7 +136,7 @@ async fn many_records_are_joined_on_disk_as_they_would_be_in_memory() {
         .iter()
         .map(|one| (one.link_id.cast_unsigned(), one.has_left, one.has_right))
         .collect();
-    let is_suspect = |number: &u64| number % 100 == 0 || number % 150 == 0;
+    let is_suspect = |number: &u64| number.is_multiple_of(100) || number.is_multiple_of(150);
     let wanted: Vec<_> = (1..=COUNT)
         .filter(is_suspect)
         .map(|number| (number, true, number % 150 != 0))

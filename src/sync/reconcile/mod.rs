@@ -588,13 +588,12 @@ impl Reconciliation {
             left: left?,
             right: right?,
         };
-        let counts = match context.scan.saved(COUNTS).await? {
-            Some(counts) => counts,
-            None => {
-                let counts = context.scan.join().await?;
-                context.scan.save(COUNTS, counts).await?;
-                counts
-            }
+        let counts = if let Some(counts) = context.scan.saved(COUNTS).await? {
+            counts
+        } else {
+            let counts = context.scan.join().await?;
+            context.scan.save(COUNTS, counts).await?;
+            counts
         };
         Ok((counts, complete))
     }

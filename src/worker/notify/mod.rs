@@ -64,7 +64,7 @@ impl Notifier {
     /// Watches and sends until `shutdown`. What is being sent then is cut off and sent once more later.
     pub async fn run(self, shutdown: CancellationToken) {
         let both = async { tokio::join!(self.keep_watching(), self.keep_sending()) };
-        shutdown.run_until_cancelled(both).await;
+        shutdown.run_until_cancelled(Box::pin(both)).await;
         // Another start sees for itself.
         if let Err(error) = self.engine.store().put_notice_signs(&[]).await {
             tracing::warn!(%error, "what this node saw stays written down for a minute");

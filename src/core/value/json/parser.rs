@@ -73,7 +73,7 @@ pub(super) struct Parser<'a> {
     nodes: usize,
 }
 
-impl<'a> Parser<'a> {
+impl Parser<'_> {
     /// Reads the wanted parts of the next value, which stands `depth` lists and maps deep.
     pub(super) fn value(&mut self, wanted: &Projection, depth: usize) -> Result<Value, Error> {
         let peek = self.tokens.peek().map_err(syntax)?;

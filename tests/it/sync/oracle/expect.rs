@@ -189,8 +189,8 @@ pub fn expected(town: &Town) -> BTreeSet<Found> {
 
 fn linked(
     town: &Town,
-    left: &String,
-    right: &String,
+    left: &str,
+    right: &str,
     customer: Option<&Json>,
     account: Option<&Json>,
     found: &mut BTreeSet<Found>,
@@ -199,8 +199,8 @@ fn linked(
         situation,
         cause,
         field: None,
-        left: Some(left.clone()),
-        right: Some(right.clone()),
+        left: Some(left.to_owned()),
+        right: Some(right.to_owned()),
     };
     let (Some(customer), Some(account)) = (customer, account) else {
         let is_gone = customer.is_none() && account.is_none();
@@ -214,7 +214,7 @@ fn linked(
     }
     for (field, one, other) in cells(customer, account) {
         if one != other {
-            let agreed = town.agreed.get(&(left.clone(), right.clone(), field));
+            let agreed = town.agreed.get(&(left.to_owned(), right.to_owned(), field));
             found.insert(Found {
                 field: Some(field.to_owned()),
                 ..whole(Situation::Differs, cause(field, &one, &other, agreed))
