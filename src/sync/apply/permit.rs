@@ -17,7 +17,7 @@ use crate::{
     sync::Engine,
 };
 
-/// How long a create without an answer may still be under way at the other side.
+/// How long a create without an answer may still be under way at the other side after it was given up.
 const UNDER_WAY: TimeDelta = TimeDelta::seconds(60);
 
 /// What is on record of earlier creates, by the side and id of the record they come from.
@@ -151,7 +151,9 @@ fn create(
     (due, made): (&Due<'_>, u64),
     earlier: &[&store::write::Write],
 ) -> Result<bool, Fault> {
-    let Some(last) = earlier.iter().map(|write| write.started_at).max() else {
+    // From when it was given up: within one write a request that surely did not arrive is sent again.
+    let given_up = |write: &&store::write::Write| write.ended_at.unwrap_or(write.started_at);
+    let Some(last) = earlier.iter().map(given_up).max() else {
         return Ok(false);
     };
     if seam::has_bug(Bug::BlindResend) {
