@@ -49,14 +49,19 @@ async fn kill_a_command(site: &Site) {
     site.run(&["sync", "customer-account"]);
     let slow = Order::share(1.0, Fault::SlowStart { ms: 60_000 });
     site.systems.crm.faults().order(slow).unwrap();
+    let before = site.systems.crm.history().requests().len();
     let mut command = site.command(&["reconcile", "customer-account"]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    until("the run has begun", async || {
-        site.number("select count(*) from run where status = 'running'")
-            .await
-            .filter(|count| *count == 1)
+    // From then on there is something to go on with: the links are saved before the systems are asked.
+    until("it lists the accounts", async || {
+        let requests = site.systems.crm.history().requests().len();
+        (requests > before).then_some(())
     })
     .await;
+    assert_eq!(
+        site.number("select count(*) from run where status = 'running'").await,
+        Some(1)
+    );
     child.kill().unwrap();
     child.wait().unwrap();
     site.systems.crm.faults().clear();
@@ -74,6 +79,9 @@ fn reconciliations(site: &Site) -> Vec<(String, String)> {
 async fn a_command_that_was_killed_leaves_a_failed_run_that_says_what_to_do_and_nothing_that_is_in_the_way() {
     let site = Site::new().await;
     kill_a_command(&site).await;
+    // What it had read is gone, as after a restart of the machine: nothing can go on with it.
+    site.sql("update run set scratch = scratch || '-gone' where scratch is not null")
+        .await;
     let (status, _, stderr) = site.run(&["reconcile", "customer-account"]);
     assert!(status.success(), "{stderr}");
     assert!(
@@ -85,6 +93,19 @@ async fn a_command_that_was_killed_leaves_a_failed_run_that_says_what_to_do_and_
     assert_eq!(runs[0].0, "succeeded");
     assert_eq!(runs[1].0, "failed");
     assert!(runs[1].1.contains("run it again for the rest"), "{runs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_was_killed_is_gone_on_with_under_its_own_run_by_the_next_one() {
+    let site = Site::new().await;
+    kill_a_command(&site).await;
+    let (status, _, stderr) = site.run(&["reconcile", "customer-account"]);
+    assert!(status.success(), "{stderr}");
+    assert!(
+        stderr.contains("an earlier command was ended in the middle"),
+        "{stderr}"
+    );
+    assert_eq!(reconciliations(&site), [("succeeded".to_owned(), String::new())]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
