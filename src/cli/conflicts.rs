@@ -175,15 +175,12 @@ fn mapping(context: &Context, settings: &Settings, conflict: &Conflict) -> Optio
 
 /// The side that is meant by `left`, `right` or the name of a system.
 fn side(mapping: Option<&Mapping>, word: &str) -> Result<Side> {
-    if let Ok(side) = word.parse() {
-        return Ok(side);
-    }
     let Some(mapping) = mapping else {
-        return Err(Error::usage(format!("`{word}` is neither `left` nor `right`")));
+        let neither = |_| Error::usage(format!("`{word}` is neither `left` nor `right`"));
+        return word.parse().map_err(neither);
     };
     let system = |side: Side| mapping.end(side).system.as_str();
-    let named = [Side::Left, Side::Right].into_iter().find(|side| system(*side) == word);
-    named.ok_or_else(|| {
+    mapping.side_named(word).ok_or_else(|| {
         Error::usage(format!("mapping `{}` has no system `{word}`", mapping.name)).with_hint(format!(
             "it is between `{}` (left) and `{}` (right)",
             system(Side::Left),

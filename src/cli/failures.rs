@@ -6,7 +6,7 @@ use super::{
     Exit,
     context::{Context, block_on},
     error::Result,
-    list::{Rows, check_mapping, decide, found, look, maybe, maybe_time, time, told},
+    list::{Rows, check_mapping, decide, decided, found, look, maybe, maybe_time, time},
 };
 use crate::{
     core::status::{FailureClass, FailureStatus, Stage},
@@ -132,7 +132,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
             Some(Action::Ignore { id }) => {
                 let (store, _) = decide(context).await?;
                 let outcome = decision::ignore_failure(&store, *id, &context.actor()).await?;
-                told(context, outcome, &format!("failure {id}"), "ignored")
+                decided(context, outcome, &format!("failure {id}"), "ignored")
             }
         }
     })

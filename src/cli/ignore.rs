@@ -8,7 +8,7 @@ use super::{
     Exit,
     context::{Context, block_on},
     error::{Error, Result},
-    list::{Rows, check_mapping, decide, look, maybe, time, told},
+    list::{Rows, check_mapping, decide, decided, look, maybe, time},
     project::unknown,
     work::RecordArg,
 };
@@ -96,7 +96,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
             Some(Action::Remove { id }) => {
                 let (store, _) = decide(context).await?;
                 let outcome = settling::stop_ignoring(&store, *id, &context.actor()).await?;
-                told(
+                decided(
                     context,
                     outcome,
                     &format!("ignore rule {id}"),

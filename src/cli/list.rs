@@ -10,7 +10,7 @@ use super::{
     project::unknown,
 };
 use crate::{
-    server::{decision::Outcome, settling::Decided},
+    server::settling::Decided,
     settings::{self, Settings},
     store::{Access, Page, Store},
 };
@@ -87,20 +87,8 @@ pub(super) async fn decide(context: &Context) -> Result<(Store, Settings)> {
 }
 
 /// Says what became of a decision about `what`.
-pub(super) fn told(context: &Context, outcome: Outcome, what: &str, done: &str) -> Result {
-    match outcome {
-        Outcome::Made => {
-            context.output.talk(format!("{what}: {done}"));
-            Ok(super::Exit::Done)
-        }
-        Outcome::Unknown => Err(Error::failed(format!("there is no {what}"))),
-        Outcome::Settled => Err(Error::failed(format!("{what} is settled already"))),
-    }
-}
-
-/// Says what became of a decision about `what` that is about what a person has seen.
-pub(super) fn decided(context: &Context, decided: Decided, what: &str, done: &str) -> Result {
-    match decided {
+pub(super) fn decided(context: &Context, outcome: impl Into<Decided>, what: &str, done: &str) -> Result {
+    match outcome.into() {
         Decided::Made => {
             context.output.talk(format!("{what}: {done}"));
             Ok(super::Exit::Done)

@@ -9,7 +9,7 @@ use super::{
     context::{Context, block_on},
     error::{Error, Result},
     failures::Filter,
-    list::told,
+    list::decided,
     output::count,
     work::Work,
 };
@@ -113,7 +113,7 @@ async fn chosen(context: &Context, ids: &[i64], work: &Work) -> Result<Vec<Failu
     let mut wanted = Vec::new();
     for id in ids {
         let outcome = decision::reprocess_failure(store, *id, &context.actor()).await?;
-        told(context, outcome, &format!("failure {id}"), "put into the queue")?;
+        decided(context, outcome, &format!("failure {id}"), "put into the queue")?;
         wanted.extend(store.failure(*id).await?);
     }
     Ok(wanted)

@@ -7,7 +7,7 @@ use super::{
     Exit,
     context::{Context, block_on},
     error::{Error, Result},
-    list::{Rows, check_mapping, decide, found, look, maybe, maybe_time, time, told},
+    list::{Rows, check_mapping, decide, decided, found, look, maybe, maybe_time, time},
     progress,
     reconcile::told as told_of,
     work::Work,
@@ -104,7 +104,7 @@ async fn discard(context: &Context, id: i64) -> Result {
     if outcome == decision::Outcome::Settled {
         return Err(not_held(id));
     }
-    told(
+    decided(
         context,
         outcome,
         &format!("run {id}"),

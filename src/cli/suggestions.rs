@@ -6,7 +6,7 @@ use super::{
     Exit,
     context::{Context, block_on},
     error::Result,
-    list::{Rows, check_mapping, decide, decided, look, told},
+    list::{Rows, check_mapping, decide, decided, look},
 };
 use crate::{
     core::status::{Role, SuggestionStatus},
@@ -89,7 +89,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
                 let (store, _) = decide(context).await?;
                 for id in ids {
                     let outcome = settling::reject_suggestion(&store, *id, &context.actor()).await?;
-                    told(context, outcome, &format!("suggestion {id}"), "rejected")?;
+                    decided(context, outcome, &format!("suggestion {id}"), "rejected")?;
                 }
                 Ok(Exit::Done)
             }

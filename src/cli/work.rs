@@ -99,10 +99,7 @@ pub(super) struct RecordArg {
 impl RecordArg {
     /// The side of the mapping that the record is on, and its id.
     pub(super) fn of<'a>(&'a self, mapping: &Mapping) -> Result<(Side, &'a str)> {
-        let side = [Side::Left, Side::Right]
-            .into_iter()
-            .find(|side| mapping.end(*side).system == self.system);
-        if let Some(side) = side {
+        if let Some(side) = mapping.ends.side_of_system(&self.system) {
             return Ok((side, &self.id));
         }
         let ends = [Side::Left, Side::Right].map(|side| mapping.end(side).system.as_str());

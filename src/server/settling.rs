@@ -16,10 +16,12 @@ use crate::{
     },
     store::{
         Error, Op, Store,
+        audit::NewAudit,
         change::NewChange,
         conflict::{Conflict, Resolution},
         ignore::NewIgnoreRule,
         link::StoredLink,
+        suggestion::Suggestion,
     },
 };
 
@@ -38,10 +40,21 @@ pub enum Decided {
     Refused(String),
 }
 
-/// Has a pair looked at, from its left record.
-fn look_again(mapping: &Arc<str>, left_id: &str) -> Op {
+impl From<Outcome> for Decided {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Made => Self::Made,
+            Outcome::Unknown => Self::Unknown,
+            Outcome::Settled => Self::Settled,
+        }
+    }
+}
+
+/// Puts a decision about a pair in the audit, and has the pair looked at: that is when the decision takes effect.
+async fn take_effect(store: &Store, mapping: &Arc<str>, left_id: &str, entry: NewAudit) -> Result<(), Error> {
     let key = RecordKey::new(Arc::clone(mapping), Side::Left, left_id);
-    Op::Enqueue(NewChange::new(key, ChangeOrigin::Manual, EventKind::Updated))
+    let look = NewChange::new(key, ChangeOrigin::Manual, EventKind::Updated);
+    store.commit(vec![Op::Enqueue(look), Op::Audit(entry)]).await
 }
 
 /// Decides a conflict, if it still is as `seen` says, and has the pair looked at.
@@ -76,9 +89,7 @@ pub async fn resolve_conflict(
     let subject = format!("conflict/{conflict_id}");
     let entry = entry(actor, action, subject, detail.map(|detail| detail.to_string()));
     // One more look also settles the failure that the conflict left.
-    store
-        .commit(vec![look_again(&conflict.mapping, &conflict.left_id), Op::Audit(entry)])
-        .await?;
+    take_effect(store, &conflict.mapping, &conflict.left_id, entry).await?;
     Ok(Decided::Made)
 }
 
@@ -138,12 +149,7 @@ pub async fn decide_missing(
     }
     let detail = json!({ "mapping": &*stored.mapping, "gone": gone, "decision": decision }).to_string();
     let entry = entry(actor, "delete.decide", format!("link/{link_id}"), Some(detail));
-    store
-        .commit(vec![
-            look_again(&stored.mapping, &stored.link.left_id),
-            Op::Audit(entry),
-        ])
-        .await?;
+    take_effect(store, &stored.mapping, &stored.link.left_id, entry).await?;
     Ok(Decided::Made)
 }
 
@@ -204,15 +210,8 @@ pub async fn accept_suggestion(store: &Store, suggestion_id: i64, actor: &str) -
         return Ok(Decided::Settled);
     }
     let subject = format!("suggestion/{suggestion_id}");
-    let detail =
-        json!({ "mapping": &*suggestion.mapping, "left_id": suggestion.left_id, "right_id": suggestion.right_id });
-    let entry = entry(actor, "suggestion.accept", subject, Some(detail.to_string()));
-    store
-        .commit(vec![
-            look_again(&suggestion.mapping, &suggestion.left_id),
-            Op::Audit(entry),
-        ])
-        .await?;
+    let entry = entry(actor, "suggestion.accept", subject, Some(pair(&suggestion)));
+    take_effect(store, &suggestion.mapping, &suggestion.left_id, entry).await?;
     Ok(Decided::Made)
 }
 
@@ -228,18 +227,17 @@ pub async fn reject_suggestion(store: &Store, suggestion_id: i64, actor: &str) -
     {
         return Ok(Outcome::Settled);
     }
-    let detail =
-        json!({ "mapping": &*suggestion.mapping, "left_id": suggestion.left_id, "right_id": suggestion.right_id });
     let subject = format!("suggestion/{suggestion_id}");
-    let entry = entry(actor, "suggestion.reject", subject, Some(detail.to_string()));
+    let entry = entry(actor, "suggestion.reject", subject, Some(pair(&suggestion)));
     // A record that waited for the answer gets its partner now, where the mapping makes them.
-    store
-        .commit(vec![
-            look_again(&suggestion.mapping, &suggestion.left_id),
-            Op::Audit(entry),
-        ])
-        .await?;
+    take_effect(store, &suggestion.mapping, &suggestion.left_id, entry).await?;
     Ok(Outcome::Made)
+}
+
+/// What the audit keeps of a suggestion.
+fn pair(suggestion: &Suggestion) -> String {
+    let (mapping, left_id, right_id) = (&*suggestion.mapping, &suggestion.left_id, &suggestion.right_id);
+    json!({ "mapping": mapping, "left_id": left_id, "right_id": right_id }).to_string()
 }
 
 /// The longest reason of an ignore rule.

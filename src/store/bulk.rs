@@ -246,6 +246,17 @@ impl<'q> Filter<'q> {
         }
     }
 
+    /// Pairs of a mapping that stand so, with this record on either side; whatever is none does not matter.
+    pub fn of_pairs<S: Into<Arg<'q>>>(mapping: Option<&'q str>, status: Option<S>, record_id: Option<&'q str>) -> Self {
+        let mut wanted = Self::new();
+        wanted.maybe("mapping =", mapping);
+        wanted.maybe("status =", status);
+        if let Some(record_id) = record_id {
+            wanted.either(&["left_id =", "right_id ="], record_id);
+        }
+        wanted
+    }
+
     /// Adds `condition $n`, where `condition` ends with its operator.
     pub fn and(&mut self, condition: &'static str, value: impl Into<Arg<'q>>) {
         self.args.push(value.into());

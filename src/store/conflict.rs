@@ -306,13 +306,7 @@ impl Store {
 }
 
 fn wanted(filter: &ConflictFilter) -> Filter<'_> {
-    let mut wanted = Filter::new();
-    wanted.maybe("mapping =", filter.mapping.as_deref());
-    wanted.maybe("status =", filter.status);
-    if let Some(record_id) = &filter.record_id {
-        wanted.either(&["left_id =", "right_id ="], record_id);
-    }
-    wanted
+    Filter::of_pairs(filter.mapping.as_deref(), filter.status, filter.record_id.as_deref())
 }
 
 /// Opens conflicts.

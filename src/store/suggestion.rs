@@ -111,6 +111,14 @@ pub struct SuggestionFilter {
 const SELECT: &str = "select suggestion_id, mapping, left_id, right_id, score, compared, compared_sealed, sensitive, status, \
      run_id, created_at, decided_at, decided_by from suggestion";
 
+/// Whether what was decided about a stored suggestion still holds for the values that were found anew.
+macro_rules! still_decided {
+    () => {
+        "(suggestion.status = 'accepted' or (suggestion.status in ('rejected', 'linked') \
+         and suggestion.left_hash = excluded.left_hash and suggestion.right_hash = excluded.right_hash))"
+    };
+}
+
 /// A suggestion whose sealed values are not opened yet.
 struct Closed {
     suggestion: Suggestion,
@@ -227,19 +235,18 @@ impl Store {
         const PUT: Bulk = Bulk {
             head: "insert into suggestion (mapping, left_id, right_id, score, compared, compared_sealed, sensitive, \
                    left_hash, right_hash, status, run_id, created_at, seen_at)",
-            tail: "on conflict (mapping, left_id, right_id) do update set score = excluded.score, \
-                   compared = excluded.compared, compared_sealed = excluded.compared_sealed, \
-                   sensitive = excluded.sensitive, run_id = excluded.run_id, seen_at = excluded.seen_at, \
-                   left_hash = excluded.left_hash, right_hash = excluded.right_hash, \
-                   status = case when suggestion.status = 'accepted' or (suggestion.status in ('rejected', 'linked') \
-                   and suggestion.left_hash = excluded.left_hash and suggestion.right_hash = excluded.right_hash) \
-                   then suggestion.status else 'open' end, \
-                   decided_at = case when suggestion.status = 'accepted' or (suggestion.status in ('rejected', 'linked') \
-                   and suggestion.left_hash = excluded.left_hash and suggestion.right_hash = excluded.right_hash) \
-                   then suggestion.decided_at end, \
-                   decided_by = case when suggestion.status = 'accepted' or (suggestion.status in ('rejected', 'linked') \
-                   and suggestion.left_hash = excluded.left_hash and suggestion.right_hash = excluded.right_hash) \
-                   then suggestion.decided_by end",
+            tail: concat!(
+                "on conflict (mapping, left_id, right_id) do update set score = excluded.score, \
+                 compared = excluded.compared, compared_sealed = excluded.compared_sealed, \
+                 sensitive = excluded.sensitive, run_id = excluded.run_id, seen_at = excluded.seen_at, \
+                 left_hash = excluded.left_hash, right_hash = excluded.right_hash, status = case when ",
+                still_decided!(),
+                " then suggestion.status else 'open' end, decided_at = case when ",
+                still_decided!(),
+                " then suggestion.decided_at end, decided_by = case when ",
+                still_decided!(),
+                " then suggestion.decided_by end"
+            ),
         };
         let now = self.now();
         let mut tx = self.engine().begin(Durability::Relaxed).await?;
@@ -295,13 +302,7 @@ impl Store {
 }
 
 fn wanted(filter: &SuggestionFilter) -> Filter<'_> {
-    let mut wanted = Filter::new();
-    wanted.maybe("mapping =", filter.mapping.as_deref());
-    wanted.maybe("status =", filter.status);
-    if let Some(record_id) = &filter.record_id {
-        wanted.either(&["left_id =", "right_id ="], record_id);
-    }
-    wanted
+    Filter::of_pairs(filter.mapping.as_deref(), filter.status, filter.record_id.as_deref())
 }
 
 /// Records that were linked need no suggestion any more; the one that said so is done.

@@ -84,12 +84,9 @@ async fn find<'a>(store: &Store, mappings: &[&'a Arc<Mapping>], text: &str) -> R
     let mut found: Vec<Found<'a>> = Vec::new();
     for mapping in mappings {
         // With a system's name in front the side is said, and the record may be one that nothing has happened to.
-        let named = text.split_once(':').and_then(|(system, id)| {
-            let side = [Side::Left, Side::Right]
-                .into_iter()
-                .find(|side| mapping.end(*side).system == system)?;
-            Some((side, id.to_owned()))
-        });
+        let named = text
+            .split_once(':')
+            .and_then(|(system, id)| Some((mapping.ends.side_of_system(system)?, id.to_owned())));
         if let Some((side, id)) = named {
             let known = story::find(store, mapping, &id).await?;
             if known.contains(&(side, id.clone())) {

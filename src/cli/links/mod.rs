@@ -11,7 +11,7 @@ use super::{
     Exit,
     context::{Context, block_on},
     error::{Error, Result},
-    list::{Rows, check_mapping, decide, look, maybe_time, time, told},
+    list::{Rows, check_mapping, decide, decided, look, maybe_time, time},
     project::unknown,
 };
 use crate::{
@@ -105,7 +105,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
             Some(Action::Unlink { id }) => {
                 let (store, _) = decide(context).await?;
                 let outcome = decision::end_link(&store, *id, &context.actor()).await?;
-                told(context, outcome, &format!("link {id}"), "ended")
+                decided(context, outcome, &format!("link {id}"), "ended")
             }
             Some(Action::Relink(args)) => pair::relink(context, args).await,
             Some(Action::Merge(args)) => pair::merge(context, args).await,

@@ -80,9 +80,6 @@ impl Known {
     /// The side of mapping `name` that `system` is on.
     #[must_use]
     pub fn side_of_system(&self, name: &str, system: &str) -> Option<Side> {
-        let ends = self.mappings.get(name)?;
-        [Side::Left, Side::Right]
-            .into_iter()
-            .find(|side| ends.get(*side).system == system)
+        self.mappings.get(name)?.side_of_system(system)
     }
 }

@@ -34,6 +34,16 @@ pub struct End {
     pub object: String,
 }
 
+impl Sides<End> {
+    /// The side that `system` is on.
+    #[must_use]
+    pub fn side_of_system(&self, system: &str) -> Option<Side> {
+        [Side::Left, Side::Right]
+            .into_iter()
+            .find(|side| self.get(*side).system == system)
+    }
+}
+
 /// Which object is which, and how their fields convert.
 #[derive(Debug)]
 pub struct Mapping {
@@ -86,6 +96,12 @@ impl Mapping {
         [Side::Left, Side::Right]
             .into_iter()
             .find(|side| self.end(*side).system == system && self.end(*side).object == object)
+    }
+
+    /// The side that a person's word names: itself (`left`, `right`), or by its system.
+    #[must_use]
+    pub fn side_named(&self, word: &str) -> Option<Side> {
+        word.parse().ok().or_else(|| self.ends.side_of_system(word))
     }
 
     /// The other mappings whose links this one needs.

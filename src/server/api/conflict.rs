@@ -4,7 +4,7 @@ use axum::{Extension, Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{audit, drift::mask, mapping, settled};
+use super::{audit, decided, drift::mask};
 use crate::{
     core::status::{ConflictStatus, Role, Side},
     server::{
@@ -195,8 +195,8 @@ async fn decide(
 ) -> Result<StatusCode> {
     let mapping = app.mapping(&conflict.mapping).map(|mapping| &**mapping);
     let (id, actor) = (conflict.conflict_id, audit::actor(caller));
-    let decided = settling::resolve_conflict(app.store(), mapping, id, decision, &actor).await?;
-    settled(decided, made, &format!("conflict {id}"))
+    let outcome = settling::resolve_conflict(app.store(), mapping, id, decision, &actor).await?;
+    decided(outcome, made, &format!("conflict {id}"))
 }
 
 /// The side that a word names. A conflict may be older than the present mappings.
@@ -206,7 +206,7 @@ fn side(app: &App, mapping: &str, word: &str) -> Result<Side> {
             .parse()
             .map_err(|_| Problem::invalid("`winner` is `left` or `right`"));
     };
-    mapping::side(mapping, word).ok_or_else(|| {
+    mapping.side_named(word).ok_or_else(|| {
         Problem::invalid(format!(
             "`winner` is `{}` or `{}`",
             mapping.end(Side::Left).system,

@@ -3,7 +3,7 @@
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 
-use super::{audit, decided, link::View, settled};
+use super::{audit, decided, link::View};
 use crate::{
     core::status::{LinkStatus, MissingDecision, Sides},
     server::{
@@ -90,6 +90,6 @@ async fn decide(
         let name = &mapping.as_ref()?.end(side).object;
         connectors.get(side).as_ref()?.objects.get(name)
     });
-    let decided = settling::decide_missing(app.store(), objects, id, decision, &audit::actor(&caller)).await?;
-    settled(decided, StatusCode::ACCEPTED, &format!("pending delete {id}"))
+    let outcome = settling::decide_missing(app.store(), objects, id, decision, &audit::actor(&caller)).await?;
+    decided(outcome, StatusCode::ACCEPTED, &format!("pending delete {id}"))
 }

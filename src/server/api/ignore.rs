@@ -6,7 +6,7 @@ use axum::{Extension, Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{audit, decided, mapping};
+use super::{audit, decided};
 use crate::{
     core::status::{Side, Situation},
     server::{
@@ -60,7 +60,7 @@ impl View {
     pub fn of(stored: IgnoreRule, now: DateTime<Utc>) -> Self {
         let state = match stored.rule.until - now {
             _ if stored.removed_at.is_some() => "removed",
-            rest if rest <= chrono::TimeDelta::zero() => "ended",
+            _ if !stored.is_active(now) => "ended",
             rest if rest <= chrono::TimeDelta::days(SOON_DAYS) => "ends_soon",
             _ => "active",
         };
@@ -136,7 +136,8 @@ pub(super) async fn add(
     let record = match (wish.side, wish.record_id) {
         (None, None) => None,
         (Some(word), Some(id)) => {
-            let side = mapping::side(known, &word)
+            let side = known
+                .side_named(&word)
                 .ok_or_else(|| Problem::invalid(format!("`{word}` is no side of mapping `{}`", known.name)))?;
             Some((side, id))
         }

@@ -227,9 +227,7 @@ pub(super) async fn merge(
     Body(wish): Body<Merge>,
 ) -> Result<Json<View>> {
     let mapping = known(&app, &wish.mapping)?;
-    let side = app
-        .mapping(&mapping)
-        .and_then(|mapping| super::mapping::side(mapping, &wish.side));
+    let side = app.mapping(&mapping).and_then(|mapping| mapping.side_named(&wish.side));
     let side = side.ok_or_else(|| Problem::invalid(format!("`{}` is no side of mapping `{mapping}`", wish.side)))?;
     let ids = (wish.from.as_str(), wish.into.as_str());
     match linking::merge(app.store(), &mapping, side, ids, &audit::actor(&caller)).await? {

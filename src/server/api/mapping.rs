@@ -183,13 +183,3 @@ pub(super) fn named(app: &App, name: &str) -> Result<Arc<Mapping>> {
     let mapping = app.mapping(name).cloned();
     mapping.ok_or_else(|| Problem::not_found("there is no such mapping"))
 }
-
-/// The side that a word names: itself, or by its system.
-pub(super) fn side(mapping: &Mapping, word: &str) -> Option<Side> {
-    let by_system = || {
-        [Side::Left, Side::Right]
-            .into_iter()
-            .find(|side| mapping.end(*side).system == word)
-    };
-    word.parse().ok().or_else(by_system)
-}

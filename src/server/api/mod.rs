@@ -30,7 +30,6 @@ use axum::{
 
 use super::{
     auth::{self, Demand},
-    decision::Outcome,
     error::{Problem, Result},
     settling::Decided,
     state::App,
@@ -173,9 +172,9 @@ pub(super) fn router(app: &App) -> Router<App> {
     Router::new().nest(MOUNT, routes)
 }
 
-/// The answer to a decision about `what` that is about what the caller has seen.
-fn settled(decided: Decided, made: StatusCode, what: &str) -> Result<StatusCode> {
-    match decided {
+/// The answer to a decision about `what`.
+fn decided(outcome: impl Into<Decided>, made: StatusCode, what: &str) -> Result<StatusCode> {
+    match outcome.into() {
         Decided::Made => Ok(made),
         Decided::Unknown => Err(Problem::not_found(format!("there is no {what}"))),
         Decided::Settled => Err(Problem::conflict(format!("{what} is settled already"))),
@@ -183,14 +182,5 @@ fn settled(decided: Decided, made: StatusCode, what: &str) -> Result<StatusCode>
             "{what} has changed since you looked: read it again, and decide about what it says now"
         ))),
         Decided::Refused(why) => Err(Problem::conflict(why)),
-    }
-}
-
-/// The answer to a decision about `what`.
-fn decided(outcome: Outcome, made: StatusCode, what: &str) -> Result<StatusCode> {
-    match outcome {
-        Outcome::Made => Ok(made),
-        Outcome::Unknown => Err(Problem::not_found(format!("there is no {what}"))),
-        Outcome::Settled => Err(Problem::conflict(format!("{what} is settled already"))),
     }
 }

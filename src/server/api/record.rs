@@ -266,7 +266,7 @@ fn place(mapping: &Mapping, word: &str, id: &str) -> Result<Side> {
             "an id has from 1 to {NAME_BYTES_MAX} bytes, none of them invisible"
         )));
     }
-    mapping::side(mapping, word).ok_or_else(|| {
+    mapping.side_named(word).ok_or_else(|| {
         Problem::not_found(format!(
             "the sides of this mapping are `{}` and `{}`",
             mapping.end(Side::Left).system,

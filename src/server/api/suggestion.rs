@@ -4,7 +4,7 @@ use axum::{Extension, Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{audit, decided, drift::mask, settled};
+use super::{audit, decided, drift::mask};
 use crate::{
     core::status::{Role, SuggestionStatus},
     server::{
@@ -135,7 +135,7 @@ pub(super) async fn accept(
     Id(id): Id,
 ) -> Result<StatusCode> {
     let accepted = settling::accept_suggestion(app.store(), id, &audit::actor(&caller)).await?;
-    settled(accepted, StatusCode::ACCEPTED, &format!("suggestion {id}"))
+    decided(accepted, StatusCode::ACCEPTED, &format!("suggestion {id}"))
 }
 
 /// `POST /suggestions/{id}/reject`: they are not the same thing.

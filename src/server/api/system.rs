@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     client::{System, Usage},
-    core::{breaker::Circuit, status::Side},
+    core::breaker::Circuit,
     server::{
         error::Problem,
         state::{App, Pause},
@@ -84,11 +84,8 @@ pub(super) async fn list(State(app): State<App>) -> Result<Json<Vec<View>>, Prob
 fn view(app: &App, name: &str, given: &settings::System, requests: Option<Requests>, pauses: &[Pause]) -> View {
     let today = app.clock().now().date_naive();
     let is_its = |pause: &&Pause| {
-        app.mapping(&pause.mapping).is_some_and(|mapping| {
-            [Side::Left, Side::Right]
-                .iter()
-                .any(|side| mapping.end(*side).system == name)
-        })
+        app.mapping(&pause.mapping)
+            .is_some_and(|mapping| mapping.ends.side_of_system(name).is_some())
     };
     View {
         name: name.to_owned(),

@@ -190,7 +190,7 @@ impl Compiler<'_> {
                 Some(Flow::To(target))
             }
             _ => {
-                if form.sides.keys().all(|key| self.side(key).is_some()) {
+                if form.sides.keys().all(|key| self.ends.side_of_system(key).is_some()) {
                     let example = format!(
                         "{{ {}: name, {}: Name }}",
                         self.system(Side::Left),

@@ -38,7 +38,7 @@ impl Compiler<'_> {
         let paths = self.paths(&form.sides, place, RULE_KEYS);
         let counts = self.counts(place, form);
         let (Some(left), Some(right)) = (paths.left, paths.right) else {
-            if form.sides.keys().all(|key| self.side(key).is_some()) {
+            if form.sides.keys().all(|key| self.ends.side_of_system(key).is_some()) {
                 self.problems
                     .error("MP010", place, "a match rule names one field of each system");
             }

@@ -149,12 +149,6 @@ impl Compiler<'_> {
         &self.ends.get(side).system
     }
 
-    fn side(&self, system: &str) -> Option<Side> {
-        [Side::Left, Side::Right]
-            .into_iter()
-            .find(|side| self.system(*side) == system)
-    }
-
     /// The side that `name` names, or a problem at `place`.
     fn named(&mut self, name: &str, place: &str, others: &[&str]) -> Option<Side> {
         self.named_at(name, place, others, Focus::Value)
@@ -166,7 +160,7 @@ impl Compiler<'_> {
     }
 
     fn named_at(&mut self, name: &str, place: &str, others: &[&str], focus: Focus) -> Option<Side> {
-        let side = self.side(name);
+        let side = self.ends.side_of_system(name);
         if side.is_none() {
             let (left, right) = (self.system(Side::Left), self.system(Side::Right));
             let candidates: Vec<&str> = [left, right].into_iter().chain(others.iter().copied()).collect();
@@ -243,7 +237,7 @@ impl Compiler<'_> {
         };
         for (system, path) in sides {
             let place = pointer(place, system);
-            let Some(side) = self.side(system) else {
+            let Some(side) = self.ends.side_of_system(system) else {
                 let systems = [self.system(Side::Left), self.system(Side::Right)];
                 let candidates = systems.into_iter().chain(keys.iter().copied());
                 let problem = Problem::error("MP008", place, format!("unknown key `{system}`")).on_key();
