@@ -8,7 +8,7 @@ use super::{
     form::Form,
     frame::{self, Done, Frame, Page},
     markup::Markup,
-    overview::{self, Standing},
+    overview::{self, Seen, Standing},
     query,
 };
 use crate::{
@@ -96,7 +96,7 @@ pub async fn page(State(app): State<App>, f: Frame, Within(name): Within<String>
     Ok(Page(MappingPage {
         f,
         view: View::from(&*mapping),
-        standing: overview::standing(&app, &mapping, now).await?,
+        standing: overview::standing(&app, &mapping, &Seen::now(&app).await?, now).await?,
         fields: fields.collect(),
         links: store.link_count(&linked).await?,
         points,

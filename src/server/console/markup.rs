@@ -119,7 +119,7 @@ pub fn time(at: DateTime<Utc>, now: DateTime<Utc>, language: Language) -> Markup
     );
     let away = away(at - now, language);
     Markup(format!(
-        "<time datetime=\"{machine}\" title=\"{machine}\">{shown} <span class=\"quiet\">{away}</span></time>"
+        "<time datetime=\"{machine}\" title=\"{machine}\"><span class=\"line\">{shown}</span> <span class=\"quiet line\">{away}</span></time>"
     ))
 }
 

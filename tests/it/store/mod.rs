@@ -52,6 +52,7 @@ mod open;
 mod report;
 mod run;
 mod token;
+mod user;
 mod write;
 
 const MINUTE: std::time::Duration = std::time::Duration::from_mins(1);
