@@ -100,6 +100,10 @@ impl Chromium {
     pub fn go(&mut self, address: &str) {
         self.call("Page.navigate", &json!({ "url": address }));
         self.arrive();
+        // What has loaded may have been the empty page of the beginning.
+        while self.js("location.href") == "about:blank" {
+            self.arrive();
+        }
     }
 
     /// What a script says.
