@@ -48,7 +48,9 @@ fn yaml_files(folder: &str) -> Vec<PathBuf> {
 fn shipped() -> Vec<(PathBuf, &'static str)> {
     let schema = |path: &Path| {
         let name = path.to_string_lossy();
-        if name.ends_with(".test.yaml") {
+        if name.ends_with(".test.yaml") && name.contains("connectors/") {
+            "connector-test.schema.json"
+        } else if name.ends_with(".test.yaml") {
             "mapping-test.schema.json"
         } else if name.contains("connectors/") {
             "connector.schema.json"
