@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use url::Url;
 
 use super::{
     auth::Authenticator,
@@ -11,6 +12,7 @@ use super::{
     config::{Config, ConfigError},
     exchange::{Errand, Exchange, Refused, Reply},
     lister::{Lister, Listing, Reader},
+    script::Script,
     transport::{self, Transport},
     write::Outcome,
 };
@@ -53,6 +55,15 @@ pub(super) struct Inner {
 impl System {
     /// A system by its configuration. Nothing is sent yet.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
+        Self::build(config, None)
+    }
+
+    /// The same with answers that were written down beforehand, in place of a network.
+    pub fn scripted(config: Config, script: Arc<Script>) -> Result<Self, ConfigError> {
+        Self::build(config, Some(script))
+    }
+
+    fn build(config: Config, script: Option<Arc<Script>>) -> Result<Self, ConfigError> {
         let connector = config.connector;
         let mut settings = Map::new();
         for (name, declared) in &connector.settings {
@@ -82,8 +93,12 @@ impl System {
             total: limits.timeout,
             body_bytes_max: limits.body_bytes_max,
         };
-        let transport =
-            Transport::new(config.network, bounds).map_err(|error| ConfigError::Transport(error.to_string()))?;
+        let transport = match script {
+            Some(script) => Transport::scripted(script, bounds),
+            None => {
+                Transport::new(config.network, bounds).map_err(|error| ConfigError::Transport(error.to_string()))?
+            }
+        };
         let exchange = Exchange {
             budget: Budget::new(&config.name, &limits, config.quota, config.clock.clone()),
             name: config.name,
@@ -115,6 +130,18 @@ impl System {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.inner.exchange.name
+    }
+
+    /// Its settings, with the connector's defaults, as templates see them.
+    #[must_use]
+    pub fn settings(&self) -> &Arc<Value> {
+        &self.inner.exchange.settings
+    }
+
+    /// The address that paths are appended to.
+    #[must_use]
+    pub fn base(&self) -> &Url {
+        &self.inner.exchange.base
     }
 
     /// Where it is reached, without a path: `https://crm.example.com`.

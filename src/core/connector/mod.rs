@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod call;
+pub mod case;
 pub mod form;
 pub mod page;
 pub mod request;
