@@ -214,10 +214,9 @@ async fn carry_out(
     if let Some(fields) = &case.create {
         return Some(written(system.create(name, &map(fields), KEY, road).await));
     }
-    if let Some(ChangeForm { id, version, changes }) = &case.update {
-        let (id, changes) = (text(id), map(changes));
-        let changed = system.update(name, &id, &changes, version.as_deref(), KEY, road);
-        return Some(written(changed.await));
+    if let Some(change) = &case.update {
+        let change = Item::of(change);
+        return Some(written(system.update(name, change.write(), road).await));
     }
     if let Some(ChangeForm { id, version, .. }) = &case.delete {
         return Some(
@@ -304,6 +303,28 @@ struct Item {
     id: Option<String>,
     version: Option<String>,
     fields: Map,
+    current: Option<Map>,
+}
+
+impl Item {
+    fn of(change: &ChangeForm) -> Self {
+        Self {
+            id: Some(text(&change.id)),
+            version: change.version.clone(),
+            fields: map(&change.changes),
+            current: change.current.as_ref().map(map),
+        }
+    }
+
+    fn write(&self) -> BatchItem<'_> {
+        BatchItem {
+            id: self.id.as_deref(),
+            version: self.version.as_deref(),
+            fields: &self.fields,
+            key: KEY,
+            current: self.current.as_ref(),
+        }
+    }
 }
 
 async fn batch(system: &System, case: &CaseForm, name: &str) -> Heard {
@@ -311,24 +332,14 @@ async fn batch(system: &System, case: &CaseForm, name: &str) -> Heard {
         fields: map(fields),
         ..Item::default()
     });
-    let changed = case.batch_update.iter().flatten().map(|change| Item {
-        id: Some(text(&change.id)),
-        version: change.version.clone(),
-        fields: map(&change.changes),
-    });
+    let changed = case.batch_update.iter().flatten().map(Item::of);
     let kind = if case.batch_create.is_some() {
         WriteKind::Create
     } else {
         WriteKind::Update
     };
     let records: Vec<Item> = created.chain(changed).collect();
-    let items = records.iter().map(|item| BatchItem {
-        id: item.id.as_deref(),
-        version: item.version.as_deref(),
-        fields: &item.fields,
-        key: KEY,
-    });
-    let items: Vec<BatchItem<'_>> = items.collect();
+    let items: Vec<BatchItem<'_>> = records.iter().map(Item::write).collect();
     let outcomes = system.write_batch(name, kind, &items, Road::Manual).await;
     let is_refused_whole = outcomes.iter().all(Result::is_err);
     let fault = match outcomes.first() {

@@ -7,7 +7,7 @@ use syncline::{
     catalog::{
         case::Report,
         diagnostic::Style,
-        load::{Catalog, Sources},
+        load::{Catalog, Sources, SystemDecl},
     },
     rehearsal,
 };
@@ -49,11 +49,16 @@ objects:
   payer:                                    # forms, things in odd places
     id: id
     updated_at: "{{ raw.day ~ 'T' ~ raw.time ~ 'Z' }}"
-    fields: { "phones[type=MOBILE].number": text }
+    fields: { "phones[type=MOBILE].number": text, phones: { whole: yes }, address: { type: map, whole: yes } }
     list: { get: /events, query: { after: "{{ page.last.id }}" }, records: data, record: object.payer, page: { keyset: id, size: 2 } }
     find: { get: /payers, query: { email: "{{ value }}" }, fields: [email], records: found, empty: yes }
     create: { post: /payers, form: "{{ record }}", id: id, idempotency: "query:requestid" }
     update: { post: "/payers/{{ id }}", form: "{{ changes | merge({'sparse': true}) }}" }
+  book:                                     # a PUT of the whole record
+    id: id
+    fields: { id: { type: integer, access: read_only }, price: decimal(2) }
+    get: { get: "/books/{{ id }}" }
+    update: { put: "/books/{{ id }}", body: "{{ current }}" }
   empty:
     id: id
     list: { get: /none, records: data, empty: yes }
@@ -188,6 +193,29 @@ cases:
     update: { id: p3, changes: { name: null } }
     request: { post: /payers/p3, form: { name: "", sparse: "true" } }
     answer: { body: { id: p3 } }
+  - name: what a system replaces as a whole is sent as a whole
+    object: payer
+    update:
+      id: p3
+      changes: { address: { city: Olinda }, phones: [{ type: MOBILE, number: "3" }] }
+      current: { id: p3, name: Ana, address: { city: Recife, zip: "5" }, phones: [{ type: FAX, number: "1" }, { type: MOBILE, number: "2", main: true }] }
+    request:
+      post: /payers/p3
+      form:
+        "address[city]": Olinda
+        "address[zip]": "5"
+        "phones[0][type]": FAX
+        "phones[0][number]": "1"
+        "phones[1][type]": MOBILE
+        "phones[1][number]": "3"
+        "phones[1][main]": "true"
+        sparse: "true"
+    answer: { body: { id: p3 } }
+  - name: a record that is replaced keeps what nobody mapped
+    object: book
+    update: { id: 7, changes: { price: 12.5 }, current: { id: 7, price: 10, title: Emil, shelf: { row: 3 } } }
+    request: { put: /books/7, body: { price: 12.50, title: Emil, shelf: { row: 3 } } }
+    answer: { body: { id: 7 } }
   - name: a push names what changed
     webhook: { sign: yes, body: { events: [{ id: E1, entity: account, entityId: A1, type: updated }] } }
     expect: { events: [{ id: E1, object: account, record_id: A1, kind: updated, own: no }] }
@@ -213,7 +241,7 @@ fn told(report: &Report) -> String {
 async fn what_the_client_would_do_holds_for_every_kind_of_question() {
     let report = play(HOLDING).await;
     assert!(report.is_ok(), "{}", told(&report));
-    assert_eq!(report.outcomes.len(), 22);
+    assert_eq!(report.outcomes.len(), 24);
 }
 
 /// A change of one case, and what is told about it.
@@ -384,5 +412,63 @@ fn every_operation_of_a_shipped_connector_has_a_case() {
                 "{name}: no push that is refused"
             );
         }
+    }
+}
+
+#[test]
+fn every_shipped_connector_stands_in_the_list_with_its_page() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let list = fs::read_to_string(root.join("docs/connectors/README.md")).unwrap();
+    for (name, connector) in &shipped().connectors {
+        if name.starts_with("sandbox-") {
+            continue;
+        }
+        let line = list.lines().find(|line| line.contains(&format!("`{name}`")));
+        let line = line.unwrap_or_else(|| panic!("docs/connectors/README.md does not name `{name}`"));
+        for object in connector.objects.keys() {
+            assert!(line.contains(&format!("`{object}`")), "{name}: {object}");
+        }
+        let is_documented = root.join(format!("docs/connectors/{name}.md")).exists();
+        assert!(
+            is_documented || TESTED_OTHERWISE.contains(&name.as_str()),
+            "docs/connectors/{name}.md is not there"
+        );
+    }
+}
+
+#[tokio::test]
+async fn mappings_to_start_from_fit_their_connectors_and_hold_their_cases() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let config = fs::read_to_string(root.join("templates/config/dev.toml")).unwrap();
+    let systems = config
+        .lines()
+        .filter_map(|line| line.strip_prefix("[systems.")?.strip_suffix(']'));
+    let connector_of = |system: &str| {
+        let own = config.split(&format!("[systems.{system}]")).nth(1).unwrap();
+        let line = own.lines().find_map(|line| line.strip_prefix("connector = "));
+        line.unwrap().trim_matches('"').to_owned()
+    };
+    let systems = systems.map(|system| {
+        let declared = SystemDecl {
+            connector: connector_of(system),
+            ..SystemDecl::default()
+        };
+        (system.to_owned(), declared)
+    });
+    let loaded = Catalog::load(&Sources {
+        connectors_dir: &root.join("connectors"),
+        mappings_dir: &root.join("templates/mappings"),
+        systems: &systems.collect(),
+    });
+    let of_mappings = loaded
+        .diagnostics
+        .iter()
+        .filter(|problem| problem.is_error() && problem.file.contains("mappings"));
+    let told: Vec<String> = of_mappings.map(|problem| problem.render(Style::Plain)).collect();
+    assert!(told.is_empty(), "{}", told.join("\n"));
+    let reports = loaded.catalog.run_cases(None);
+    assert_eq!(reports.len(), 15, "every mapping has its cases");
+    for (name, report) in reports {
+        assert!(report.is_ok(), "{name}: {}", self::told(&report));
     }
 }

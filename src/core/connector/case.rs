@@ -109,6 +109,9 @@ pub struct ChangeForm {
     /// The fields that change, as plain values.
     #[serde(default)]
     pub changes: JsonMap<String, Json>,
+    /// The record as it was read, as plain values.
+    #[serde(default)]
+    pub current: Option<JsonMap<String, Json>>,
 }
 
 /// A request, whatever the order of its parameters and members.

@@ -371,6 +371,8 @@ pub struct FieldForm {
     pub read: Option<String>,
     /// Structure that puts this field's own form together; knows what `write` of `types` knows.
     pub write: Option<Json>,
+    /// Whether the system replaces it as a whole.
+    pub whole: bool,
 }
 
 /// What may be done with a field.
@@ -402,6 +404,9 @@ struct FieldDescription {
     /// are known.
     #[serde(default)]
     write: Option<Json>,
+    /// The system replaces this map or list as a whole: where a part of it changes, all of it is sent.
+    #[serde(default)]
+    whole: bool,
 }
 
 impl<'de> Deserialize<'de> for FieldForm {
@@ -425,6 +430,7 @@ impl<'de> Deserialize<'de> for FieldForm {
                     sensitive,
                     read,
                     write,
+                    whole,
                 } = FieldDescription::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
                 Ok(FieldForm {
                     kind,
@@ -432,6 +438,7 @@ impl<'de> Deserialize<'de> for FieldForm {
                     sensitive,
                     read,
                     write,
+                    whole,
                 })
             }
         }
@@ -447,6 +454,7 @@ impl Serialize for FieldForm {
             sensitive,
             read,
             write,
+            whole,
         } = self.clone();
         FieldDescription {
             kind,
@@ -454,6 +462,7 @@ impl Serialize for FieldForm {
             sensitive,
             read,
             write,
+            whole,
         }
         .serialize(serializer)
     }

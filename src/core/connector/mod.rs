@@ -230,6 +230,8 @@ pub struct Object {
     pub fields: Vec<Field>,
     /// Whether `fields` are all there are.
     pub is_closed: bool,
+    /// Maps and lists that the system replaces as a whole.
+    pub wholes: Vec<Path>,
     /// Reads all records.
     pub list: Option<List>,
     /// Reads changed records, where that is another request.
@@ -463,6 +465,16 @@ impl Object {
         }
         if let Some(Source::Path(path)) = &self.version {
             projection.add(path);
+        }
+        for path in self.wholes.iter().filter(|path| wanted.touches(path)) {
+            projection.add(path);
+        }
+        if self
+            .update
+            .as_ref()
+            .is_some_and(|update| update.request.uses("current"))
+        {
+            return Projection::all();
         }
         let listings = [&self.list, &self.changed];
         for path in listings.into_iter().flatten().flat_map(|list| list.paging.keyset()) {

@@ -50,6 +50,22 @@ impl Projection {
         self.is_whole
     }
 
+    /// Whether anything is wanted of what `path` leads to.
+    #[must_use]
+    pub fn touches(&self, path: &Path) -> bool {
+        let mut node = self;
+        for segment in path.segments() {
+            match segment {
+                Segment::Key(key) => match node.member(key) {
+                    Some(inner) => node = inner,
+                    None => return false,
+                },
+                Segment::Index(_) | Segment::Item { .. } => return true,
+            }
+        }
+        true
+    }
+
     /// What is wanted of the member `key`; `None` where nothing is.
     #[must_use]
     pub fn member(&self, key: &str) -> Option<&Self> {

@@ -37,6 +37,11 @@ impl Compiler<'_> {
             updated_at: self.updated_at(form.updated_at.as_deref(), &at("updated_at")),
             version,
             is_closed: form.closed,
+            wholes: fields
+                .iter()
+                .filter(|field| form.fields.get(&field.name).is_some_and(|form| form.whole))
+                .map(|field| field.path.clone())
+                .collect(),
             list: form.list.as_ref().map(|list| self.list(list, &at("list"))),
             changed: form.changed.as_ref().map(|list| self.list(list, &at("changed"))),
             find: form
@@ -228,7 +233,9 @@ impl Compiler<'_> {
         let names: &[&str] = match purpose {
             Purpose::Get => &["settings", "id", "ids"],
             Purpose::Create => &["settings", "record", "key"],
-            Purpose::Update => &["settings", "id", "ids", "version", "key", "changes", "record"],
+            Purpose::Update => &[
+                "settings", "id", "ids", "version", "key", "changes", "record", "current",
+            ],
             _ => &["settings", "id", "ids", "version", "key"],
         };
         let request = self.request(&form.request(), place, names);
