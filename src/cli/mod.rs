@@ -36,6 +36,7 @@ mod suggestions;
 mod sync;
 mod test;
 mod token;
+mod user;
 mod work;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -141,6 +142,8 @@ enum Command {
     Demo(demo::Args),
     /// Tokens of the API
     Token(token::Args),
+    /// People who sign in at the console
+    User(user::Args),
     /// Settings: show them with where each comes from, or make a data key
     Config(config::Args),
     /// Completions for a shell
@@ -204,6 +207,7 @@ impl Command {
             Self::Notices(args) => notices::run(context, &args),
             Self::Migrate(args) => migrate::run(context, &args),
             Self::Token(args) => token::run(context, &args),
+            Self::User(args) => user::run(context, &args),
             Self::Config(args) => config::run(context, &args),
             Self::Schema(args) => schema::run(context, &args),
             Self::Completions(args) => completions::run(&args),

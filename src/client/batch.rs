@@ -14,7 +14,7 @@ use super::{
     write::{Outcome, WriteFault, Written},
 };
 use crate::core::{
-    connector::{Batch, Object, answer::Purpose, call::Subject},
+    connector::{Batch, Object, Operation, answer::Purpose, call::Subject},
     expr::Scope,
     fault::Fault,
     status::{FailureClass, Stage, WriteKind},
@@ -75,7 +75,7 @@ impl System {
             .objects
             .get(object)
             .and_then(|object| object.create.as_ref());
-        create.is_some_and(|create| create.is_upsert || create.idempotency_header.is_some())
+        create.is_some_and(Operation::recognizes_repeats)
     }
 
     /// Writes several records; an outcome for each, in the order given.

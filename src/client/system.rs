@@ -264,7 +264,7 @@ impl System {
             };
             let reply = inner.exchange.call(errand, call).await?;
             // Only a stated `null` says that there is none; silence says nothing.
-            if reply.raw.body.trim_ascii().is_empty() {
+            if reply.raw.is_blank() {
                 return Err(inner.bad_answer(object, "it is empty"));
             }
             inner.record(known, get, reply)
@@ -385,12 +385,14 @@ impl Inner {
             records: None,
         };
         let reply = self.exchange.call(errand, call).await?;
-        let records = find.records.get(&reply.body).and_then(Value::as_list);
-        // "No list" is not "none found": a second record would be made of it.
-        let records =
-            records.ok_or_else(|| self.bad_answer(name, &format!("there is no list at `{}`", find.records)))?;
+        let records = match find.records.get(&reply.body).and_then(Value::as_list) {
+            Some(records) => records,
+            None if find.may_lack_records => &[],
+            // "No list" is not "none found": a second record would be made of it.
+            None => return Err(self.bad_answer(name, &format!("there is no list at `{}`", find.records))),
+        };
         let dialect = self.dialect();
-        let read = |fields: &Value| match fields {
+        let read = |item: &Value| match find.record.get(item).unwrap_or(&Value::Null) {
             Value::Map(fields) => {
                 let record = object.record(fields.clone(), &Map::new(), &dialect);
                 record.map_err(|error| self.bad_answer(name, &error.to_string()))

@@ -65,6 +65,11 @@ pub(super) struct Raw {
 }
 
 impl Raw {
+    /// Whether there is nothing in the body.
+    pub(super) fn is_blank(&self) -> bool {
+        self.body.trim_ascii().is_empty()
+    }
+
     /// The first value of a header as text; bytes that are none are replaced.
     pub(super) fn header(&self, name: &HeaderName) -> Option<String> {
         let value = self.headers.get(name)?;

@@ -56,6 +56,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0007_notice.sql"),
         include_str!("../../migrations/postgres/0007_notice.sql"),
     ),
+    (
+        8,
+        "console",
+        include_str!("../../migrations/sqlite/0008_console.sql"),
+        include_str!("../../migrations/postgres/0008_console.sql"),
+    ),
 ];
 
 /// The newest version this Syncline knows.

@@ -117,13 +117,16 @@ impl Context<'_> {
             scope.set("changes", written);
         }
         let mut call = self.build(&operation.request, &scope)?;
-        for (name, value) in [
-            (&operation.idempotency_header, subject.key),
-            (&operation.if_match, subject.version),
-        ] {
-            if let (Some(name), Some(value)) = (name, value) {
-                call.headers.push((name.clone(), header_value(name, value.to_owned())?));
+        match (&operation.idempotency, subject.key) {
+            (Some(Place::Header(name)), Some(key)) => {
+                call.headers.push((name.clone(), header_value(name, key.to_owned())?));
             }
+            (Some(Place::Query(name)), Some(key)) => append_query(&mut call.url, name, key),
+            _ => {}
+        }
+        if let (Some(name), Some(version)) = (&operation.if_match, subject.version) {
+            call.headers
+                .push((name.clone(), header_value(name, version.to_owned())?));
         }
         call.is_repeatable = operation.is_repeatable(subject.version.is_some());
         Ok(call)
@@ -137,7 +140,7 @@ impl Context<'_> {
         }
         let scope = self.scope().with("records", Value::List(records));
         let mut call = self.build(&batch.request, &scope)?;
-        call.is_repeatable = batch.is_repeatable || batch.request.method.is_idempotent();
+        call.is_repeatable = batch.repeatable.unwrap_or(batch.request.method.is_idempotent());
         Ok(call)
     }
 

@@ -318,7 +318,8 @@ pub struct ObjectForm {
     pub title: Option<String>,
     /// Path of the id in a record; several paths, separated by commas, make a composite key joined by `|`.
     pub id: String,
-    /// Path of the time of the last change; several, separated by commas: the first that is there.
+    /// Path of the time of the last change; several, separated by commas: the first that is there. Or a template that puts it
+    /// together; the record is known as `raw`.
     #[serde(default)]
     pub updated_at: Option<String>,
     /// Where a record's version is: a path, or `header:ETag`.
@@ -504,9 +505,10 @@ macro_rules! call {
             /// The JSON body: any structure of templates.
             #[serde(default)]
             pub body: Option<Json>,
-            /// In place of `body`: the fields of a form (`application/x-www-form-urlencoded`, name to template).
+            /// In place of `body`: the fields of a form (`application/x-www-form-urlencoded`): name to template, or one template
+            /// that comes to a map, whose members of members are written in brackets (`address[city]`).
             #[serde(default)]
-            pub form: BTreeMap<String, String>,
+            pub form: Option<Json>,
             $($(#[$fmeta])* pub $field: $kind),*
         }
 
@@ -526,7 +528,7 @@ macro_rules! call {
                     query: &self.query,
                     headers: &self.headers,
                     body: self.body.as_ref(),
-                    form: &self.form,
+                    form: self.form.as_ref(),
                 }
             }
         }
@@ -580,7 +582,7 @@ pub struct Request<'a> {
     /// The JSON body.
     pub body: Option<&'a Json>,
     /// The fields of a form.
-    pub form: &'a BTreeMap<String, String>,
+    pub form: Option<&'a Json>,
 }
 
 call! {
@@ -595,6 +597,12 @@ call! {
         /// Path of the records in the answer; without it the answer is the list.
         #[serde(default)]
         records: Option<String>,
+        /// Path of the record in each item of the list, where it is not the item itself.
+        #[serde(default)]
+        record: Option<String>,
+        /// Whether an answer without a list has no records; otherwise it is no answer.
+        #[serde(default)]
+        empty: bool,
         /// How the next page is reached; without it there is one page.
         #[serde(default)]
         page: Option<PageForm>,
@@ -616,6 +624,12 @@ call! {
         /// Path of the records in the answer; without it the answer is the list.
         #[serde(default)]
         records: Option<String>,
+        /// Path of the record in each item of the list, where it is not the item itself.
+        #[serde(default)]
+        record: Option<String>,
+        /// Whether an answer without a list has no records; otherwise it is no answer.
+        #[serde(default)]
+        empty: bool,
     }
 }
 
@@ -631,7 +645,7 @@ call! {
         /// last part is taken.
         #[serde(default)]
         id: Option<String>,
-        /// Where the idempotency key goes: `header:Idempotency-Key`.
+        /// Where the idempotency key goes: `header:Idempotency-Key` or `query:requestid`.
         #[serde(default)]
         idempotency: Option<String>,
         /// The header that carries the version of the record that was read (`If-Match`): a stale write is refused.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::core::path::{Path, Segment};
 
-/// The wanted parts of a document. A list, and everything behind an index, is wanted whole: paths lead through maps.
+/// The wanted parts of a document. A list, and everything behind one of its items, is wanted whole: paths lead through maps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Projection {
     is_whole: bool,
@@ -38,7 +38,7 @@ impl Projection {
             match segment {
                 Segment::Key(_) if node.is_whole => return,
                 Segment::Key(key) => node = node.members.entry(key.clone()).or_default(),
-                Segment::Index(_) => break,
+                Segment::Index(_) | Segment::Item { .. } => break,
             }
         }
         *node = Self::all();

@@ -314,7 +314,7 @@ impl<'a> Case<'a> {
         });
         // Values of a table keep their own kind; everything else is in the pair's.
         let kind = match field {
-            Some(field) if matches!(field.convert, Convert::Copy) => field.kind,
+            Some(field) if matches!(field.convert, Convert::Copy | Convert::From { .. }) => field.kind,
             _ => Kind::Any,
         };
         let wanted = kind.read(wanted, &Spelling::default());
