@@ -14,7 +14,7 @@ mod recipe;
 mod secret;
 mod signature;
 mod token;
-mod verify;
+pub(super) mod verify;
 
 #[cfg(test)]
 mod tests;
