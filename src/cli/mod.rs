@@ -38,6 +38,7 @@ mod suggestions;
 mod sync;
 mod test;
 mod token;
+mod user;
 mod work;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -147,6 +148,8 @@ enum Command {
     Auth(auth::Args),
     /// Tokens of the API
     Token(token::Args),
+    /// People who sign in at the console
+    User(user::Args),
     /// Settings: show them with where each comes from, or make a data key
     Config(config::Args),
     /// Completions for a shell
@@ -212,6 +215,7 @@ impl Command {
             Self::Subscriptions(args) => subscriptions::run(context, &args),
             Self::Auth(args) => auth::run(context, &args),
             Self::Token(args) => token::run(context, &args),
+            Self::User(args) => user::run(context, &args),
             Self::Config(args) => config::run(context, &args),
             Self::Schema(args) => schema::run(context, &args),
             Self::Completions(args) => completions::run(&args),

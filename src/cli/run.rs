@@ -12,8 +12,9 @@ use super::{
     context::{Context, block_on},
     daemon::Daemon,
     error::{Error, Exit, Result},
+    list::time,
 };
-use crate::{settings::Settings, store::Access, telemetry};
+use crate::{server::console::user, settings::Settings, store::Access, telemetry};
 
 /// The daemon: takes webhooks, keeps the systems in agreement, reconciles by schedule
 #[derive(Debug, clap::Args)]
@@ -47,6 +48,7 @@ pub(super) fn run(context: &Context, _: &Args) -> Result {
             "ready"
         );
         notify(&[NotifyState::Ready, NotifyState::Status("keeping systems in agreement")]);
+        tell_first_sign_in(context, &daemon, &settings).await?;
         tell_if_nothing_to_do(&settings, catalog.mappings.is_empty());
         let ended = watch(&daemon, &mut signals).await;
         notify(&[
@@ -69,6 +71,19 @@ pub(super) fn run(context: &Context, _: &Args) -> Result {
 
 fn names<'a>(names: impl Iterator<Item = &'a String>) -> String {
     names.map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// At the first start nobody can sign in yet. The link goes to the terminal or the journal of the unit, never into the log.
+async fn tell_first_sign_in(context: &Context, daemon: &Daemon, settings: &Settings) -> Result<()> {
+    if let Some(link) = user::first(daemon.engine.store(), settings).await? {
+        context.output.talk(format!(
+            "nobody can sign in at the console yet: open this link once, before {}, to set the password of `{}`\n  {}",
+            time(link.until),
+            user::FIRST,
+            link.url
+        ));
+    }
+    Ok(())
 }
 
 fn tell_if_nothing_to_do(settings: &Settings, has_no_mappings: bool) {

@@ -291,7 +291,7 @@ impl Exchange {
             Err(hold) => return Err(Next::Refused(self.held(errand, hold))),
         };
         meter::count_request();
-        match self.transport.send(call).await {
+        match self.transport.send(call, errand.purpose == Purpose::Login).await {
             Ok(raw) => {
                 meter::count_bytes(raw.body.len());
                 self.budget

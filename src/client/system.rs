@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use secrecy::SecretString;
+use url::Url;
 
 use super::{
     auth::{self, Authenticator, Identity},
@@ -12,6 +13,7 @@ use super::{
     config::{Config, ConfigError},
     exchange::{Errand, Exchange, Refused, Reply},
     lister::{Lister, Listing, Reader},
+    script::Script,
     transport::{self, Transport},
     write::Outcome,
 };
@@ -56,6 +58,15 @@ pub(super) struct Inner {
 impl System {
     /// A system by its configuration. Nothing is sent yet.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
+        Self::build(config, None)
+    }
+
+    /// The same with answers that were written down beforehand, in place of a network.
+    pub fn scripted(config: Config, script: Arc<Script>) -> Result<Self, ConfigError> {
+        Self::build(config, Some(script))
+    }
+
+    fn build(config: Config, script: Option<Arc<Script>>) -> Result<Self, ConfigError> {
         let connector = config.connector;
         let mut settings = Map::new();
         for (name, declared) in &connector.settings {
@@ -87,8 +98,11 @@ impl System {
         };
         let identity = identity(&connector, &config.credentials, &scope)?;
         let certificate_ends_at = identity.as_ref().and_then(Identity::ends_at);
-        let transport = Transport::new(config.network, bounds, identity)
-            .map_err(|error| ConfigError::Transport(error.to_string()))?;
+        let transport = match script {
+            Some(script) => Transport::scripted(script, bounds),
+            None => Transport::new(config.network, bounds, identity)
+                .map_err(|error| ConfigError::Transport(error.to_string()))?,
+        };
         let exchange = Exchange {
             budget: Budget::new(&config.name, &limits, config.quota, config.clock.clone()),
             name: config.name,
@@ -121,6 +135,18 @@ impl System {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.inner.exchange.name
+    }
+
+    /// Its settings, with the connector's defaults, as templates see them.
+    #[must_use]
+    pub fn settings(&self) -> &Arc<Value> {
+        &self.inner.exchange.settings
+    }
+
+    /// The address that paths are appended to.
+    #[must_use]
+    pub fn base(&self) -> &Url {
+        &self.inner.exchange.base
     }
 
     /// Where it is reached, without a path: `https://crm.example.com`.
@@ -244,7 +270,7 @@ impl System {
             };
             let reply = inner.exchange.call(errand, call).await?;
             // Only a stated `null` says that there is none; silence says nothing.
-            if reply.raw.body.trim_ascii().is_empty() {
+            if reply.raw.is_blank() {
                 return Err(inner.bad_answer(object, "it is empty"));
             }
             inner.record(known, get, reply)
@@ -384,12 +410,14 @@ impl Inner {
             records: None,
         };
         let reply = self.exchange.call(errand, call).await?;
-        let records = find.records.get(&reply.body).and_then(Value::as_list);
-        // "No list" is not "none found": a second record would be made of it.
-        let records =
-            records.ok_or_else(|| self.bad_answer(name, &format!("there is no list at `{}`", find.records)))?;
+        let records = match find.records.get(&reply.body).and_then(Value::as_list) {
+            Some(records) => records,
+            None if find.may_lack_records => &[],
+            // "No list" is not "none found": a second record would be made of it.
+            None => return Err(self.bad_answer(name, &format!("there is no list at `{}`", find.records))),
+        };
         let dialect = self.dialect();
-        let read = |fields: &Value| match fields {
+        let read = |item: &Value| match find.record.get(item).unwrap_or(&Value::Null) {
             Value::Map(fields) => {
                 let record = object.record(fields.clone(), &Map::new(), &dialect);
                 record.map_err(|error| self.bad_answer(name, &error.to_string()))

@@ -21,6 +21,7 @@ use rustls_platform_verifier::{BuilderVerifierExt as _, ConfigVerifierExt as _};
 use super::{
     auth::Identity,
     guard::{Policy, Refused, Resolver},
+    script::Script,
 };
 use crate::{
     core::connector::{form::Method, request::Call},
@@ -43,9 +44,16 @@ pub(super) struct Limits {
 /// The connections to one system.
 #[derive(Debug)]
 pub(super) struct Transport {
-    http: Client,
+    way: Way,
     policy: Arc<Policy>,
     limits: Limits,
+}
+
+/// Where requests go.
+#[derive(Debug)]
+enum Way {
+    Network(Client),
+    Script(Arc<Script>),
 }
 
 /// An answer, whatever its status.
@@ -58,6 +66,11 @@ pub(super) struct Raw {
 }
 
 impl Raw {
+    /// Whether there is nothing in the body.
+    pub(super) fn is_blank(&self) -> bool {
+        self.body.trim_ascii().is_empty()
+    }
+
     /// The first value of a header as text; bytes that are none are replaced.
     pub(super) fn header(&self, name: &HeaderName) -> Option<String> {
         let value = self.headers.get(name)?;
@@ -173,29 +186,44 @@ impl Transport {
             builder = builder.proxy(reqwest::Proxy::all(proxy.clone())?);
         }
         Ok(Self {
-            http: built(builder)?,
+            way: Way::Network(built(builder)?),
             policy,
             limits,
         })
     }
 
-    /// Sends a call and reads the answer to its end.
-    pub(super) async fn send(&self, call: &Call) -> Result<Raw, SendError> {
-        self.send_reading(call, Reading::All).await
+    /// No connections: answers come from a script.
+    pub(super) fn scripted(script: Arc<Script>, limits: Limits) -> Self {
+        Self {
+            way: Way::Script(script),
+            policy: Arc::new(Policy::default()),
+            limits,
+        }
+    }
+
+    /// Sends a call and reads the answer to its end. `is_login` says whether it signs in.
+    pub(super) async fn send(&self, call: &Call, is_login: bool) -> Result<Raw, SendError> {
+        match &self.way {
+            Way::Script(script) => script.answer(call, is_login),
+            Way::Network(http) => self.send_reading(http, call, Reading::All).await,
+        }
     }
 
     /// Sends a call and reads no more than the head of the answer, whatever follows.
     pub(super) async fn send_for_head(&self, call: &Call) -> Result<Raw, SendError> {
-        self.send_reading(call, Reading::Head).await
+        match &self.way {
+            Way::Script(script) => script.answer(call, false),
+            Way::Network(http) => self.send_reading(http, call, Reading::Head).await,
+        }
     }
 
-    async fn send_reading(&self, call: &Call, reading: Reading) -> Result<Raw, SendError> {
+    async fn send_reading(&self, http: &Client, call: &Call, reading: Reading) -> Result<Raw, SendError> {
         self.policy.check_url(&call.url)?;
         let request = Self::request(call)?;
         let exchange = async {
             match seam::world() {
                 Some(world) => self.exchange_within(&*world, request).await,
-                None => self.exchange(request, reading).await,
+                None => self.exchange(http, request, reading).await,
             }
         };
         match tokio::time::timeout(self.limits.total, exchange).await {
@@ -224,8 +252,8 @@ impl Transport {
         Ok(request)
     }
 
-    async fn exchange(&self, request: reqwest::Request, reading: Reading) -> Result<Raw, SendError> {
-        let mut response = self.http.execute(request).await.map_err(|error| explain(&error))?;
+    async fn exchange(&self, http: &Client, request: reqwest::Request, reading: Reading) -> Result<Raw, SendError> {
+        let mut response = http.execute(request).await.map_err(|error| explain(&error))?;
         if let (Some(peer), None) = (response.remote_addr(), &self.policy.proxy) {
             self.policy.check_address("the peer", peer.ip())?;
         }

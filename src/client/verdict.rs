@@ -89,10 +89,12 @@ pub(super) fn read(raw: &mut Raw, call: &Call, records: Option<&Path>, depth: us
     };
     let mut elements = None;
     let content = match (records, raw.status) {
-        (Some(path), 200..=299) if !Content::is_html(&raw.body) => json::split(&raw.body, path, &limits).map(|split| {
-            elements = split.elements;
-            Content::Json(split.rest)
-        }),
+        (Some(path), 200..=299) if !Content::is_html(&raw.body) && !raw.is_blank() => {
+            json::split(&raw.body, path, &limits).map(|split| {
+                elements = split.elements;
+                Content::Json(split.rest)
+            })
+        }
         _ => Content::of(&raw.body, &limits),
     };
     let (value, nature) = match content {

@@ -431,10 +431,12 @@ status! {
 }
 
 status! {
-    /// What a caller of the API may do; each role includes the ones before it.
+    /// What a person at the console or a caller of the API may do; each role includes the ones before it.
     Role {
-        /// Look.
+        /// Look, at everything but values that are personal data.
         Viewer = "viewer",
+        /// Look at those values, too.
+        Analyst = "analyst",
         /// Start runs, settle conflicts, suggestions and failures, make and end links and ignore rules.
         Operator = "operator",
         /// Reprocess, decide pending deletes and held runs, manage tokens.

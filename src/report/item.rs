@@ -87,7 +87,7 @@ impl View {
 #[must_use]
 pub fn mask(value: Option<String>, is_sensitive: bool, role: Role) -> Option<String> {
     match value {
-        Some(_) if is_sensitive && role < Role::Operator => Some(MASKED.to_owned()),
+        Some(_) if is_sensitive && role < Role::Analyst => Some(MASKED.to_owned()),
         value => value,
     }
 }

@@ -4,6 +4,7 @@
 //! once, a page at a time, so that their memory does not grow with it.
 
 pub mod item;
+pub mod markup;
 pub mod overview;
 pub mod story;
 pub mod words;

@@ -35,14 +35,23 @@ const PREFIX: &str = "syncline_";
 /// Random bytes of a token.
 const TOKEN_BYTES: usize = 32;
 
+/// By what somebody has proved who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Proof {
+    /// A token of the API, by our id of it.
+    Token(i64),
+    /// A session at the console, by our id of the person.
+    Session(i64),
+}
+
 /// Who asks.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// Our id of the token.
-    pub api_token_id: i64,
-    /// The token's name, as the audit shows it.
+    /// By what we know.
+    pub proof: Proof,
+    /// The name of the token or the person, as the audit shows it.
     pub name: Arc<str>,
-    /// What it may do.
+    /// What they may do.
     pub role: Role,
 }
 
@@ -97,7 +106,7 @@ pub(super) struct Demand {
     pub cost: u32,
 }
 
-/// Keeps guessing slow: an address that sent too many wrong tokens is turned away before the store is asked.
+/// Keeps guessing slow: an address that sent too many wrong tokens or passwords is turned away before the store is asked.
 ///
 /// Behind a proxy everybody has one address. A token that was right a moment ago is let through to the store whatever its
 /// address, so that one wrong token does not lock the others out; a guess is never among them.
@@ -116,18 +125,18 @@ impl Doorkeeper {
     }
 
     /// What to say to an address before the token with this hash is looked up; none where it is to be looked up.
-    fn refuse(&self, address: IpAddr, hash: &[u8; 32], now: i64) -> Option<Verdict> {
+    pub fn refuse(&self, address: IpAddr, hash: &[u8; 32], now: i64) -> Option<Verdict> {
         let verdict = self.failures.look(&address, 1, now);
         verdict.retry_after?;
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(hash).is_none().then_some(verdict)
     }
 
-    fn was_wrong(&self, address: IpAddr, now: i64) {
+    pub fn was_wrong(&self, address: IpAddr, now: i64) {
         self.failures.take(address, 1, now);
     }
 
-    fn was_right(&self, hash: [u8; 32]) {
+    pub fn was_right(&self, hash: [u8; 32]) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.get(&hash).is_none() {
             known.insert(hash, ());
@@ -136,7 +145,7 @@ impl Doorkeeper {
 }
 
 /// Whom an address belongs to: one IPv4 address, or the network that a site has of IPv6.
-fn neighbourhood(request: &Request) -> IpAddr {
+pub(super) fn neighbourhood(request: &Request) -> IpAddr {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     match peer.map(|ConnectInfo(peer)| peer.ip().to_canonical()) {
         Some(IpAddr::V6(address)) => {
@@ -213,12 +222,13 @@ async fn admit(
         return Err((unknown(), None));
     };
     app.doorkeeper().was_right(hash);
-    let verdict = app.rates().take(found.api_token_id, demand.cost, now);
+    let proof = Proof::Token(found.api_token_id);
+    let verdict = app.rates().take(proof, demand.cost, now);
     if let Err(error) = app.store().touch_api_token(&found).await {
         tracing::warn!(%error, "the last use of a token could not be noted");
     }
     let caller = Caller {
-        api_token_id: found.api_token_id,
+        proof,
         name: found.name.into(),
         role: found.role,
     };

@@ -104,6 +104,22 @@ impl Problem {
         self.status
     }
 
+    /// The kind of refusal, as programs know it.
+    pub(super) const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// What was refused, for its reader.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// After how many seconds another try makes sense.
+    pub(super) fn seconds(&self) -> Option<u64> {
+        let wait = self.retry_after?;
+        Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
+    }
+
     /// The answer, complete with the id of the request it answers.
     pub(super) fn respond(&self, request_id: &str, mut response: Response) -> Response {
         let document = Document {
@@ -122,9 +138,8 @@ impl Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         headers.remove(header::CONTENT_LENGTH);
-        if let Some(retry_after) = self.retry_after {
-            let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
-            headers.insert(header::RETRY_AFTER, seconds.max(1).into());
+        if let Some(seconds) = self.seconds() {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(

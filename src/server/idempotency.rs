@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 use super::{
-    auth::Caller,
+    auth::{Caller, Proof},
     error::{Problem, Result},
     extract,
     state::App,
@@ -34,12 +34,12 @@ const AGAIN: Duration = Duration::from_secs(2);
 
 /// Does an action, once where it has a key. Begun, it is done to its end even if the caller hangs up.
 pub(super) async fn once(app: &App, caller: &Caller, request: Request, next: Next) -> Response {
-    match key(request.headers()) {
-        Ok(None) => app.to_the_end(next.run(request)).await,
-        Ok(Some(key)) => with_key(app, caller, key, request, next)
+    match (key(request.headers()), caller.proof) {
+        (Ok(Some(key)), Proof::Token(api_token_id)) => with_key(app, api_token_id, key, request, next)
             .await
             .unwrap_or_else(IntoResponse::into_response),
-        Err(problem) => problem.into_response(),
+        (Ok(_), _) => app.to_the_end(next.run(request)).await,
+        (Err(problem), _) => problem.into_response(),
     }
 }
 
@@ -75,12 +75,11 @@ fn hash(request: &Request, body: &Bytes) -> [u8; 32] {
     hash.finalize().into()
 }
 
-async fn with_key(app: &App, caller: &Caller, key: String, request: Request, next: Next) -> Result<Response> {
+async fn with_key(app: &App, api_token_id: i64, key: String, request: Request, next: Next) -> Result<Response> {
     let (parts, body) = request.into_parts();
     let body = extract::whole(body, app.api_body_bytes_max()).await?;
     let request = Request::from_parts(parts, Body::from(body.clone()));
     let hash = hash(&request, &body);
-    let api_token_id = caller.api_token_id;
     let known = ApiRequest {
         api_token_id,
         key: &key,

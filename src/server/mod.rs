@@ -8,6 +8,7 @@ mod webhook;
 
 pub mod api;
 pub mod auth;
+pub mod console;
 pub mod decision;
 mod extract;
 mod idempotency;
@@ -36,6 +37,7 @@ pub fn router(app: App) -> Router {
         .route("/readyz", routing::get(health::ready))
         .route("/metrics", routing::get(health::metrics))
         .merge(api::router(&app))
+        .merge(console::router(&app))
         .fallback(extract::no_route)
         .method_not_allowed_fallback(extract::no_method)
         .layer(middleware::from_fn_with_state(app.clone(), request::rim));

@@ -17,7 +17,11 @@ use serde::Serialize;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
-use super::{auth::Doorkeeper, rate::Rates, webhook::Hook};
+use super::{
+    auth::{Doorkeeper, Proof},
+    rate::Rates,
+    webhook::Hook,
+};
 use crate::{
     clock::Clock,
     core::mapping::Mapping,
@@ -61,7 +65,7 @@ pub struct Pause {
 
 struct Inner {
     parts: Parts,
-    rates: Rates<i64>,
+    rates: Rates<Proof>,
     doorkeeper: Doorkeeper,
     tasks: TaskTracker,
     is_stopping: AtomicBool,
@@ -235,7 +239,7 @@ impl App {
         self.engine().clock()
     }
 
-    pub(super) fn rates(&self) -> &Rates<i64> {
+    pub(super) fn rates(&self) -> &Rates<Proof> {
         &self.inner.rates
     }
 

@@ -1,6 +1,6 @@
 //! The least and the most that numbers of the settings may be, and names that are none.
 
-use super::{Limits, Problem, Requests, Server, Settings, check::path, layer::Layers};
+use super::{Console, Limits, Problem, Requests, Server, Settings, check::path, layer::Layers};
 use crate::core::{period::Period, value::json};
 
 /// The smallest buffer for a request's head that the server works with.
@@ -66,9 +66,18 @@ fn bounds(settings: &Settings) -> Vec<Bound> {
     ));
     bounds.extend(of_work(&settings.limits));
     bounds.extend(of_requests(&settings.requests));
+    bounds.extend(of_console(&settings.console));
     bounds.push(lasts("notify.timeout", settings.notify.timeout));
     bounds.push(lasts("notify.retry_for", settings.notify.retry_for));
     bounds
+}
+
+fn of_console(console: &Console) -> [Bound; 3] {
+    [
+        lasts("console.session_idle", console.session_idle),
+        lasts("console.session_longest", console.session_longest),
+        lasts("console.link_lasts", console.link_lasts),
+    ]
 }
 
 fn of_server(server: &Server) -> Vec<Bound> {

@@ -13,6 +13,7 @@ use url::Url;
 use super::{
     notify::Notify,
     secret::{Reference, Variables, WebhookSecret},
+    show::Entry,
 };
 use crate::core::{
     connector::{self, form::LimitsForm},
@@ -29,6 +30,9 @@ pub struct Settings {
     /// The variables that references are read from.
     #[serde(skip)]
     pub variables: Variables,
+    /// Every setting as it was loaded, secrets masked, for people.
+    #[serde(skip)]
+    pub shown: Vec<Entry>,
     /// This process.
     pub node: Node,
     /// Where Syncline keeps its own data.
@@ -37,6 +41,8 @@ pub struct Settings {
     pub keys: Keys,
     /// The HTTP server.
     pub server: Server,
+    /// The pages for people.
+    pub console: Console,
     /// What is logged, and how.
     pub log: Log,
     /// Where definitions are.
@@ -136,6 +142,20 @@ pub struct Server {
     /// Wrong tokens that one address may send at once after a rest.
     #[schemars(range(min = 1))]
     pub auth_failure_burst: u32,
+}
+
+/// The pages for people.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Console {
+    /// Whether they are served.
+    pub enabled: bool,
+    /// How long a session may rest before its person signs in again.
+    pub session_idle: Period,
+    /// How long a session may last in all.
+    pub session_longest: Period,
+    /// How long a link that sets a password may be used.
+    pub link_lasts: Period,
 }
 
 /// What is logged, and how.

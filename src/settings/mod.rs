@@ -24,7 +24,8 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 
 pub use form::{
-    Folders, Keys, Limits, Log, LogFormat, Node, Requests, Retention, Schedule, Server, Settings, Store, System,
+    Console, Folders, Keys, Limits, Log, LogFormat, Node, Requests, Retention, Schedule, Server, Settings, Store,
+    System,
 };
 pub use notify::{Mail, Notify, Of, Webhook};
 pub use problem::{Origin, Problem, Severity};
@@ -57,6 +58,7 @@ pub fn load(source: &Source, now: DateTime<Utc>) -> Result<(Settings, Vec<Proble
     };
     settings.environment.clone_from(&source.environment);
     settings.variables = source.variables.clone();
+    settings.shown = show::of(&layers);
     check::all(&settings, &layers, now, &mut problems);
     if problems.iter().all(Problem::is_warning) {
         Ok((settings, problems))

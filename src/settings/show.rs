@@ -25,9 +25,14 @@ pub struct Entry {
 #[must_use]
 pub fn entries(source: &Source) -> (Vec<Entry>, Vec<Problem>) {
     let (layers, problems) = Layers::read(source);
+    (of(&layers), problems)
+}
+
+/// Every setting of these layers, by key.
+pub(super) fn of(layers: &Layers) -> Vec<Entry> {
     let mut entries = Vec::new();
     collect(layers.merged(), &mut Vec::new(), &mut entries);
-    (entries, problems)
+    entries
 }
 
 fn collect(value: &Value, path: &mut Vec<String>, entries: &mut Vec<Entry>) {
@@ -92,7 +97,8 @@ fn masked(path: &[String], value: String) -> String {
             ..,
         ]
         | [
-            "node" | "store" | "server" | "log" | "folders" | "limits" | "requests" | "retention" | "schedule",
+            "node" | "store" | "server" | "console" | "log" | "folders" | "limits" | "requests" | "retention"
+            | "schedule",
             ..,
         ] => false,
         _ => true,

@@ -12,7 +12,7 @@ use super::{
 /// Something a person did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewAudit {
-    /// Who: the name of an API token, or of a user of this machine.
+    /// Who: the name of an API token, of a person at the console, or of a user of this machine.
     pub actor: String,
     /// What, as noun and verb: `failure.reprocess`.
     pub action: String,

@@ -50,7 +50,9 @@ pub mod lease;
 pub mod notice;
 pub mod quota;
 pub mod recover;
+pub mod session;
 pub mod token;
+pub mod user;
 
 pub mod health;
 pub mod presence;

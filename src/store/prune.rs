@@ -27,6 +27,8 @@ pub struct Retention {
     pub notices: Duration,
     /// Answers to actions of the API that were sent with an idempotency key.
     pub api_requests: Duration,
+    /// Sessions of the console, after their end.
+    pub sessions: Duration,
 }
 
 const DAY: Duration = Duration::from_hours(24);
@@ -42,6 +44,7 @@ impl Default for Retention {
             audits: DAY * 1_100,
             notices: DAY * 400,
             api_requests: api_request::KEPT,
+            sessions: Duration::ZERO,
         }
     }
 }
@@ -78,7 +81,7 @@ impl Store {
 }
 
 /// What is removed how old, in this order: what refers to something goes before it.
-const fn statements(retention: &Retention) -> [(Duration, &'static str); 13] {
+const fn statements(retention: &Retention) -> [(Duration, &'static str); 14] {
     [
         (
             retention.payloads,
@@ -146,6 +149,10 @@ const fn statements(retention: &Retention) -> [(Duration, &'static str); 13] {
             retention.api_requests,
             "delete from api_request where (api_token_id, idempotency_key) in (select api_token_id, idempotency_key \
              from api_request where started_at < $1 order by started_at limit $2)",
+        ),
+        (
+            retention.sessions,
+            "delete from session where hash in (select hash from session where ends_at < $1 order by ends_at limit $2)",
         ),
     ]
 }

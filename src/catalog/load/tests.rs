@@ -159,7 +159,7 @@ fn cases_run_in_every_environment() {
         assert!(
             reports
                 .iter()
-                .all(|report| report.is_ok() && report.outcomes.len() == 1)
+                .all(|(_, report)| report.is_ok() && report.outcomes.len() == 1)
         );
     }
     let catalog = load(folder.path(), &systems()).catalog;

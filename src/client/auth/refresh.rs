@@ -66,10 +66,8 @@ impl Authenticator {
             return Ok((state.adopt(token), Renewed::Found));
         }
         let before = state.shelved.clone().filter(|token| token.refresh.is_some());
-        let given = match oauth2.grant {
-            Grant::RefreshToken => self.credentials.get("refresh_token").cloned(),
-            _ => None,
-        };
+        // Where a person signs in, settings give none; cases, for which nobody signs in, do.
+        let given = self.credentials.get("refresh_token").cloned();
         let before = before.or_else(|| {
             given.map(|refresh| Token {
                 refresh: Some(refresh),

@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod auth;
 pub mod call;
+pub mod case;
 pub mod form;
 pub mod format;
 pub mod page;
@@ -177,14 +178,16 @@ pub struct Object {
     pub title: Option<String>,
     /// Where a record's id is; several parts make a composite key.
     pub id: Vec<Path>,
-    /// Where the time of the last change is: the first that is there.
-    pub updated_at: Vec<Path>,
+    /// Where the time of the last change is.
+    pub updated_at: Moment,
     /// Where a record's version is.
     pub version: Option<Source>,
     /// The fields that something is known about.
     pub fields: Vec<Field>,
     /// Whether `fields` are all there are.
     pub is_closed: bool,
+    /// Maps and lists that the system replaces as a whole.
+    pub wholes: Vec<Path>,
     /// Reads all records.
     pub list: Option<List>,
     /// Reads changed records, where that is another request.
@@ -203,6 +206,26 @@ pub struct Object {
     pub batch_create: Option<Batch>,
     /// Changes several records.
     pub batch_update: Option<Batch>,
+}
+
+/// Where a time is in a record.
+#[derive(Debug)]
+pub enum Moment {
+    /// At these paths: the first that is there.
+    Paths(Vec<Path>),
+    /// Put together from the record, known as `raw`.
+    Template(Template),
+}
+
+impl Moment {
+    /// The parts of a record that it is made of.
+    #[must_use]
+    pub fn paths(&self) -> Vec<Path> {
+        match self {
+            Self::Paths(paths) => paths.clone(),
+            Self::Template(template) => template.paths_of("raw"),
+        }
+    }
 }
 
 /// One field of an object.
@@ -258,6 +281,10 @@ pub struct List {
     pub request: Request,
     /// Where the records are in the answer.
     pub records: Path,
+    /// Where the record is in each of them.
+    pub record: Path,
+    /// Whether an answer without a list has no records.
+    pub may_lack_records: bool,
     /// How the listing goes on.
     pub paging: Paging,
     /// Records asked for in one page: a template that knows `settings`.
@@ -277,6 +304,10 @@ pub struct Find {
     pub fields: Vec<String>,
     /// Where the records are in the answer.
     pub records: Path,
+    /// Where the record is in each of them.
+    pub record: Path,
+    /// Whether an answer without a list has no records.
+    pub may_lack_records: bool,
 }
 
 /// Reads or writes one record.
@@ -288,8 +319,8 @@ pub struct Operation {
     pub record: Path,
     /// Where the record's id is in the answer, where it is not in the record.
     pub id: Option<Source>,
-    /// The header that carries the idempotency key.
-    pub idempotency_header: Option<String>,
+    /// Where the idempotency key goes.
+    pub idempotency: Option<Place>,
     /// The header that carries the version that was read.
     pub if_match: Option<String>,
     /// Whether it is an upsert by a unique value.
@@ -317,16 +348,22 @@ pub struct Batch {
     pub id: Option<Template>,
     /// Why a record was refused.
     pub message: Option<Template>,
-    /// Whether sending it twice does no harm.
-    pub is_repeatable: bool,
+    /// Whether sending it twice does no harm, where the definition says so.
+    pub repeatable: Option<bool>,
 }
 
 impl Operation {
+    /// Whether the other side knows a write that it has seen before, by a key or a unique value.
+    #[must_use]
+    pub const fn recognizes_repeats(&self) -> bool {
+        self.is_upsert || self.idempotency.is_some()
+    }
+
     /// Whether sending this call twice does no harm: it is so by its method, the other side recognizes the second one,
     /// or refuses it because the version has moved on.
     #[must_use]
     pub fn is_repeatable(&self, has_version: bool) -> bool {
-        let is_recognized = self.is_upsert || self.idempotency_header.is_some();
+        let is_recognized = self.recognizes_repeats();
         let is_guarded = self.if_match.is_some() && has_version;
         self.repeatable
             .unwrap_or(self.request.method.is_idempotent() || is_recognized || is_guarded)
@@ -379,11 +416,21 @@ impl Object {
     #[must_use]
     pub fn projection(&self, wanted: &Projection) -> Projection {
         let mut projection = wanted.clone();
-        for path in self.id.iter().chain(&self.updated_at) {
+        for path in self.id.iter().chain(&self.updated_at.paths()) {
             projection.add(path);
         }
         if let Some(Source::Path(path)) = &self.version {
             projection.add(path);
+        }
+        for path in self.wholes.iter().filter(|path| wanted.touches(path)) {
+            projection.add(path);
+        }
+        if self
+            .update
+            .as_ref()
+            .is_some_and(|update| update.request.uses("current"))
+        {
+            return Projection::all();
         }
         let listings = [&self.list, &self.changed];
         for path in listings.into_iter().flatten().flat_map(|list| list.paging.keyset()) {

@@ -45,6 +45,8 @@ pub enum Body {
     Structure(Structure),
     /// A form (`application/x-www-form-urlencoded`).
     Form(Vec<(String, Template)>),
+    /// The same, made of a whole structure: members of members in brackets, and an empty text for null.
+    FormOf(Template),
 }
 
 /// A call to a system, ready to be sent.
@@ -138,7 +140,7 @@ impl Request {
         let body = self.body(scope)?;
         let content_type = match (&self.body, &body) {
             (_, None) => None,
-            (Body::Form(_), _) => Some("application/x-www-form-urlencoded"),
+            (Body::Form(_) | Body::FormOf(_), _) => Some("application/x-www-form-urlencoded"),
             _ => Some(self.format.content_type()),
         };
         let is_given = |wanted: &str, headers: &[(String, String)]| {
@@ -169,6 +171,7 @@ impl Request {
             Body::None => false,
             Body::Structure(structure) => structure.uses(root),
             Body::Form(fields) => fields.iter().any(|(_, template)| template.uses(root)),
+            Body::FormOf(template) => template.uses(root),
         };
         in_body || self.path.uses(root) || templates.into_iter().any(|template| template.uses(root))
     }
@@ -212,7 +215,42 @@ impl Request {
                 }
                 Ok(Some(form.finish().into_bytes()))
             }
+            Body::FormOf(template) => {
+                let value = template.find(scope).map_err(|fault| BuildError::Template {
+                    place: "the form".to_owned(),
+                    fault,
+                })?;
+                let mut form = url::form_urlencoded::Serializer::new(String::new());
+                append_members(&mut form, "", &value.unwrap_or_default());
+                Ok(Some(form.finish().into_bytes()))
+            }
         }
+    }
+}
+
+/// Adds what a structure holds to a form: `a[b]` for members of members, `a[0]` for items, an empty text for null.
+fn append_members(form: &mut url::form_urlencoded::Serializer<'_, String>, name: &str, value: &Value) {
+    let inner = |member: &str| {
+        if name.is_empty() {
+            member.to_owned()
+        } else {
+            format!("{name}[{member}]")
+        }
+    };
+    match value {
+        Value::Map(members) => {
+            for (member, value) in members {
+                append_members(form, &inner(member), value);
+            }
+        }
+        Value::List(items) => {
+            for (index, item) in items.iter().enumerate() {
+                append_members(form, &inner(&index.to_string()), item);
+            }
+        }
+        // A form that is no map has nothing that could be named.
+        _ if name.is_empty() => {}
+        scalar => drop(form.append_pair(name, &scalar.to_text().unwrap_or_default())),
     }
 }
 

@@ -188,6 +188,16 @@ impl Value {
     }
 }
 
+/// Lays changes over a record: members of maps on both sides one by one, everything else in its place.
+pub fn lay_over(fields: &mut Map, changes: &Map) {
+    for (name, change) in changes {
+        match (fields.get_mut(name), change) {
+            (Some(Value::Map(fields)), Value::Map(changes)) => lay_over(fields, changes),
+            _ => drop(fields.insert(name.clone(), change.clone())),
+        }
+    }
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())

@@ -12,6 +12,7 @@ pub mod form;
 mod message;
 mod recipe;
 mod secret;
+mod sign;
 mod signature;
 mod token;
 pub(super) mod verify;
@@ -21,6 +22,7 @@ mod tests;
 
 pub use recipe::Recipe;
 pub use secret::{Secret, SecretError};
+pub use sign::sign;
 pub use verify::{Flaw, Kind, Place, Rejection, Staleness, Verified, verify};
 
 /// A request as it came in, before anything in it is believed.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::html::escape;
+use crate::report::markup::escape;
 
 const WIDTH: u32 = 640;
 const ROW: u32 = 22;

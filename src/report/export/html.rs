@@ -12,8 +12,7 @@ use super::{
 };
 use crate::{
     core::drift::Oldest,
-    report::{item::View, overview::Overview, words},
-    telemetry::harmless,
+    report::{item::View, markup::escape, overview::Overview, words},
 };
 
 /// The most differences that are shown.
@@ -106,23 +105,6 @@ impl<W: Write> Sink for Page<W> {
         writeln!(self.file, "</body></html>")?;
         Ok(self.file.flush()?)
     }
-}
-
-/// Text that is only text, wherever in a page it stands.
-pub(super) fn escape(text: &str) -> String {
-    let text = harmless(text);
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 fn head<W: Write>(file: &mut W, export: &Export) -> io::Result<()> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     server::{
-        auth::Caller,
+        auth::{Caller, Proof},
         error::Result,
         extract::Asked,
         page::{Page, Wanted},
@@ -48,19 +48,22 @@ impl From<Audit> for View {
 /// Which entries are asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Query {
+pub(in crate::server) struct Query {
     limit: Option<u32>,
     cursor: Option<String>,
 }
 
 /// `GET /audit`
-pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
+pub(in crate::server) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
     let wanted = Wanted::of(query.limit, query.cursor.as_deref())?;
     let found = app.store().audits(wanted.page()).await?;
     Ok(Json(wanted.of_items(found, |audit| audit.audit_id, View::from)))
 }
 
-/// What a caller of the API is called in the audit.
-pub(super) fn actor(caller: &Caller) -> String {
-    format!("token:{}", caller.name)
+/// What a caller is called in the audit.
+pub(in crate::server) fn actor(caller: &Caller) -> String {
+    match caller.proof {
+        Proof::Token(_) => format!("token:{}", caller.name),
+        Proof::Session(_) => format!("console:{}", caller.name),
+    }
 }

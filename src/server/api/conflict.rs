@@ -88,7 +88,7 @@ impl View {
 /// Which conflicts are asked for: open ones, where nothing is said.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Query {
+pub(in crate::server) struct Query {
     limit: Option<u32>,
     cursor: Option<String>,
     mapping: Option<String>,
@@ -97,7 +97,7 @@ pub(super) struct Query {
 }
 
 /// `GET /conflicts`
-pub(super) async fn list(
+pub(in crate::server) async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Asked(query): Asked<Query>,
@@ -117,7 +117,7 @@ pub(super) async fn list(
 }
 
 /// `GET /conflicts/{id}`
-pub(super) async fn get(
+pub(in crate::server) async fn get(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
@@ -131,7 +131,7 @@ pub(super) async fn get(
 /// How a conflict is decided.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Decision {
+pub(in crate::server) struct Decision {
     /// `left`, `right`, or the name of the system whose value counts.
     winner: Option<String>,
     /// A value for both sides, in the form of the left one.
@@ -141,7 +141,7 @@ pub(super) struct Decision {
 }
 
 /// `POST /conflicts/{id}/resolve`
-pub(super) async fn resolve(
+pub(in crate::server) async fn resolve(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
@@ -167,7 +167,7 @@ pub(super) async fn resolve(
 }
 
 /// `POST /conflicts/{id}/ignore`
-pub(super) async fn ignore(
+pub(in crate::server) async fn ignore(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
@@ -181,7 +181,7 @@ pub(super) async fn ignore(
 /// What the decision to ignore is about.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Seen {
+pub(in crate::server) struct Seen {
     /// The word for the values that the decision is about.
     seen: Option<String>,
 }

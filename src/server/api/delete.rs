@@ -21,7 +21,7 @@ use crate::{
 /// Which pending deletes are asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Query {
+pub(in crate::server) struct Query {
     limit: Option<u32>,
     cursor: Option<String>,
     mapping: Option<String>,
@@ -30,7 +30,7 @@ pub(super) struct Query {
 }
 
 /// `GET /deletes`
-pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
+pub(in crate::server) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
     let wanted = Wanted::of(query.limit, query.cursor.as_deref())?;
     let filter = LinkFilter {
         mapping: query.mapping,
@@ -42,7 +42,7 @@ pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> 
 }
 
 /// `POST /deletes/{id}/unlink`: the record that is left stays, and no longer belongs to the one that is gone.
-pub(super) async fn unlink(
+pub(in crate::server) async fn unlink(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
@@ -56,17 +56,17 @@ pub(super) async fn unlink(
 }
 
 /// `POST /deletes/{id}/confirm`: the record that is left is deleted, too.
-pub(super) async fn confirm(app: State<App>, caller: Extension<Caller>, id: Id) -> Result<StatusCode> {
+pub(in crate::server) async fn confirm(app: State<App>, caller: Extension<Caller>, id: Id) -> Result<StatusCode> {
     decide(app, caller, id, MissingDecision::Delete).await
 }
 
 /// `POST /deletes/{id}/recreate`: the record that is gone is made again.
-pub(super) async fn recreate(app: State<App>, caller: Extension<Caller>, id: Id) -> Result<StatusCode> {
+pub(in crate::server) async fn recreate(app: State<App>, caller: Extension<Caller>, id: Id) -> Result<StatusCode> {
     decide(app, caller, id, MissingDecision::Recreate).await
 }
 
 /// `POST /deletes/{id}/keep`: the record that is left stays, without a partner.
-pub(super) async fn keep(app: State<App>, caller: Extension<Caller>, id: Id) -> Result<StatusCode> {
+pub(in crate::server) async fn keep(app: State<App>, caller: Extension<Caller>, id: Id) -> Result<StatusCode> {
     decide(app, caller, id, MissingDecision::Keep).await
 }
 

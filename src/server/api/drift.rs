@@ -25,13 +25,13 @@ const REPORTS_DEFAULT: u32 = 30;
 /// Which reports are asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Query {
+pub(in crate::server) struct Query {
     mapping: Option<String>,
     limit: Option<u32>,
 }
 
 /// `GET /drift`: the last reports, newest first, which is the trend.
-pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Vec<Report>>> {
+pub(in crate::server) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Vec<Report>>> {
     Ok(Json(reports(&app, &query).await?))
 }
 
@@ -45,7 +45,7 @@ async fn reports(app: &App, query: &Query) -> Result<Vec<Report>> {
 }
 
 /// `GET /drift/{run_id}`
-pub(super) async fn get(State(app): State<App>, Id(id): Id) -> Result<Json<Report>> {
+pub(in crate::server) async fn get(State(app): State<App>, Id(id): Id) -> Result<Json<Report>> {
     let report = app.store().drift_summary(id).await?;
     report.map(|report| Json(report.into())).ok_or_else(|| unknown(id))
 }
@@ -53,7 +53,7 @@ pub(super) async fn get(State(app): State<App>, Id(id): Id) -> Result<Json<Repor
 /// Which items are asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct ItemQuery {
+pub(in crate::server) struct ItemQuery {
     limit: Option<u32>,
     cursor: Option<String>,
     situation: Option<Situation>,
@@ -66,7 +66,7 @@ pub(super) struct ItemQuery {
 }
 
 /// `GET /drift/{run_id}/items`
-pub(super) async fn items(
+pub(in crate::server) async fn items(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
@@ -94,7 +94,7 @@ pub(super) async fn items(
 }
 
 /// `GET /drift/trend`: the last reports as points, newest first.
-pub(super) async fn trend(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Vec<Point>>> {
+pub(in crate::server) async fn trend(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Vec<Point>>> {
     let reports = reports(&app, &query).await?;
     Ok(Json(reports.iter().map(Point::from).collect()))
 }

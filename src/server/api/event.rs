@@ -81,7 +81,7 @@ impl From<Event> for View {
 /// Which events are asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Query {
+pub(in crate::server) struct Query {
     limit: Option<u32>,
     cursor: Option<String>,
     system: Option<String>,
@@ -92,7 +92,7 @@ pub(super) struct Query {
 }
 
 /// `GET /events`
-pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
+pub(in crate::server) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
     let wanted = Wanted::of(query.limit, query.cursor.as_deref())?;
     let filter = EventFilter {
         system: query.system,
@@ -106,7 +106,7 @@ pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> 
 }
 
 /// `GET /events/{id}`
-pub(super) async fn get(State(app): State<App>, Id(id): Id) -> Result<Json<View>> {
+pub(in crate::server) async fn get(State(app): State<App>, Id(id): Id) -> Result<Json<View>> {
     let event = app.store().event(id).await?;
     event
         .map(|event| Json(event.into()))
@@ -114,7 +114,7 @@ pub(super) async fn get(State(app): State<App>, Id(id): Id) -> Result<Json<View>
 }
 
 /// `POST /events/{id}/reprocess`: an event with an error, or one that nobody has looked at, is worked on again.
-pub(super) async fn reprocess(
+pub(in crate::server) async fn reprocess(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,

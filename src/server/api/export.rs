@@ -41,7 +41,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// What is asked for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Query {
+pub(in crate::server) struct Query {
     format: String,
     situation: Option<Situation>,
     cause: Option<Cause>,
@@ -54,7 +54,7 @@ pub(super) struct Query {
 
 /// `GET /drift/{run_id}/export`: the file is made whole before the answer begins, so that what arrives is never cut short
 /// without an error.
-pub(super) async fn get(
+pub(in crate::server) async fn get(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,

@@ -136,7 +136,7 @@ impl Selection {
 /// Which failures are listed.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Query {
+pub(in crate::server) struct Query {
     limit: Option<u32>,
     cursor: Option<String>,
     run_id: Option<i64>,
@@ -150,7 +150,7 @@ pub(super) struct Query {
 }
 
 /// `GET /failures`
-pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
+pub(in crate::server) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
     let wanted = Wanted::of(query.limit, query.cursor.as_deref())?;
     let selection = Selection {
         run_id: query.run_id,
@@ -167,7 +167,7 @@ pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> 
 }
 
 /// `GET /failures/{id}`
-pub(super) async fn get(State(app): State<App>, Id(id): Id) -> Result<Json<View>> {
+pub(in crate::server) async fn get(State(app): State<App>, Id(id): Id) -> Result<Json<View>> {
     let failure = app.store().failure(id).await?;
     failure.map(|failure| Json(failure.into())).ok_or_else(|| unknown(id))
 }
@@ -175,7 +175,7 @@ pub(super) async fn get(State(app): State<App>, Id(id): Id) -> Result<Json<View>
 /// By what failures are counted.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct GroupQuery {
+pub(in crate::server) struct GroupQuery {
     by: By,
     mapping: Option<String>,
     run_id: Option<i64>,
@@ -202,7 +202,10 @@ pub struct Group {
 }
 
 /// `GET /failures/groups`
-pub(super) async fn groups(State(app): State<App>, Asked(query): Asked<GroupQuery>) -> Result<Json<Vec<Group>>> {
+pub(in crate::server) async fn groups(
+    State(app): State<App>,
+    Asked(query): Asked<GroupQuery>,
+) -> Result<Json<Vec<Group>>> {
     let group = match query.by {
         By::Mapping => FailureGroup::Mapping,
         By::Class => FailureGroup::Class,
@@ -222,7 +225,7 @@ pub(super) async fn groups(State(app): State<App>, Asked(query): Asked<GroupQuer
 }
 
 /// `POST /failures/{id}/ignore`
-pub(super) async fn ignore(
+pub(in crate::server) async fn ignore(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
@@ -232,7 +235,7 @@ pub(super) async fn ignore(
 }
 
 /// `POST /failures/{id}/reprocess`
-pub(super) async fn reprocess(
+pub(in crate::server) async fn reprocess(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
@@ -244,7 +247,7 @@ pub(super) async fn reprocess(
 /// Which failures are to be worked on again, and how many its caller has seen that these are.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Reprocess {
+pub(in crate::server) struct Reprocess {
     filter: Selection,
     confirm: Option<u64>,
 }
@@ -259,7 +262,7 @@ pub struct Reprocessed {
 }
 
 /// `POST /failures/reprocess`: without `confirm` it only counts.
-pub(super) async fn reprocess_all(
+pub(in crate::server) async fn reprocess_all(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Body(asked): Body<Reprocess>,

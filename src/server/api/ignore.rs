@@ -86,7 +86,7 @@ impl View {
 /// Which rules are asked for: those in force, where nothing is said.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Query {
+pub(in crate::server) struct Query {
     limit: Option<u32>,
     cursor: Option<String>,
     mapping: Option<String>,
@@ -94,7 +94,7 @@ pub(super) struct Query {
 }
 
 /// `GET /ignore`
-pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
+pub(in crate::server) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
     let wanted = Wanted::of(query.limit, query.cursor.as_deref())?;
     let filter = IgnoreFilter {
         mapping: query.mapping,
@@ -112,7 +112,7 @@ pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> 
 /// What is to be left alone.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wish {
+pub(in crate::server) struct Wish {
     mapping: String,
     /// `left`, `right` or the name of the record's system.
     side: Option<String>,
@@ -125,7 +125,7 @@ pub(super) struct Wish {
 }
 
 /// `POST /ignore`
-pub(super) async fn add(
+pub(in crate::server) async fn add(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Body(wish): Body<Wish>,
@@ -168,7 +168,7 @@ pub(super) async fn add(
 }
 
 /// `DELETE /ignore/{id}`
-pub(super) async fn remove(
+pub(in crate::server) async fn remove(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,

@@ -65,7 +65,7 @@ impl From<StoredLink> for View {
 /// Which links are asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Query {
+pub(in crate::server) struct Query {
     limit: Option<u32>,
     cursor: Option<String>,
     mapping: Option<String>,
@@ -75,7 +75,7 @@ pub(super) struct Query {
 }
 
 /// `GET /links`; with `mapping`, `side` and `record_id`: the living link of that record.
-pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
+pub(in crate::server) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
     if let Some(record_id) = &query.record_id {
         let (Some(mapping), Some(side)) = (&query.mapping, query.side) else {
             return Err(Problem::invalid("`record_id` needs `mapping` and `side` beside it"));
@@ -97,13 +97,13 @@ pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> 
 }
 
 /// `GET /links/{id}`
-pub(super) async fn get(State(app): State<App>, Id(id): Id) -> Result<Json<View>> {
+pub(in crate::server) async fn get(State(app): State<App>, Id(id): Id) -> Result<Json<View>> {
     let link = app.store().link(id).await?;
     link.map(|link| Json(link.into())).ok_or_else(|| unknown(id))
 }
 
 /// `DELETE /links/{id}`: the pair is no longer known to be the same thing; both records stay as they are.
-pub(super) async fn end(
+pub(in crate::server) async fn end(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
@@ -115,7 +115,7 @@ pub(super) async fn end(
 /// Pairs to be linked.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Import {
+pub(in crate::server) struct Import {
     mapping: String,
     pairs: Vec<PairForm>,
     #[serde(default)]
@@ -125,14 +125,14 @@ pub(super) struct Import {
 /// A pair as it is sent.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PairForm {
+pub(in crate::server) struct PairForm {
     left_id: String,
     right_id: String,
 }
 
 /// What became of one pair.
 #[derive(Debug, Serialize)]
-pub(super) struct Told {
+pub(in crate::server) struct Told {
     left_id: String,
     right_id: String,
     /// `linked`, `known` or `refused`.
@@ -144,7 +144,7 @@ pub(super) struct Told {
 const PAIRS_MAX: usize = 1_000;
 
 /// `POST /links/import`: what became of each pair, in their order.
-pub(super) async fn import(
+pub(in crate::server) async fn import(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Body(wish): Body<Import>,
@@ -185,14 +185,14 @@ impl From<PairForm> for Pair {
 /// A pair to be linked, whatever its records were linked to.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Relink {
+pub(in crate::server) struct Relink {
     mapping: String,
     left_id: String,
     right_id: String,
 }
 
 /// `POST /links/relink`: the links that ended for it; the link itself is the living one of its records.
-pub(super) async fn relink(
+pub(in crate::server) async fn relink(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Body(wish): Body<Relink>,
@@ -212,7 +212,7 @@ pub(super) async fn relink(
 /// A record that became another one.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Merge {
+pub(in crate::server) struct Merge {
     mapping: String,
     /// `left`, `right` or the name of their system.
     side: String,
@@ -221,7 +221,7 @@ pub(super) struct Merge {
 }
 
 /// `POST /links/merge`: the link of the record that is gone moves to the one that it lives on as.
-pub(super) async fn merge(
+pub(in crate::server) async fn merge(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Body(wish): Body<Merge>,

@@ -91,14 +91,14 @@ impl From<&Mapping> for View {
 }
 
 /// `GET /mappings`
-pub(super) async fn list(State(app): State<App>) -> Json<Vec<View>> {
+pub(in crate::server) async fn list(State(app): State<App>) -> Json<Vec<View>> {
     Json(app.engine().mappings().map(|mapping| View::from(&**mapping)).collect())
 }
 
 /// How a reconciliation is wanted.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Wanted {
+pub(in crate::server) struct Wanted {
     /// Whether drift is repaired; as the mapping says, where nothing is said.
     repair: Option<bool>,
     kind: Kind,
@@ -122,10 +122,10 @@ pub struct Begun {
 }
 
 /// What a run that has begun is answered with.
-pub(super) type Accepted = (StatusCode, [(HeaderName, String); 1], Json<Begun>);
+pub(in crate::server) type Accepted = (StatusCode, [(HeaderName, String); 1], Json<Begun>);
 
 /// The answer for a run that has begun.
-pub(super) fn accepted(run_id: i64) -> Accepted {
+pub(in crate::server) fn accepted(run_id: i64) -> Accepted {
     let url = format!("{}/runs/{run_id}", super::MOUNT);
     (
         StatusCode::ACCEPTED,
@@ -135,7 +135,7 @@ pub(super) fn accepted(run_id: i64) -> Accepted {
 }
 
 /// `POST /mappings/{name}/reconcile`: begins a reconciliation, and tells where its run is.
-pub(super) async fn reconcile(
+pub(in crate::server) async fn reconcile(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Within(name): Within<String>,
@@ -171,7 +171,7 @@ pub(super) async fn reconcile(
 }
 
 /// Puts the end of a run that a request has started into the log; the run itself is on record.
-pub(super) fn told(run_id: i64, ended: std::result::Result<reconcile::Report, sync::Error>) {
+pub(in crate::server) fn told(run_id: i64, ended: std::result::Result<reconcile::Report, sync::Error>) {
     match ended {
         Ok(report) => tracing::info!(run_id, status = %report.status, drifted = report.summary.drifted(), "reconciled"),
         Err(error) => tracing::error!(%error, run_id, "a reconciliation failed"),
@@ -179,7 +179,7 @@ pub(super) fn told(run_id: i64, ended: std::result::Result<reconcile::Report, sy
 }
 
 /// The mapping of this name.
-pub(super) fn named(app: &App, name: &str) -> Result<Arc<Mapping>> {
+pub(in crate::server) fn named(app: &App, name: &str) -> Result<Arc<Mapping>> {
     let mapping = app.mapping(name).cloned();
     mapping.ok_or_else(|| Problem::not_found("there is no such mapping"))
 }

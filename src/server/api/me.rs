@@ -15,7 +15,7 @@ pub struct View {
 }
 
 /// `GET /me`
-pub(super) async fn get(Extension(caller): Extension<Caller>) -> Json<View> {
+pub(in crate::server) async fn get(Extension(caller): Extension<Caller>) -> Json<View> {
     Json(View {
         name: caller.name.to_string(),
         role: caller.role,

@@ -106,7 +106,7 @@ impl View {
 /// Which notices are asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Query {
+pub(in crate::server) struct Query {
     limit: Option<u32>,
     cursor: Option<String>,
     condition: Option<NoticeCondition>,
@@ -115,7 +115,7 @@ pub(super) struct Query {
 }
 
 /// `GET /notices`
-pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
+pub(in crate::server) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
     let wanted = Wanted::of(query.limit, query.cursor.as_deref())?;
     let filter = NoticeFilter {
         condition: query.condition,
@@ -131,13 +131,13 @@ pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> 
 }
 
 /// `GET /notices/{id}`
-pub(super) async fn get(State(app): State<App>, Id(id): Id) -> Result<Json<View>> {
+pub(in crate::server) async fn get(State(app): State<App>, Id(id): Id) -> Result<Json<View>> {
     let notice = app.store().notice(id).await?.ok_or_else(|| unknown(id))?;
     Ok(Json(View::of(notice, app.store().notice_deliveries(id).await?)))
 }
 
 /// `POST /notices/{id}/resend`: to the targets that did not get it.
-pub(super) async fn resend(
+pub(in crate::server) async fn resend(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,

@@ -201,7 +201,7 @@ impl From<Fault> for FaultView {
 }
 
 /// `POST /mappings/{name}/records/{side}/{id}/plan`: the dry run of one record. Both systems are read, nothing is touched.
-pub(super) async fn plan(
+pub(in crate::server) async fn plan(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Within((name, word, id)): Within<(String, String, String)>,
@@ -218,7 +218,7 @@ pub(super) async fn plan(
 
 /// `GET /mappings/{name}/records/{side}/{id}/story`: everything on record about one record, in order of time. No system is
 /// asked.
-pub(super) async fn story(
+pub(in crate::server) async fn story(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Within((name, word, id)): Within<(String, String, String)>,
@@ -244,7 +244,7 @@ pub struct Queued {
 }
 
 /// `POST /mappings/{name}/records/{side}/{id}/sync`: has one record looked at, before everything that is no live event.
-pub(super) async fn sync(
+pub(in crate::server) async fn sync(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Within((name, word, id)): Within<(String, String, String)>,

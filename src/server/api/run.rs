@@ -73,7 +73,7 @@ impl From<Run> for View {
 /// Which runs are asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Query {
+pub(in crate::server) struct Query {
     limit: Option<u32>,
     cursor: Option<String>,
     mapping: Option<String>,
@@ -83,7 +83,7 @@ pub(super) struct Query {
 }
 
 /// `GET /runs`
-pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
+pub(in crate::server) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> Result<Json<Page<View>>> {
     let wanted = Wanted::of(query.limit, query.cursor.as_deref())?;
     let filter = RunFilter {
         mapping: query.mapping,
@@ -96,13 +96,13 @@ pub(super) async fn list(State(app): State<App>, Asked(query): Asked<Query>) -> 
 }
 
 /// `GET /runs/{id}`
-pub(super) async fn get(State(app): State<App>, Id(id): Id) -> Result<Json<View>> {
+pub(in crate::server) async fn get(State(app): State<App>, Id(id): Id) -> Result<Json<View>> {
     let run = app.store().run(id).await?;
     run.map(|run| Json(run.into())).ok_or_else(|| unknown(id))
 }
 
 /// `POST /runs/{id}/release`: the held run is carried out, to what it announced and no further.
-pub(super) async fn release(
+pub(in crate::server) async fn release(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
@@ -119,7 +119,7 @@ pub(super) async fn release(
 }
 
 /// `POST /runs/{id}/discard`: what a held run would have done is not done.
-pub(super) async fn discard(
+pub(in crate::server) async fn discard(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,

@@ -88,7 +88,7 @@ impl View {
 /// Which suggestions are asked for: open ones, where nothing is said.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Query {
+pub(in crate::server) struct Query {
     limit: Option<u32>,
     cursor: Option<String>,
     mapping: Option<String>,
@@ -97,7 +97,7 @@ pub(super) struct Query {
 }
 
 /// `GET /suggestions`
-pub(super) async fn list(
+pub(in crate::server) async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Asked(query): Asked<Query>,
@@ -117,7 +117,7 @@ pub(super) async fn list(
 }
 
 /// `GET /suggestions/{id}`
-pub(super) async fn get(
+pub(in crate::server) async fn get(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
@@ -129,7 +129,7 @@ pub(super) async fn get(
 }
 
 /// `POST /suggestions/{id}/accept`: they are the same thing.
-pub(super) async fn accept(
+pub(in crate::server) async fn accept(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
@@ -139,7 +139,7 @@ pub(super) async fn accept(
 }
 
 /// `POST /suggestions/{id}/reject`: they are not the same thing.
-pub(super) async fn reject(
+pub(in crate::server) async fn reject(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,

@@ -68,7 +68,7 @@ pub struct Daily {
 }
 
 /// `GET /systems`
-pub(super) async fn list(State(app): State<App>) -> Result<Json<Vec<View>>, Problem> {
+pub(in crate::server) async fn list(State(app): State<App>) -> Result<Json<Vec<View>>, Problem> {
     let mut views = Vec::new();
     let pauses = app.pauses();
     for (name, given) in &app.settings().systems {

@@ -19,6 +19,9 @@ const LIMITS: &[(&str, &str)] = &[
     ("server.api_body_bytes_max", "0"),
     ("server.api_burst", "0"),
     ("server.auth_failure_burst", "0"),
+    ("console.session_idle", "\"0s\""),
+    ("console.session_longest", "\"0s\""),
+    ("console.link_lasts", "\"0s\""),
     // What the work may take.
     ("store.connections_max", "0"),
     ("limits.in_flight_max", "0"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use syncline::{
-    client::{Listing, NoTokens, Outcome, Road, System},
+    client::{BatchItem, Listing, NoTokens, Outcome, Road, System},
     core::{
         record::Record,
         value::{Map, Value},
@@ -70,16 +70,23 @@ async fn a_store_made_for_synchronization_is_read_written_and_followed_through_d
     let changed = system
         .update(
             "account",
-            &made.id,
-            &name("Ana SA"),
-            Some(&version),
-            "key",
+            BatchItem {
+                version: Some(&version),
+                ..BatchItem::of(&made.id, &name("Ana SA"), "key")
+            },
             Road::Manual,
         )
         .await
         .unwrap();
     let stale = system
-        .update("account", &made.id, &name("late"), Some(&version), "key", Road::Manual)
+        .update(
+            "account",
+            BatchItem {
+                version: Some(&version),
+                ..BatchItem::of(&made.id, &name("late"), "key")
+            },
+            Road::Manual,
+        )
         .await
         .unwrap_err();
     assert_eq!(stale.outcome, Outcome::Stale, "{:?}", stale.fault);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use syncline::{
-    client::{Listing, NoTokens, Outcome, Road},
+    client::{BatchItem, Listing, NoTokens, Outcome, Road},
     core::value::{Map, Value},
 };
 
@@ -76,7 +76,7 @@ async fn the_server_of_the_standard_library_is_read_and_written() {
     assert_eq!(again.outcome, Outcome::Exists, "{:?}", again.fault);
     let change = fields(&[("active", Value::Bool(false))]);
     system
-        .update("account", &id, &change, None, "key", Road::Manual)
+        .update("account", BatchItem::of(&id, &change, "key"), Road::Manual)
         .await
         .unwrap();
     let seen = system.get("account", &id, Road::Manual).await.unwrap().unwrap();

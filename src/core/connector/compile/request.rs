@@ -151,7 +151,7 @@ impl Compiler<'_> {
     }
 
     fn body(&mut self, form: &form::Request<'_>, method: Method, place: &str, names: &[&str]) -> Body {
-        let has_form = !form.form.is_empty();
+        let has_form = form.form.is_some();
         if form.body.is_some() && has_form {
             self.error("CN020", place, "`body` and `form` are both given", "keep one of them");
         }
@@ -160,16 +160,47 @@ impl Compiler<'_> {
         }
         match form.body {
             Some(body) => Body::Structure(self.structure(body, &pointer(place, "body"), names)),
-            None if has_form => {
-                let fields = form.form.iter();
-                let place = pointer(place, "form");
-                Body::Form(
-                    fields
-                        .map(|(name, text)| (name.clone(), self.template(text, &pointer(&place, name), names)))
-                        .collect(),
-                )
+            None => match form.form {
+                Some(form) => self.form_body(form, &pointer(place, "form"), names),
+                None => Body::None,
+            },
+        }
+    }
+
+    fn form_body(&mut self, form: &Json, place: &str, names: &[&str]) -> Body {
+        match form {
+            Json::String(text) => Body::FormOf(self.template(text, place, names)),
+            Json::Object(fields) => Body::Form(
+                fields
+                    .iter()
+                    .map(|(name, value)| (name.clone(), self.form_value(value, &pointer(place, name), names)))
+                    .collect(),
+            ),
+            _ => {
+                self.error(
+                    "CN020",
+                    place,
+                    "a form has fields",
+                    "write `{ name: template }`, or one template that comes to a map",
+                );
+                Body::None
             }
-            None => Body::None,
+        }
+    }
+
+    fn form_value(&mut self, value: &Json, place: &str, names: &[&str]) -> Template {
+        match value {
+            Json::String(text) => self.template(text, place, names),
+            Json::Object(_) | Json::Array(_) => {
+                self.error(
+                    "CN020",
+                    place,
+                    "a field of a form is a text",
+                    "name it as the system does (`address[city]`), or write one template for the whole form",
+                );
+                Template::literal(Value::Null)
+            }
+            plain => Template::literal(Value::from(plain)),
         }
     }
 
@@ -208,20 +239,25 @@ impl Compiler<'_> {
         }
     }
 
-    /// `header:Name`, the only place that some values can be in.
-    pub(super) fn header_place(&mut self, text: &str, place: &str) -> Option<String> {
-        let name = text.strip_prefix("header:").map(str::trim);
-        let Some(name) = name else {
+    /// `header:Name` or `query:name`, the places that a single value can be in.
+    pub(super) fn single_place(&mut self, text: &str, place: &str) -> Option<Place> {
+        if let Some(name) = text.strip_prefix("header:").map(str::trim) {
+            self.header_name(name, place);
+            return Some(Place::Header(name.to_owned()));
+        }
+        let name = text
+            .strip_prefix("query:")
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
+        if name.is_none() {
             self.error(
                 "CN016",
                 place,
                 &format!("`{text}` is no place for it"),
-                "write `header:` and the header's name",
+                "write `header:` and the header's name, or `query:` and the parameter's",
             );
-            return None;
-        };
-        self.header_name(name, place);
-        Some(name.to_owned())
+        }
+        name.map(|name| Place::Query(name.to_owned()))
     }
 
     /// How a listing goes on; the second is the number of records asked for in one page.

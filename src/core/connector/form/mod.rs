@@ -265,7 +265,8 @@ pub struct ObjectForm {
     pub title: Option<String>,
     /// Path of the id in a record; several paths, separated by commas, make a composite key joined by `|`.
     pub id: String,
-    /// Path of the time of the last change; several, separated by commas: the first that is there.
+    /// Path of the time of the last change; several, separated by commas: the first that is there. Or a template that puts it
+    /// together; the record is known as `raw`.
     #[serde(default)]
     pub updated_at: Option<String>,
     /// Where a record's version is: a path, or `header:ETag`.
@@ -317,6 +318,8 @@ pub struct FieldForm {
     pub read: Option<String>,
     /// Structure that puts this field's own form together; knows what `write` of `types` knows.
     pub write: Option<Json>,
+    /// Whether the system replaces it as a whole.
+    pub whole: bool,
 }
 
 /// What may be done with a field.
@@ -348,6 +351,9 @@ struct FieldDescription {
     /// are known.
     #[serde(default)]
     write: Option<Json>,
+    /// The system replaces this map or list as a whole: where a part of it changes, all of it is sent.
+    #[serde(default)]
+    whole: bool,
 }
 
 impl<'de> Deserialize<'de> for FieldForm {
@@ -371,6 +377,7 @@ impl<'de> Deserialize<'de> for FieldForm {
                     sensitive,
                     read,
                     write,
+                    whole,
                 } = FieldDescription::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
                 Ok(FieldForm {
                     kind,
@@ -378,6 +385,7 @@ impl<'de> Deserialize<'de> for FieldForm {
                     sensitive,
                     read,
                     write,
+                    whole,
                 })
             }
         }
@@ -393,6 +401,7 @@ impl Serialize for FieldForm {
             sensitive,
             read,
             write,
+            whole,
         } = self.clone();
         FieldDescription {
             kind,
@@ -400,6 +409,7 @@ impl Serialize for FieldForm {
             sensitive,
             read,
             write,
+            whole,
         }
         .serialize(serializer)
     }
@@ -451,9 +461,10 @@ macro_rules! call {
             /// The body: any structure of templates.
             #[serde(default)]
             pub body: Option<Json>,
-            /// In place of `body`: the fields of a form (`application/x-www-form-urlencoded`, name to template).
+            /// In place of `body`: the fields of a form (`application/x-www-form-urlencoded`): name to template, or one template
+            /// that comes to a map, whose members of members are written in brackets (`address[city]`).
             #[serde(default)]
-            pub form: BTreeMap<String, String>,
+            pub form: Option<Json>,
             /// What this request's body and answer are in, where it is not what the whole connector says.
             #[serde(default)]
             pub format: Option<FormatForm>,
@@ -476,7 +487,7 @@ macro_rules! call {
                     query: &self.query,
                     headers: &self.headers,
                     body: self.body.as_ref(),
-                    form: &self.form,
+                    form: self.form.as_ref(),
                     format: self.format,
                 }
             }
@@ -531,7 +542,7 @@ pub struct Request<'a> {
     /// The JSON body.
     pub body: Option<&'a Json>,
     /// The fields of a form.
-    pub form: &'a BTreeMap<String, String>,
+    pub form: Option<&'a Json>,
     /// What body and answer are in.
     pub format: Option<FormatForm>,
 }
@@ -548,6 +559,12 @@ call! {
         /// Path of the records in the answer; without it the answer is the list.
         #[serde(default)]
         records: Option<String>,
+        /// Path of the record in each item of the list, where it is not the item itself.
+        #[serde(default)]
+        record: Option<String>,
+        /// Whether an answer without a list has no records; otherwise it is no answer.
+        #[serde(default)]
+        empty: bool,
         /// How the next page is reached; without it there is one page.
         #[serde(default)]
         page: Option<PageForm>,
@@ -569,6 +586,12 @@ call! {
         /// Path of the records in the answer; without it the answer is the list.
         #[serde(default)]
         records: Option<String>,
+        /// Path of the record in each item of the list, where it is not the item itself.
+        #[serde(default)]
+        record: Option<String>,
+        /// Whether an answer without a list has no records; otherwise it is no answer.
+        #[serde(default)]
+        empty: bool,
     }
 }
 
@@ -584,7 +607,7 @@ call! {
         /// last part is taken.
         #[serde(default)]
         id: Option<String>,
-        /// Where the idempotency key goes: `header:Idempotency-Key`.
+        /// Where the idempotency key goes: `header:Idempotency-Key` or `query:requestid`.
         #[serde(default)]
         idempotency: Option<String>,
         /// The header that carries the version of the record that was read (`If-Match`): a stale write is refused.

@@ -1,0 +1,154 @@
+//! The door of the console: who comes, whether their form is one of ours, and whether they may.
+
+use std::net::IpAddr;
+
+use axum::{
+    body::Body,
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderValue, Method, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    form::{self, Form},
+    frame::Frame,
+    key::{self, Key},
+    refusal, sign,
+};
+use crate::server::{
+    auth::{Caller, Demand, Proof, neighbourhood},
+    error::{Problem, Result},
+    extract,
+    state::App,
+};
+
+/// What a page may load: our own style and script, nothing else, and no word of them within a page.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Where a request comes from, for those who count wrong passwords.
+#[derive(Debug, Clone, Copy)]
+pub struct Address(pub IpAddr);
+
+impl<S: Send + Sync> FromRequestParts<S> for Address {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let known = parts.extensions.get::<Self>().copied();
+        known.ok_or_else(|| Problem::internal("the door was not passed"))
+    }
+}
+
+/// Lets a request through to its page; `demand` says what the page asks of whoever comes.
+pub async fn keep(State((app, demand)): State<(App, Option<Demand>)>, request: Request, next: Next) -> Response {
+    let is_secure = app.settings().server.public_url.scheme() == "https";
+    let known = key::cookie(request.headers(), key::name(is_secure)).and_then(Key::parse);
+    let is_new = known.is_none();
+    let key = known.unwrap_or_else(Key::random);
+    let mut frame = Frame::new(request.uri(), request.headers(), &key, app.clock().now());
+    let passed = pass(&app, demand, &mut frame, (&key, is_new), request, next).await;
+    let mut response = passed.unwrap_or_else(IntoResponse::into_response);
+    // What a page refuses is told as a page, too.
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        response = if problem.status() == StatusCode::UNAUTHORIZED {
+            sign::asked(frame, StatusCode::UNAUTHORIZED, None)
+        } else {
+            refusal::page(frame, &problem)
+        };
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    // With `no-referrer` browsers would not say which page a form comes from.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    if is_new
+        && !headers.contains_key(header::SET_COOKIE)
+        && let Some(cookie) = key::set(Some(&key), is_secure)
+    {
+        headers.append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+async fn pass(
+    app: &App,
+    demand: Option<Demand>,
+    frame: &mut Frame,
+    (key, is_new): (&Key, bool),
+    request: Request,
+    next: Next,
+) -> Result<Response> {
+    if !is_new {
+        frame.caller = caller(app, key).await?;
+    }
+    let address = neighbourhood(&request);
+    let is_look = matches!(*request.method(), Method::GET | Method::HEAD);
+    let mut request = if is_look {
+        request
+    } else {
+        // Nobody can come back to what was sent.
+        super::MOUNT.clone_into(&mut frame.here);
+        read(app, key, frame, request).await?
+    };
+    if let Some(demand) = demand {
+        let caller = frame
+            .caller
+            .clone()
+            .ok_or_else(|| Problem::unauthenticated("sign in"))?;
+        let verdict = app
+            .rates()
+            .take(caller.proof, demand.cost, app.clock().now().timestamp_micros());
+        if let Some(wait) = verdict.retry_after {
+            return Err(Problem::too_many_requests("you have asked for a lot within a moment").after(wait));
+        }
+        if caller.role < demand.role {
+            return Err(Problem::forbidden(format!(
+                "this needs the role `{}`, you have `{}`",
+                demand.role, caller.role
+            )));
+        }
+        request.extensions_mut().insert(caller);
+    }
+    let extensions = request.extensions_mut();
+    extensions.insert(Address(address));
+    extensions.insert(key.clone());
+    extensions.insert(frame.clone());
+    Ok(if is_look {
+        next.run(request).await
+    } else {
+        // What a form has begun is done to its end, even if the browser goes away.
+        app.to_the_end(next.run(request)).await
+    })
+}
+
+/// Whose session this is.
+async fn caller(app: &App, key: &Key) -> Result<Option<Caller>> {
+    let (hash, idle) = (key.hash(), app.settings().console.session_idle.duration());
+    let Some(session) = app.store().session(&hash, idle).await? else {
+        return Ok(None);
+    };
+    if let Err(error) = app.store().touch_session(&hash, &session).await {
+        tracing::warn!(%error, "the last use of a session could not be noted");
+    }
+    Ok(Some(Caller {
+        proof: Proof::Session(session.console_user_id),
+        name: session.name.into(),
+        role: session.role,
+    }))
+}
+
+/// Reads a form, if one of our pages has sent it.
+async fn read(app: &App, key: &Key, frame: &mut Frame, request: Request) -> Result<Request> {
+    let (mut parts, body) = request.into_parts();
+    let stale = || Problem::forbidden("the form is not one that this browser was given: load the page again");
+    if !form::is_from_here(&parts.headers, app.public_address("").as_str()) {
+        return Err(stale());
+    }
+    let sent = Form::parse(&extract::whole(body, app.api_body_bytes_max()).await?);
+    if !key.has_made(sent.text(form::WORD)) {
+        return Err(stale());
+    }
+    form::local(sent.text("next")).clone_into(&mut frame.here);
+    parts.extensions.insert(sent);
+    Ok(Request::from_parts(parts, Body::empty()))
+}

@@ -1,0 +1,365 @@
+//! What every page has around it: the language, who looks, the form's word, the address; and how a page is answered.
+
+use askama::Template;
+use axum::{
+    Extension,
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::DeserializeOwned;
+use url::form_urlencoded;
+
+use super::{
+    asset,
+    form::Form,
+    key::Key,
+    language::Language,
+    markup::{self, Markup},
+    query,
+    text::Texts,
+};
+use crate::{
+    core::{
+        status::{Role, Side, Sides},
+        webhook::event::NAME_BYTES_MAX,
+    },
+    report::markup::escape,
+    server::{
+        auth::Caller,
+        error::{Problem, Result},
+    },
+};
+
+/// How many rows a list shows.
+const ROWS: &str = "50";
+/// What stands in an address as it is.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// Parameters that are for the frame and not for the page.
+const OWN: &[&str] = &["done", "limit"];
+
+/// What every page has around it.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Every text, in the language of the page.
+    pub t: &'static Texts,
+    /// The language.
+    pub language: Language,
+    /// Who looks, once they have signed in.
+    pub caller: Option<Caller>,
+    /// The word that forms carry.
+    pub form: String,
+    /// The address of this page, to come back to.
+    pub here: String,
+    /// The time.
+    pub now: DateTime<Utc>,
+    path: String,
+    query: Vec<(String, String)>,
+}
+
+impl Frame {
+    /// The frame of a request whose sender is not known yet.
+    pub fn new(uri: &Uri, headers: &HeaderMap, key: &Key, now: DateTime<Utc>) -> Self {
+        let language = Language::of(headers);
+        let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+        Self {
+            t: language.texts(),
+            language,
+            caller: None,
+            form: key.form_word(),
+            here: uri.path_and_query().map_or_else(String::new, ToString::to_string),
+            now,
+            path: uri.path().to_owned(),
+            query: query.into_owned().collect(),
+        }
+    }
+
+    /// The query of this page as `T`, which knows every parameter of its list; a page of it is one page here.
+    pub fn asked<T: DeserializeOwned>(&self) -> Result<T> {
+        self.read(&[("limit", ROWS)])
+    }
+
+    /// The query of this page as `T`, with some more said.
+    pub fn read<T: DeserializeOwned>(&self, more: &[(&str, &str)]) -> Result<T> {
+        let given = self.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let given = given.filter(|(name, _)| !OWN.contains(name));
+        query::asked(given.chain(more.iter().copied()))
+    }
+
+    /// One parameter of this page, or nothing.
+    pub fn param(&self, name: &str) -> &str {
+        let found = self.query.iter().find(|(known, _)| known == name);
+        found.map_or("", |(_, value)| value)
+    }
+
+    /// Whether a parameter has this value.
+    pub fn has(&self, name: &str, value: &str) -> bool {
+        self.param(name) == value
+    }
+
+    /// This page with one parameter changed, from its first rows on; an empty value takes the parameter away.
+    pub fn with(&self, name: &str, value: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let kept = |known: &str| known != name && known != "cursor" && !OWN.contains(&known);
+        query.extend_pairs(
+            self.query
+                .iter()
+                .filter(|(known, value)| kept(known) && !value.is_empty()),
+        );
+        if !value.is_empty() {
+            query.append_pair(name, value);
+        }
+        match query.finish() {
+            query if query.is_empty() => self.path.clone(),
+            query => format!("{}?{query}", self.path),
+        }
+    }
+
+    /// The parameters of this page but for some, for links beside it.
+    pub fn query_without(&self, without: &[&str]) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let kept = |known: &str| !without.contains(&known) && !OWN.contains(&known) && known != "cursor";
+        query.extend_pairs(
+            self.query
+                .iter()
+                .filter(|(known, value)| kept(known) && !value.is_empty()),
+        );
+        query.finish()
+    }
+
+    /// Whether a link of the menu is the one of this page.
+    pub fn is_at(&self, path: &str) -> bool {
+        let own = format!("{}{path}", super::MOUNT);
+        self.path == own || (!path.is_empty() && self.path.starts_with(&format!("{own}/")))
+    }
+
+    /// What a form has just done, once.
+    pub fn done(&self) -> Option<&'static str> {
+        Done::named(self.param("done")).map(|done| done.text(self.t))
+    }
+
+    /// The name of whoever looks.
+    pub fn name(&self) -> &str {
+        self.caller.as_ref().map_or("", |caller| &caller.name)
+    }
+
+    /// Whoever looks, for the functions of the API; pages behind the door have somebody.
+    pub fn caller(&self) -> Result<Extension<Caller>> {
+        let caller = self.caller.clone();
+        caller.map(Extension).ok_or_else(|| Problem::unauthenticated("sign in"))
+    }
+
+    /// Whether whoever looks may decide.
+    pub fn is_operator(&self) -> bool {
+        self.may(Role::Operator)
+    }
+
+    /// Whether whoever looks may do everything.
+    pub fn is_admin(&self) -> bool {
+        self.may(Role::Admin)
+    }
+
+    fn may(&self, role: Role) -> bool {
+        self.caller.as_ref().is_some_and(|caller| caller.role >= role)
+    }
+
+    /// The address of one of our files.
+    pub fn asset(&self, name: &str) -> String {
+        asset::address(name)
+    }
+
+    /// A text from outside.
+    pub fn text(&self, text: &str) -> Markup {
+        markup::text(text)
+    }
+
+    /// A text from outside that may be missing.
+    pub fn maybe(&self, text: &Option<String>) -> Markup {
+        text.as_deref().map_or_else(|| markup::value(None), markup::text)
+    }
+
+    /// A value of a field.
+    pub fn value(&self, value: &Option<String>) -> Markup {
+        markup::value(value.as_deref())
+    }
+
+    /// A status with its colour.
+    pub fn tag(&self, status: &str) -> Markup {
+        markup::tag(status, self.language)
+    }
+
+    /// A word of the product for people.
+    pub fn word(&self, name: &str) -> String {
+        self.language.word(name)
+    }
+
+    /// A time.
+    pub fn time(&self, at: &DateTime<Utc>) -> Markup {
+        markup::time(*at, self.now, self.language)
+    }
+
+    /// A time that may be missing.
+    pub fn maybe_time(&self, at: &Option<DateTime<Utc>>) -> Markup {
+        at.as_ref().map_or_else(|| markup::value(None), |at| self.time(at))
+    }
+
+    /// A count.
+    pub fn number(&self, count: impl Plain<u64>) -> String {
+        markup::number(count.plain(), self.language)
+    }
+
+    /// A record by its id, with the way to its story.
+    pub fn record(&self, mapping: &str, side: impl Plain<Side>, id: &str) -> Markup {
+        let side = side.plain();
+        let shown = markup::text(id);
+        if id.is_empty() || id.len() > NAME_BYTES_MAX || id.contains(char::is_control) {
+            return shown;
+        }
+        let address = format!("{}/records/{}/{side}/{}", super::MOUNT, encoded(mapping), encoded(id));
+        Markup::new(format!("<a href=\"{}\">{shown}</a>", escape(&address)))
+    }
+
+    /// A record that may be missing.
+    pub fn maybe_record(&self, mapping: &str, side: impl Plain<Side>, id: &Option<String>) -> Markup {
+        match id {
+            Some(id) => self.record(mapping, side, id),
+            None => markup::value(None),
+        }
+    }
+
+    /// The name of a side.
+    pub fn named<'a>(&self, systems: &'a Sides<String>, side: impl Plain<Side>) -> &'a str {
+        systems.get(side.plain())
+    }
+
+    /// A text as part of an address.
+    pub fn encoded(&self, text: &str) -> String {
+        encoded(text)
+    }
+}
+
+/// A small value, however a template hands it over.
+pub trait Plain<T> {
+    /// The value.
+    fn plain(self) -> T;
+}
+
+impl<T: Copy> Plain<T> for T {
+    fn plain(self) -> T {
+        self
+    }
+}
+
+impl<T: Copy> Plain<T> for &T {
+    fn plain(self) -> T {
+        *self
+    }
+}
+
+impl<T: Copy> Plain<T> for &&T {
+    fn plain(self) -> T {
+        **self
+    }
+}
+
+/// A text as part of an address.
+pub fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, PLAIN).to_string()
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Frame {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let frame = parts.extensions.get::<Self>().cloned();
+        frame.ok_or_else(|| Problem::internal("the door was not passed"))
+    }
+}
+
+/// A page.
+pub struct Page<T>(pub T);
+
+impl<T: Template> IntoResponse for Page<T> {
+    fn into_response(self) -> Response {
+        match self.0.render() {
+            Ok(page) => {
+                let html = HeaderValue::from_static("text/html; charset=utf-8");
+                ([(header::CONTENT_TYPE, html)], page).into_response()
+            }
+            Err(error) => {
+                tracing::error!(%error, "a page could not be rendered");
+                Problem::internal("the page could not be made").into_response()
+            }
+        }
+    }
+}
+
+macro_rules! done {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $text:ident;)+) => {
+        /// What a form has done, told once on the page it leads back to.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Done { $($(#[$doc])* $name),+ }
+
+        impl Done {
+            fn code(self) -> &'static str {
+                match self { $(Self::$name => $code),+ }
+            }
+
+            fn named(code: &str) -> Option<Self> {
+                match code { $($code => Some(Self::$name),)+ _ => None }
+            }
+
+            fn text(self, texts: &'static Texts) -> &'static str {
+                match self { $(Self::$name => texts.$text),+ }
+            }
+        }
+    };
+}
+
+done! {
+    /// Somebody has signed out.
+    SignedOut = "signed-out", done_signed_out;
+    /// Records will be looked at again.
+    Reprocess = "reprocess", done_reprocess;
+    /// A failure counts as none.
+    FailureIgnored = "failure-ignored", done_failure_ignored;
+    /// A decision is made.
+    Decided = "decided", done_decided;
+    /// A rule is made or gone.
+    Ignored = "ignored", done_ignored;
+    /// A rule is gone.
+    Unignored = "unignored", done_unignored;
+    /// A run has begun.
+    Begun = "begun", done_begun;
+    /// A held run goes on.
+    Released = "released", done_released;
+    /// A held run is given up.
+    Discarded = "discarded", done_discarded;
+    /// A notice is sent again.
+    Resent = "resent", done_resent;
+}
+
+/// The answer to a form: the page that it names, or the first one.
+pub fn back(form: &Form, done: Done) -> Response {
+    to(form.text("next"), Some(done))
+}
+
+/// Leads to one of our pages.
+pub fn to(address: &str, done: Option<Done>) -> Response {
+    let mut address = super::form::local(address).to_owned();
+    if let Some(done) = done {
+        // Not twice, where one thing after another is done from the same page.
+        let (path, query) = address.split_once('?').unwrap_or((&address, ""));
+        let kept = query
+            .split('&')
+            .filter(|pair| !pair.is_empty() && !pair.starts_with("done="));
+        let pairs: Vec<String> = kept
+            .map(str::to_owned)
+            .chain([format!("done={}", done.code())])
+            .collect();
+        address = format!("{path}?{}", pairs.join("&"));
+    }
+    (StatusCode::SEE_OTHER, [(header::LOCATION, address)]).into_response()
+}

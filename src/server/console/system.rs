@@ -1,0 +1,24 @@
+//! Systems: who answers for their secrets and until when, and how requests to them stand.
+
+use askama::Template;
+use axum::{Json, extract::State};
+
+use super::frame::{Frame, Page};
+use crate::server::{
+    api::{self, system::View},
+    error::Result,
+    state::App,
+};
+
+#[derive(Template)]
+#[template(path = "systems.html")]
+pub struct List {
+    f: Frame,
+    systems: Vec<View>,
+}
+
+/// `GET /systems`
+pub async fn list(State(app): State<App>, f: Frame) -> Result<Page<List>> {
+    let Json(systems) = api::system::list(State(app)).await?;
+    Ok(Page(List { f, systems }))
+}

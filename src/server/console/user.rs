@@ -1,0 +1,141 @@
+//! The people of the console, whichever door they are looked after by (command line, first start, their own link).
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::SecretString;
+
+use super::{MOUNT, key::Key, password};
+use crate::{
+    core::{period::Period, status::Role},
+    server::decision::entry,
+    settings::Settings,
+    store::{Error, Op, Store, user::User},
+};
+
+/// The person who is there at the first start.
+pub const FIRST: &str = "admin";
+/// The longest name.
+const NAME_BYTES_MAX: usize = 64;
+
+/// Why something was not done for a person.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The name cannot be one.
+    #[error("`{0}` is no name: lower-case letters, digits, `.`, `_`, `-` and `@`, at most {NAME_BYTES_MAX}")]
+    Name(String),
+    /// Somebody has that name.
+    #[error("there is a user `{0}` already")]
+    Taken(String),
+    /// There is nobody of that name.
+    #[error("there is no user `{0}`")]
+    Unknown(String),
+    /// The password is too short or too long.
+    #[error(
+        "a password has from {} characters to {} bytes",
+        password::CHARS_MIN,
+        password::BYTES_MAX
+    )]
+    Password,
+    /// The machine gave no random numbers.
+    #[error("the password could not be hashed: the machine gives no random numbers")]
+    Random,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// A link that lets whoever holds it set a password, once.
+#[derive(Debug)]
+pub struct Link {
+    /// The address; a secret.
+    pub url: String,
+    /// Until when it may be used.
+    pub until: DateTime<Utc>,
+}
+
+/// Adds a person, who can sign in once they have a password.
+pub async fn add(store: &Store, name: &str, role: Role, actor: &str) -> Result<(), Refused> {
+    let is_name = (1..=NAME_BYTES_MAX).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-@".contains(&byte));
+    if !is_name {
+        return Err(Refused::Name(name.chars().take(NAME_BYTES_MAX).collect()));
+    }
+    match store.add_user(name, role).await {
+        Ok(_) => {}
+        Err(Error::Conflict { .. }) => return Err(Refused::Taken(name.to_owned())),
+        Err(error) => return Err(error.into()),
+    }
+    let detail = serde_json::json!({ "role": role }).to_string();
+    Ok(note(store, actor, "user.add", name, Some(detail)).await?)
+}
+
+/// Gives a person a link to set their password by, in place of one they had.
+pub async fn link(store: &Store, settings: &Settings, name: &str, actor: &str) -> Result<Link, Refused> {
+    let user = known(store, name).await?;
+    let key = Key::random();
+    let until = store.clock().now() + lasts(settings.console.link_lasts);
+    store.set_user_link(user.console_user_id, &key.hash(), until).await?;
+    note(store, actor, "user.link", name, None).await?;
+    let origin = settings.server.public_url.as_str().trim_end_matches('/');
+    let url = format!("{origin}{MOUNT}/link/{}", key.word());
+    Ok(Link { url, until })
+}
+
+/// Sets a person's password and ends their sessions.
+pub async fn set_password(store: &Store, name: &str, password: SecretString, actor: &str) -> Result<(), Refused> {
+    let user = known(store, name).await?;
+    let hash = hashed(password).await?;
+    store.set_user_password(user.console_user_id, &hash).await?;
+    Ok(note(store, actor, "user.password", name, None).await?)
+}
+
+/// Removes a person; their sessions end.
+pub async fn remove(store: &Store, name: &str, actor: &str) -> Result<(), Refused> {
+    if !store.remove_user(name).await? {
+        return Err(Refused::Unknown(name.to_owned()));
+    }
+    Ok(note(store, actor, "user.remove", name, None).await?)
+}
+
+/// At the first start: an administrator and their link, or nothing where there is anybody.
+pub async fn first(store: &Store, settings: &Settings) -> Result<Option<Link>, Refused> {
+    if !settings.console.enabled || !store.users().await?.is_empty() {
+        return Ok(None);
+    }
+    match add(store, FIRST, Role::Admin, "start").await {
+        Ok(()) => Ok(Some(link(store, settings, FIRST, "start").await?)),
+        // Another node was first.
+        Err(Refused::Taken(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The hash of a good password.
+pub(super) async fn hashed(password: SecretString) -> Result<String, Refused> {
+    if !password::is_good(secrecy::ExposeSecret::expose_secret(&password)) {
+        return Err(Refused::Password);
+    }
+    password::hash(password).await.ok_or(Refused::Random)
+}
+
+/// An entry of the audit about a person.
+pub(super) async fn note(
+    store: &Store,
+    actor: &str,
+    action: &str,
+    name: &str,
+    detail: Option<String>,
+) -> Result<(), Error> {
+    let entry = entry(actor, action, format!("user/{name}"), detail);
+    store.commit(vec![Op::Audit(entry)]).await
+}
+
+async fn known(store: &Store, name: &str) -> Result<User, Refused> {
+    let user = store.user(name).await?;
+    user.ok_or_else(|| Refused::Unknown(name.chars().take(NAME_BYTES_MAX).collect()))
+}
+
+fn lasts(period: Period) -> TimeDelta {
+    TimeDelta::from_std(period.duration()).unwrap_or(TimeDelta::days(1))
+}

@@ -1,0 +1,141 @@
+//! People who sign in at the console. Of a password only its Argon2 hash is kept, of a link only a hash.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Store,
+    engine::{FromRow, Number, Row, Unread, args},
+    error::Error,
+};
+use crate::core::status::Role;
+
+/// A person as they are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Our id of them.
+    pub console_user_id: i64,
+    /// Their name, as the audit shows it.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// When they were added.
+    pub created_at: DateTime<Utc>,
+    /// When they last signed in.
+    pub signed_in_at: Option<DateTime<Utc>>,
+    /// Until when their link may be used, if they have one.
+    pub link_until: Option<DateTime<Utc>>,
+    /// Whether they have a password.
+    pub has_password: bool,
+}
+
+const SELECT: &str = "select console_user_id, name, role, created_at, signed_in_at, link_until, \
+     cast(case when password is null then 0 else 1 end as bigint) as has_password from console_user";
+
+impl FromRow for User {
+    const TABLE: &'static str = "console_user";
+    const KEY: &'static str = "console_user_id";
+
+    fn from_row(row: &Row) -> Result<Self, Unread> {
+        Ok(Self {
+            console_user_id: row.get("console_user_id")?,
+            name: row.get("name")?,
+            role: row.get("role")?,
+            created_at: row.time("created_at")?,
+            signed_in_at: row.maybe_time("signed_in_at")?,
+            link_until: row.maybe_time("link_until")?,
+            has_password: row.count("has_password")? > 0,
+        })
+    }
+}
+
+/// The hash of somebody's password.
+struct Password(Option<String>);
+
+impl FromRow for Password {
+    const TABLE: &'static str = "console_user";
+    const KEY: &'static str = "name";
+
+    fn from_row(row: &Row) -> Result<Self, Unread> {
+        Ok(Self(row.get("password")?))
+    }
+}
+
+impl Store {
+    /// Adds a person without a password; their id. A name that is taken is an [`Error::Conflict`].
+    pub async fn add_user(&self, name: &str, role: Role) -> Result<i64, Error> {
+        let sql = "insert into console_user (name, role, created_at) values ($1, $2, $3) \
+             returning console_user_id as number";
+        let ids = self
+            .engine()
+            .write::<Number>(sql, args![name, role, self.now()])
+            .await?;
+        ids.first().map(|id| id.0).ok_or(Error::Closed)
+    }
+
+    /// The person of this name.
+    pub async fn user(&self, name: &str) -> Result<Option<User>, Error> {
+        let sql = format!("{SELECT} where name = $1");
+        self.engine().row(sql, args![name]).await
+    }
+
+    /// The hash of a person's password.
+    pub async fn user_password(&self, console_user_id: i64) -> Result<Option<String>, Error> {
+        let sql = "select name, password from console_user where console_user_id = $1";
+        let found = self.engine().row::<Password>(sql, args![console_user_id]).await?;
+        Ok(found.and_then(|found| found.0))
+    }
+
+    /// Everybody, by name.
+    pub async fn users(&self) -> Result<Vec<User>, Error> {
+        let sql = format!("{SELECT} order by name limit 1000");
+        self.engine().rows(sql, args![]).await
+    }
+
+    /// Gives a person a link, in place of one they had.
+    pub async fn set_user_link(
+        &self,
+        console_user_id: i64,
+        hash: &[u8; 32],
+        until: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let sql = "update console_user set link_hash = $2, link_until = $3 where console_user_id = $1";
+        let args = args![console_user_id, hash.as_slice(), until];
+        self.engine().execute(sql, args).await.map(drop)
+    }
+
+    /// The person whose link has this hash and may still be used.
+    pub async fn user_by_link(&self, hash: &[u8; 32]) -> Result<Option<User>, Error> {
+        let sql = format!("{SELECT} where link_hash = $1 and link_until > $2");
+        self.engine().row(sql, args![hash.as_slice(), self.now()]).await
+    }
+
+    /// Sets a person's password by their link, which is used up by that, and ends their sessions; whether it could be used.
+    pub async fn redeem_user_link(&self, hash: &[u8; 32], password: &str) -> Result<Option<User>, Error> {
+        let Some(user) = self.user_by_link(hash).await? else {
+            return Ok(None);
+        };
+        let sql = "update console_user set password = $3, link_hash = null, link_until = null \
+             where link_hash = $1 and link_until > $2";
+        // Two that come at the same time: one of them.
+        let args = args![hash.as_slice(), self.now(), password];
+        if self.engine().execute(sql, args).await? == 0 {
+            return Ok(None);
+        }
+        self.end_sessions_of(user.console_user_id).await?;
+        Ok(Some(user))
+    }
+
+    /// Sets a person's password, takes their link away and ends their sessions.
+    pub async fn set_user_password(&self, console_user_id: i64, password: &str) -> Result<(), Error> {
+        let sql = "update console_user set password = $2, link_hash = null, link_until = null \
+             where console_user_id = $1";
+        self.engine().execute(sql, args![console_user_id, password]).await?;
+        self.end_sessions_of(console_user_id).await
+    }
+
+    /// Removes a person with their sessions; whether there was one.
+    pub async fn remove_user(&self, name: &str) -> Result<bool, Error> {
+        let sql = "delete from console_user where name = $1";
+        Ok(self.engine().execute(sql, args![name]).await? > 0)
+    }
+}
