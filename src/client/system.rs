@@ -1,13 +1,14 @@
 //! One configured system: everything Syncline asks of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use secrecy::SecretString;
 use url::Url;
 
 use super::{
-    auth::Authenticator,
+    auth::{self, Authenticator, Identity},
     budget::{Budget, Road, Usage},
     config::{Config, ConfigError},
     exchange::{Errand, Exchange, Refused, Reply},
@@ -25,7 +26,7 @@ use crate::core::{
         request::{BuildError, parse_base},
         spelling::Dialect,
     },
-    expr::Scope,
+    expr::{Scope, Template},
     fault::Fault,
     record::Record,
     status::{FailureClass, Stage},
@@ -49,7 +50,9 @@ impl std::fmt::Debug for System {
 pub(super) struct Inner {
     pub(super) exchange: Exchange,
     zone: Option<Tz>,
-    pages_max: u32,
+    pub(super) pages_max: u32,
+    /// When the certificate ends that its connections show.
+    pub(super) certificate_ends_at: Option<DateTime<Utc>>,
 }
 
 impl System {
@@ -93,11 +96,12 @@ impl System {
             total: limits.timeout,
             body_bytes_max: limits.body_bytes_max,
         };
+        let identity = identity(&connector, &config.credentials, &scope)?;
+        let certificate_ends_at = identity.as_ref().and_then(Identity::ends_at);
         let transport = match script {
             Some(script) => Transport::scripted(script, bounds),
-            None => {
-                Transport::new(config.network, bounds).map_err(|error| ConfigError::Transport(error.to_string()))?
-            }
+            None => Transport::new(config.network, bounds, identity)
+                .map_err(|error| ConfigError::Transport(error.to_string()))?,
         };
         let exchange = Exchange {
             budget: Budget::new(&config.name, &limits, config.quota, config.clock.clone()),
@@ -116,6 +120,7 @@ impl System {
                 exchange,
                 zone,
                 pages_max: limits.pages_max,
+                certificate_ends_at,
             }),
         })
     }
@@ -151,7 +156,8 @@ impl System {
     }
 
     /// The time.
-    pub(super) fn now(&self) -> DateTime<Utc> {
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
         self.inner.exchange.clock.now()
     }
 
@@ -291,6 +297,25 @@ impl System {
             Err(refused) => Err(refused.fault),
         }
     }
+}
+
+/// What connections show, where the connector wants that.
+fn identity(
+    connector: &Connector,
+    credentials: &BTreeMap<String, SecretString>,
+    scope: &Scope,
+) -> Result<Option<Identity>, ConfigError> {
+    let Some(form) = &connector.client_certificate else {
+        return Ok(None);
+    };
+    let scope = scope.clone().with("credentials", auth::as_map(credentials));
+    let text = |template: &Template| {
+        let text = template.text(&scope, |text| text);
+        text.ok().flatten().unwrap_or_default()
+    };
+    Identity::read(&text(&form.certificate), &text(&form.key))
+        .map(Some)
+        .map_err(|error| ConfigError::ClientCertificate(error.to_string()))
 }
 
 fn unbuildable(system: &str, error: &BuildError) -> Refused {

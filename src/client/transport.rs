@@ -16,9 +16,10 @@ use reqwest::{
     redirect,
 };
 
-use rustls_platform_verifier::ConfigVerifierExt as _;
+use rustls_platform_verifier::{BuilderVerifierExt as _, ConfigVerifierExt as _};
 
 use super::{
+    auth::Identity,
     guard::{Policy, Refused, Resolver},
     script::Script,
 };
@@ -86,6 +87,9 @@ pub(super) enum SendError {
     /// There was no connection. Nothing was sent.
     #[error("cannot connect: {reason}")]
     Connect { reason: String },
+    /// One of the two sides does not accept the other's certificate. Nothing was sent.
+    #[error("no trusted connection: {reason}")]
+    Certificate { reason: String },
     /// The request cannot be spelled in HTTP. Nothing was sent.
     #[error("the request cannot be sent: {reason}")]
     Unsendable { reason: String },
@@ -106,7 +110,10 @@ pub(super) enum SendError {
 impl SendError {
     /// Whether it is certain that the other side did not get the request.
     pub(super) const fn is_unsent(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::Connect { .. } | Self::Unsendable { .. })
+        matches!(
+            self,
+            Self::Refused(_) | Self::Connect { .. } | Self::Certificate { .. } | Self::Unsendable { .. }
+        )
     }
 }
 
@@ -138,6 +145,14 @@ fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
         .clone()
 }
 
+/// The same, showing a certificate of ours.
+fn tls_showing(identity: Identity) -> Result<rustls::ClientConfig, rustls::Error> {
+    install_crypto();
+    rustls::ClientConfig::builder()
+        .with_platform_verifier()?
+        .with_client_auth_cert(identity.certificates, identity.key)
+}
+
 /// How much of an answer is read.
 #[derive(Debug, Clone, Copy)]
 enum Reading {
@@ -149,11 +164,14 @@ enum Reading {
 const IDLE_CONNECTIONS_MAX: usize = 16;
 
 impl Transport {
-    /// Connections under these rules.
-    pub(super) fn new(policy: Policy, limits: Limits) -> Result<Self, Unbuildable> {
+    /// Connections under these rules, which show `identity` where there is one.
+    pub(super) fn new(policy: Policy, limits: Limits, identity: Option<Identity>) -> Result<Self, Unbuildable> {
         let policy = Arc::new(policy);
         let mut builder = Client::builder()
-            .tls_backend_preconfigured(tls()?)
+            .tls_backend_preconfigured(match identity {
+                None => tls()?,
+                Some(identity) => tls_showing(identity)?,
+            })
             .redirect(redirect::Policy::none())
             .referer(false)
             .retry(reqwest::retry::never())
@@ -428,7 +446,9 @@ const fn spelled(method: &reqwest::Method) -> &'static str {
 /// Tells what happened, without the URL: a query string may hold a secret.
 fn explain(error: &reqwest::Error) -> SendError {
     let mut deepest: &dyn std::error::Error = error;
+    let mut is_about_a_certificate = false;
     while let Some(source) = deepest.source() {
+        is_about_a_certificate |= is_certificate_error(source);
         if let Some(refused) = source.downcast_ref::<Refused>() {
             return refused.clone().into();
         }
@@ -443,6 +463,8 @@ fn explain(error: &reqwest::Error) -> SendError {
     let reason = reason.chars().filter(|c| !c.is_control()).take(200).collect();
     if error.is_builder() {
         SendError::Unsendable { reason }
+    } else if is_about_a_certificate {
+        SendError::Certificate { reason }
     } else if error.is_connect() {
         let reason = if error.is_timeout() {
             "no connection in time".to_owned()
@@ -455,4 +477,32 @@ fn explain(error: &reqwest::Error) -> SendError {
     } else {
         SendError::Broken { reason }
     }
+}
+
+/// Whether an error of the connection is about one side's certificate: ours may be refused after the request was
+/// sent, but then nobody has read it.
+fn is_certificate_error(error: &(dyn std::error::Error + 'static)) -> bool {
+    use rustls::{AlertDescription as Alert, Error};
+    // An error of input and output hides what it is made of from `source`.
+    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    if let Some(inner) = inner
+        && is_certificate_error(inner)
+    {
+        return true;
+    }
+    matches!(
+        error.downcast_ref::<Error>(),
+        Some(
+            Error::InvalidCertificate(_)
+                | Error::AlertReceived(
+                    Alert::BadCertificate
+                        | Alert::UnsupportedCertificate
+                        | Alert::CertificateRevoked
+                        | Alert::CertificateExpired
+                        | Alert::CertificateUnknown
+                        | Alert::UnknownCA
+                        | Alert::CertificateRequired
+                )
+        )
+    )
 }

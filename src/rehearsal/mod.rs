@@ -21,7 +21,8 @@ use crate::{
     clock::Clock,
     core::{
         connector::{
-            Auth, Connector, Limits, Object,
+            Connector, Limits, Object,
+            auth::Auth,
             case::{AnswerForm, CaseForm, CasesForm},
             form::LimitsForm,
         },
@@ -155,7 +156,7 @@ impl<'a> Stage<'a> {
     fn made_up(&self) -> BTreeMap<String, secrecy::SecretString> {
         let mut names: Vec<&str> = self.connector.credentials.iter().map(String::as_str).collect();
         if matches!(self.connector.auth, Auth::OAuth2(_)) {
-            names.extend(["client_id", "client_secret"]);
+            names.extend(["client_id", "client_secret", "refresh_token"]);
         }
         let made_up = |name: &str| (name.to_owned(), format!("test-{name}").into());
         names.into_iter().map(made_up).collect()

@@ -70,7 +70,7 @@ fn shipped() -> Vec<(PathBuf, &'static str)> {
 /// A block that does not begin a file is a part of one: of the top, or of what a first line such as
 /// `# under objects.account:` names.
 fn documented() -> Vec<Sample> {
-    let connector = "{connector: c, settings: {base_url: {type: url}}, credentials: [user, password, token, key],
+    let connector = "{connector: c, settings: {base_url: {type: url}}, credentials: [user, password, token, key, app, private_key, consumer_key, consumer_secret, token_secret, certificate],
         base_url: '{{ settings.base_url }}', objects: {account: {id: id, get: {get: '/{{ id }}'}}}}";
     let mapping = "{mapping: m, between: {erp: customer, crm: account}, prefer: erp, create: {crm: yes},
         fields: [{erp: name, crm: Name}]}";

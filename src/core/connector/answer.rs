@@ -40,6 +40,8 @@ pub enum Purpose {
     Batch,
     /// A session.
     Login,
+    /// A subscription to pushes.
+    Subscribe,
 }
 
 impl Purpose {
@@ -55,6 +57,7 @@ impl Purpose {
             Self::Delete => "delete",
             Self::Batch => "batch",
             Self::Login => "login",
+            Self::Subscribe => "subscribe",
         }
     }
 

@@ -54,11 +54,17 @@ impl Context<'_> {
         let since = since
             .map_err(|fault| template_error("since", fault))?
             .unwrap_or_default();
-        let scope = self.scope().with("since", since).with("page", pager.scope());
+        self.list_within(list, &self.scope().with("since", since), pager)
+    }
+
+    /// One page of a listing that knows what `scope` does.
+    pub fn list_within(&self, list: &List, scope: &Scope, pager: &Pager) -> Result<Call, BuildError> {
+        let scope = scope.clone().with("page", pager.scope());
         if let Position::Url(url) = pager.position() {
             // The address stands for itself: what led to it is part of it.
             let mut call = self.build(&list.request, &scope)?;
             call.url = url.clone();
+            call.list = Some(list.records.clone());
             return Ok(call);
         }
         let mut call = self.build(&list.request, &scope)?;
@@ -70,6 +76,7 @@ impl Context<'_> {
             _ => {}
         }
         call.is_repeatable = true;
+        call.list = Some(list.records.clone());
         Ok(call)
     }
 
@@ -97,6 +104,7 @@ impl Context<'_> {
         let scope = self.scope().with("field", field).with("value", value);
         let mut call = self.build(&find.request, &scope)?;
         call.is_repeatable = true;
+        call.list = Some(find.records.clone());
         Ok(call)
     }
 
@@ -148,6 +156,7 @@ impl Context<'_> {
         let scope = self.scope().with("records", Value::List(records));
         let mut call = self.build(&batch.request, &scope)?;
         call.is_repeatable = batch.repeatable.unwrap_or(batch.request.method.is_idempotent());
+        call.list = Some(batch.results.clone());
         Ok(call)
     }
 
@@ -195,6 +204,11 @@ impl Context<'_> {
         let mut scope = Scope::new();
         scope.set("settings", self.settings.clone());
         scope
+    }
+
+    /// A request that knows what `scope` does.
+    pub fn within(&self, request: &Request, scope: &Scope) -> Result<Call, BuildError> {
+        self.build(request, scope)
     }
 
     fn build(&self, request: &Request, scope: &Scope) -> Result<Call, BuildError> {

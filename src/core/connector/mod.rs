@@ -5,12 +5,16 @@
 //! [`page`] where a listing goes on, [`spelling`] how values are put. Sending is the client's part.
 
 pub mod answer;
+pub mod auth;
 pub mod call;
 pub mod case;
 pub mod form;
+pub mod format;
 pub mod page;
 pub mod request;
+pub mod sign;
 pub mod spelling;
+pub mod subscription;
 
 mod compile;
 mod link;
@@ -22,10 +26,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use self::{
     answer::Rule,
-    form::{Access, ClientAuth, LimitsForm, SettingKind},
+    auth::{Auth, ClientCertificate},
+    form::{Access, LimitsForm, SettingKind},
     page::Paging,
     request::Request,
     spelling::{Types, Wrapper},
+    subscription::Subscriptions,
 };
 use super::{
     breaker,
@@ -53,6 +59,8 @@ pub struct Connector {
     pub headers: Vec<(String, Template)>,
     /// How requests prove who they are.
     pub auth: Auth,
+    /// What the connection itself shows.
+    pub client_certificate: Option<ClientCertificate>,
     /// The budget towards one system.
     pub limits: LimitsForm,
     /// What answers mean; the first that fits decides.
@@ -63,6 +71,8 @@ pub struct Connector {
     pub objects: BTreeMap<String, Object>,
     /// The pushes it sends.
     pub webhooks: Option<std::sync::Arc<event::Definition>>,
+    /// How the subscriptions to them are kept in order.
+    pub subscriptions: Option<Subscriptions>,
 }
 
 /// One thing that a system is given in its configuration.
@@ -76,36 +86,6 @@ pub struct Setting {
     pub title: Option<String>,
 }
 
-/// How requests prove who they are.
-#[derive(Debug)]
-pub enum Auth {
-    /// Not at all.
-    None,
-    /// User and password (RFC 7617).
-    Basic {
-        /// The user.
-        user: Template,
-        /// The password.
-        password: Template,
-    },
-    /// A fixed bearer token (RFC 6750).
-    Bearer {
-        /// The token.
-        token: Template,
-    },
-    /// A key.
-    ApiKey {
-        /// Where it goes.
-        place: Place,
-        /// The key.
-        value: Template,
-    },
-    /// OAuth 2.0 client credentials (RFC 6749, section 4.4).
-    OAuth2(OAuth2),
-    /// A login request.
-    Session(Session),
-}
-
 /// Where a single value goes in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -113,30 +93,6 @@ pub enum Place {
     Header(String),
     /// Into this query parameter.
     Query(String),
-}
-
-/// OAuth 2.0 client credentials.
-#[derive(Debug)]
-pub struct OAuth2 {
-    /// The token endpoint.
-    pub token_url: Template,
-    /// The scopes asked for.
-    pub scopes: Vec<String>,
-    /// More parameters of the token request.
-    pub params: Vec<(String, Template)>,
-    /// Where client id and secret go.
-    pub client_auth: ClientAuth,
-}
-
-/// A login request whose answer opens a session.
-#[derive(Debug)]
-pub struct Session {
-    /// The login request.
-    pub login: Request,
-    /// Headers of every later request.
-    pub headers: Vec<(String, Template)>,
-    /// When it is renewed without being asked to.
-    pub expires_after: Option<Period>,
 }
 
 /// The budget towards one system, with its defaults.

@@ -12,6 +12,9 @@ pub mod kind;
 pub mod packed;
 pub mod projection;
 pub mod spelling;
+pub mod table;
+pub mod xml;
+pub mod xml_rpc;
 
 mod number;
 mod serial;

@@ -15,7 +15,7 @@ mod secret;
 mod sign;
 mod signature;
 mod token;
-mod verify;
+pub(super) mod verify;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod database;
 pub mod disk;
+pub mod hooks;
 pub mod house;
 pub mod http;
 pub mod loopback;

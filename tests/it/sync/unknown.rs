@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use syncline::{
     core::status::{RunStatus, Side},
-    sandbox::fault::{Fault, Order},
+    sandbox::{
+        fault::{Fault, Order},
+        seed::Plan,
+    },
     store::write::Write,
 };
 

@@ -166,7 +166,12 @@ impl Compiler<'_> {
     }
 
     fn list(&mut self, form: &ListForm, place: &str) -> List {
-        let request = self.request(&form.request(), place, &["settings", "since", "page"]);
+        self.listing(form, place, &["settings", "since", "page"])
+    }
+
+    /// A listing whose request knows these names.
+    pub(super) fn listing(&mut self, form: &ListForm, place: &str, names: &[&str]) -> List {
+        let request = self.request(&form.request(), place, names);
         let (paging, page_size) = match &form.page {
             Some(page) => self.paging(page, &pointer(place, "page"), &request),
             None => (Paging::SINGLE, None),

@@ -1,6 +1,6 @@
 //! Requests and how their listings go on.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value as Json;
 
@@ -8,13 +8,14 @@ use super::Compiler;
 use crate::core::{
     connector::{
         Place,
-        form::{self, Method, PageForm, SendForm},
+        form::{self, ConnectorForm, FormatForm, Method, PageForm, SendForm},
+        format::Format,
         page::{Paging, Style},
         request::{Body, Request},
     },
     expr::Template,
     problem::pointer,
-    value::Value,
+    value::{Value, xml::Namespaces},
 };
 
 /// Headers that belong to the transport and not to a definition.
@@ -42,6 +43,50 @@ impl Compiler<'_> {
             query,
             headers: self.headers(form.headers, &pointer(place, "headers"), names),
             body: self.body(form, method, place, names),
+            format: form
+                .format
+                .map_or_else(|| self.format.clone(), |format| self.format_of(format)),
+        }
+    }
+
+    /// What bodies are in.
+    pub(super) fn format_of(&self, form: FormatForm) -> Format {
+        match form {
+            FormatForm::Json => Format::Json,
+            FormatForm::Xml => Format::Xml(Arc::clone(&self.namespaces)),
+            FormatForm::XmlRpc => Format::XmlRpc,
+            FormatForm::Csv => Format::Csv(self.delimiter),
+            FormatForm::Jsonl => Format::JsonLines,
+        }
+    }
+
+    /// Checks what the formats are told, before any request is.
+    pub(super) fn formats(&mut self, form: &ConnectorForm) {
+        for (prefix, namespace) in &form.xml.namespaces {
+            let is_prefix = prefix.starts_with(|c: char| c.is_ascii_alphabetic())
+                && prefix
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+            if !is_prefix || prefix.starts_with("xml") || namespace.is_empty() {
+                let hint = "a prefix is a short name, such as `soap`, and stands for an address or `urn:`";
+                let place = pointer("/xml/namespaces", prefix);
+                self.error("CN027", &place, &format!("`{prefix}` stands for no namespace"), hint);
+            }
+        }
+        self.namespaces = Arc::new(Namespaces(form.xml.namespaces.clone()));
+        if let Some(delimiter) = &form.csv.delimiter {
+            match delimiter.as_bytes() {
+                [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n') => self.delimiter = *byte,
+                _ => self.error(
+                    "CN027",
+                    "/csv/delimiter",
+                    "a delimiter is one plain character",
+                    "such as `;`, or `\"\\t\"` for a tab",
+                ),
+            }
+        }
+        if let Some(format) = form.format {
+            self.format = self.format_of(format);
         }
     }
 
@@ -114,7 +159,7 @@ impl Compiler<'_> {
             self.error("CN020", place, "a GET request has no body", "use `query:`, or `post:`");
         }
         match form.body {
-            Some(body) => Body::Json(self.structure(body, &pointer(place, "body"), names)),
+            Some(body) => Body::Structure(self.structure(body, &pointer(place, "body"), names)),
             None => match form.form {
                 Some(form) => self.form_body(form, &pointer(place, "form"), names),
                 None => Body::None,
