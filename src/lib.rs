@@ -27,6 +27,8 @@ pub mod cli;
 
 pub mod client;
 
+pub mod rehearsal;
+
 pub mod sync;
 
 pub mod worker;

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Exit,
-    context::Context,
+    context::{Context, block_on},
     error::{Error, Result},
     output::{self, count},
-    project::{Survey, is_same_file, survey},
+    project::{Survey, is_same_file, run_cases, survey},
 };
-use crate::catalog::{case, diagnostic::Diagnostic};
+use crate::catalog::diagnostic::Diagnostic;
 
 /// Settings, connectors, mappings and cases: everything that is wrong, in one go.
 #[derive(Debug, clap::Args)]
@@ -30,11 +30,17 @@ pub struct Args {
 pub(super) fn run(context: &Context, args: &Args) -> Result {
     context.in_project()?;
     let mut survey = survey(context);
-    let reports = survey.catalog.run_cases(None);
-    let cases: usize = reports.iter().map(|report| report.outcomes.len()).sum();
+    let reports = block_on(async { Ok(run_cases(&survey.catalog, None).await) })?;
+    let cases: usize = reports.iter().map(|(_, report)| report.outcomes.len()).sum();
     // How cases are written was looked at when they were read; here only what comes of them is new.
-    let misses = reports.into_iter().flat_map(|report: case::Report| report.outcomes);
-    survey.diagnostics.extend(misses.flat_map(|outcome| outcome.misses));
+    for (_, report) in reports {
+        survey
+            .diagnostics
+            .extend(report.problems.into_iter().filter(|problem| problem.code == "TS006"));
+        survey
+            .diagnostics
+            .extend(report.outcomes.into_iter().flat_map(|outcome| outcome.misses));
+    }
     crate::catalog::diagnostic::sort(&mut survey.diagnostics);
     if !args.files.is_empty() {
         keep_only(context, &args.files, &mut survey)?;

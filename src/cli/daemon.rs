@@ -20,7 +20,7 @@ use crate::{
     settings::{self, Settings},
     store::{Store, prune::Retention},
     sync::Engine,
-    worker::{Signs, assembly, change, notify::Notifier, pause::Pauses, quota, recover, schedule},
+    worker::{Signs, assembly, change, notify::Notifier, pause::Pauses, quota, recover, schedule, subscription},
 };
 
 /// How often the queue and the rotation dates are looked at for the metrics.
@@ -99,6 +99,10 @@ impl Daemon {
             tokio::spawn(guarded(stopping.clone(), work)),
             tokio::spawn(guarded(stopping.clone(), observing)),
             tokio::spawn(guarded(stopping.clone(), schedule)),
+            tokio::spawn(guarded(
+                stopping.clone(),
+                subscription::run(engine.clone(), Arc::clone(&settings), stopping.clone()),
+            )),
             tokio::spawn(guarded(
                 stopping.clone(),
                 watch(engine.store().clone(), stopping.clone()),

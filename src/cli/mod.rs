@@ -7,6 +7,7 @@ mod output;
 mod place;
 mod project;
 
+mod auth;
 mod check;
 mod completions;
 mod config;
@@ -32,6 +33,7 @@ mod run;
 mod runs;
 mod sandbox;
 mod schema;
+mod subscriptions;
 mod suggestions;
 mod sync;
 mod test;
@@ -140,6 +142,10 @@ enum Command {
     Sandbox(sandbox::Args),
     /// See it work: two systems, live sync, lost webhooks, and a reconciliation that finds and repairs the drift
     Demo(demo::Args),
+    /// Subscriptions: what other systems push to us
+    Subscriptions(subscriptions::Args),
+    /// Sign in to other systems, and see what ends when
+    Auth(auth::Args),
     /// Tokens of the API
     Token(token::Args),
     /// People who sign in at the console
@@ -206,6 +212,8 @@ impl Command {
             Self::Events(args) => events::run(context, &args),
             Self::Notices(args) => notices::run(context, &args),
             Self::Migrate(args) => migrate::run(context, &args),
+            Self::Subscriptions(args) => subscriptions::run(context, &args),
+            Self::Auth(args) => auth::run(context, &args),
             Self::Token(args) => token::run(context, &args),
             Self::User(args) => user::run(context, &args),
             Self::Config(args) => config::run(context, &args),

@@ -8,10 +8,12 @@ use std::{
 use super::{context::Context, error::Error, place};
 use crate::{
     catalog::{
+        case::Report,
         diagnostic::{self, Diagnostic},
         load::{Catalog, Loaded, Sources, SystemDecl},
     },
     core::problem::{Focus, Problem, Severity, nearest},
+    rehearsal,
     settings::{self, Settings},
 };
 
@@ -47,6 +49,13 @@ impl Context {
         loaded.diagnostics = loaded.diagnostics.into_iter().map(place::locate).collect();
         loaded
     }
+}
+
+/// What came of the cases of every definition, or of those with one name: those of connectors first.
+pub(super) async fn run_cases(catalog: &Catalog, only: Option<&str>) -> Vec<(String, Report)> {
+    let mut reports = rehearsal::run(catalog, only).await;
+    reports.extend(catalog.run_cases(only));
+    reports
 }
 
 /// Reads everything; wrong settings keep connectors and mappings from being looked at no more than they must.

@@ -37,6 +37,8 @@ enum Kind {
     Config,
     /// `connectors/*.yaml`
     Connector,
+    /// `connectors/*.test.yaml`
+    ConnectorTest,
     /// `mappings/*.yaml`
     Mapping,
     /// `mappings/*.test.yaml`
@@ -50,6 +52,7 @@ impl Kind {
         match self {
             Self::Config => "config.schema.json",
             Self::Connector => "connector.schema.json",
+            Self::ConnectorTest => "connector-test.schema.json",
             Self::Mapping => "mapping.schema.json",
             Self::MappingTest => "mapping-test.schema.json",
             Self::Notice => "notice.schema.json",
@@ -60,6 +63,7 @@ impl Kind {
         Ok(match self {
             Self::Config => serde_json::to_string_pretty(&Settings::schema())? + "\n",
             Self::Connector => catalog::schema::connector(),
+            Self::ConnectorTest => catalog::schema::connector_test(),
             Self::Mapping => catalog::schema::mapping(),
             Self::MappingTest => catalog::schema::mapping_test(),
             Self::Notice => notice::payload::schema(),

@@ -1,36 +1,40 @@
-//! `syncline test`: the cases beside the mappings, through the planner that the daemon uses.
+//! `syncline test`: the cases beside mappings and connectors, through the planner and the client that the daemon uses.
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 use super::{
     Exit,
-    context::Context,
+    context::{Context, block_on},
     error::Result,
     output::{self, count},
-    project::{Survey, survey, unknown},
+    project::{Survey, run_cases, survey, unknown},
 };
 use crate::catalog::case::{self, Difference};
 
-/// The cases beside the mappings, through the planner that the daemon uses.
+/// The cases beside mappings and connectors, through the planner and the client that the daemon uses.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  syncline test                         the cases of every mapping
-  syncline test customer-account        those of one
+  syncline test                         every case
+  syncline test customer-account        those of one mapping
+  syncline test salesforce              those of one connector
   syncline test --json | jq 'select(.holds | not)'
 
-A case that fails shows what it expected (-) and what came (+), and why the planner decided so. Exit code 1 if one fails.
-docs/mappings.md says how cases are written.")]
+A case that fails shows what it expected (-) and what came (+); of a mapping, also why the planner decided so. Exit code 1
+if one fails. docs/mappings.md and docs/connectors.md say how cases are written. Nothing is sent to any system.")]
 pub struct Args {
-    /// Only the cases of these mappings
-    #[arg(value_name = "MAPPING")]
-    mappings: Vec<String>,
+    /// Only the cases of these mappings and connectors
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
 }
 
 /// One case, for programs.
 #[derive(Serialize)]
 struct View<'a> {
-    mapping: &'a str,
+    /// The mapping or connector.
+    of: &'a str,
     case: &'a str,
     file: &'a str,
     line: Option<usize>,
@@ -43,11 +47,11 @@ struct View<'a> {
 pub(super) fn run(context: &Context, args: &Args) -> Result {
     context.in_project()?;
     let survey = survey(context);
-    let names = chosen(&survey, &args.mappings)?;
+    let names = chosen(&survey, &args.names)?;
     let mut tally = Tally::default();
     for name in &names {
-        for report in survey.catalog.run_cases(Some(name)) {
-            tally.mappings += 1;
+        for (_, report) in block_on(async { Ok(run_cases(&survey.catalog, Some(name)).await) })? {
+            tally.definitions += 1;
             show(context, name, &report, &mut tally)?;
         }
     }
@@ -61,7 +65,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
     if tally.cases == 0 && broken == 0 {
         context
             .output
-            .talk("hint: cases of a mapping stand beside it, in mappings/<name>.test.yaml");
+            .talk("hint: cases stand beside their mapping or connector, in mappings/<name>.test.yaml");
     }
     let is_ok = tally.failed == 0 && broken == 0;
     Ok(if is_ok { Exit::Done } else { Exit::Found })
@@ -69,14 +73,18 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
 
 #[derive(Default)]
 struct Tally {
-    mappings: usize,
+    definitions: usize,
     cases: usize,
     failed: usize,
 }
 
 impl Tally {
     fn closing(&self) -> String {
-        let ran = format!("{} of {}", count(self.cases, "case"), count(self.mappings, "mapping"));
+        let ran = format!(
+            "{} of {}",
+            count(self.cases, "case"),
+            count(self.definitions, "definition")
+        );
         match self.failed {
             0 => format!("{ran}: all hold"),
             1 => format!("{ran}: 1 fails"),
@@ -85,29 +93,31 @@ impl Tally {
     }
 }
 
-/// The mappings whose cases are to be run.
+/// The mappings and connectors whose cases are to be run.
 fn chosen(survey: &Survey, wanted: &[String]) -> Result<Vec<String>> {
-    let known = || survey.catalog.files.keys().filter_map(|file| mapping_of(file));
+    let known = || survey.catalog.files.keys().filter_map(|file| name_of(file));
     if wanted.is_empty() {
-        return Ok(survey.catalog.cases().keys().cloned().collect());
+        let catalog = &survey.catalog;
+        let names: BTreeSet<&String> = catalog.cases().keys().chain(catalog.connector_cases().keys()).collect();
+        return Ok(names.into_iter().cloned().collect());
     }
     for name in wanted {
         if !known().any(|known| known == name) {
-            return Err(unknown("mapping", name, known()));
+            return Err(unknown("mapping or connector", name, known()));
         }
     }
     Ok(wanted.to_vec())
 }
 
-/// The mapping that a file of the catalog declares.
-fn mapping_of(file: &str) -> Option<&str> {
+/// The mapping or connector that a file of the catalog declares.
+fn name_of(file: &str) -> Option<&str> {
     let name = std::path::Path::new(file).file_name()?.to_str()?;
     let name = name.strip_suffix(".yaml")?;
     (!name.contains('.')).then_some(name)
 }
 
-fn show(context: &Context, mapping: &str, report: &case::Report, tally: &mut Tally) -> Result<()> {
-    context.output.line(format!("{mapping}  ({})", report.file))?;
+fn show(context: &Context, of: &str, report: &case::Report, tally: &mut Tally) -> Result<()> {
+    context.output.line(format!("{of}  ({})", report.file))?;
     for outcome in &report.outcomes {
         tally.cases += 1;
         let holds = outcome.misses.is_empty();
@@ -118,7 +128,7 @@ fn show(context: &Context, mapping: &str, report: &case::Report, tally: &mut Tal
             .and_then(|miss| miss.place.as_ref())
             .map(|place| place.line);
         context.output.json(&View {
-            mapping,
+            of,
             case: &outcome.name,
             file: &report.file,
             line,
@@ -166,9 +176,9 @@ fn failing(context: &Context, report: &case::Report, outcome: &case::Outcome, li
     Ok(())
 }
 
-/// Shows what keeps a wanted mapping's cases from being run; how many such problems there are.
+/// Shows what keeps a wanted definition's cases from being run; how many such problems there are.
 fn broken(context: &Context, survey: &Survey, names: &[String]) -> Result<usize> {
-    let is_concerned = |file: &str| mapping_of(file).is_some_and(|name| names.iter().any(|wanted| wanted == name));
+    let is_concerned = |file: &str| name_of(file).is_some_and(|name| names.iter().any(|wanted| wanted == name));
     let problems = survey
         .diagnostics
         .iter()

@@ -74,7 +74,7 @@ impl Work {
 
 /// Opens the store beside a daemon. On a developer's machine the first command that works makes the database, as the daemon
 /// would; elsewhere a missing one is more likely a wrong address.
-async fn shared(context: &Context, settings: &Settings) -> Result<Store> {
+pub(super) async fn shared(context: &Context, settings: &Settings) -> Result<Store> {
     match context.store(settings, Access::Shared).await {
         Err(error) if settings.is_dev() && is_absent(&error) => {
             context.store(settings, Access::Daemon).await?.close().await;

@@ -14,7 +14,7 @@ use super::{
     write::{Outcome, WriteFault, Written},
 };
 use crate::core::{
-    connector::{Batch, Object, answer::Purpose, call::Subject},
+    connector::{Batch, Object, Operation, answer::Purpose, call::Subject},
     expr::Scope,
     fault::Fault,
     status::{FailureClass, Stage, WriteKind},
@@ -24,7 +24,7 @@ use crate::core::{
 /// Single writes at once, for records that a batch refused.
 const SINGLES_IN_FLIGHT: usize = 8;
 
-/// One write of a batch.
+/// One write: by itself or in a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchItem<'a> {
     /// The record's id; a new record has none.
@@ -35,15 +35,30 @@ pub struct BatchItem<'a> {
     pub fields: &'a Map,
     /// The idempotency key.
     pub key: &'a str,
+    /// The record as it was read, for what a system takes only as a whole.
+    pub current: Option<&'a Map>,
 }
 
 impl<'a> BatchItem<'a> {
-    const fn subject(&self) -> Subject<'a> {
+    /// A change of the record with this id, whatever it was before.
+    #[must_use]
+    pub const fn of(id: &'a str, fields: &'a Map, key: &'a str) -> Self {
+        Self {
+            id: Some(id),
+            version: None,
+            fields,
+            key,
+            current: None,
+        }
+    }
+
+    pub(super) const fn subject(&self) -> Subject<'a> {
         Subject {
             id: self.id,
             version: self.version,
             fields: Some(self.fields),
             key: Some(self.key),
+            current: self.current,
         }
     }
 }
@@ -57,7 +72,7 @@ impl System {
         let batch = batch_of(object, kind)?;
         let is_guarded = |batch: &Batch| {
             let item = batch.item.as_ref();
-            item.is_some_and(|item| item.uses_whole("item") || has_version(&item.paths_of("item")))
+            item.is_some_and(|item| item.uses_whole("item") || names(&item.paths_of("item"), "version"))
         };
         let needs_guard = kind == WriteKind::Update
             && object
@@ -65,6 +80,14 @@ impl System {
                 .as_ref()
                 .is_some_and(|update| update.if_match.is_some() || update.request.uses("version"));
         (!needs_guard || is_guarded(batch)).then(|| u32::try_from(batch.size).unwrap_or(u32::MAX))
+    }
+
+    /// Whether creates that go out in a batch carry their idempotency keys.
+    #[must_use]
+    pub fn batch_carries_key(&self, object: &str) -> bool {
+        let object = self.connector().objects.get(object);
+        let item = object.and_then(|object| object.batch_create.as_ref()?.item.as_ref());
+        item.is_some_and(|item| item.uses_whole("item") || names(&item.paths_of("item"), "key"))
     }
 
     /// Whether the system recognizes a create that it has seen before, by an idempotency key or a unique value.
@@ -75,7 +98,7 @@ impl System {
             .objects
             .get(object)
             .and_then(|object| object.create.as_ref());
-        create.is_some_and(|create| create.is_upsert || create.idempotency_header.is_some())
+        create.is_some_and(Operation::recognizes_repeats)
     }
 
     /// Writes several records; an outcome for each, in the order given.
@@ -140,16 +163,13 @@ impl System {
     ) -> Result<Written, WriteFault> {
         match kind {
             WriteKind::Create => self.create(object, item.fields, item.key, road).await,
-            WriteKind::Update | WriteKind::Delete => {
-                let id = item.id.unwrap_or_default();
-                self.update(object, id, item.fields, item.version, item.key, road).await
-            }
+            WriteKind::Update | WriteKind::Delete => self.update(object, item, road).await,
         }
     }
 }
 
-fn has_version(paths: &[crate::core::path::Path]) -> bool {
-    paths.iter().any(|path| path.to_string() == "version")
+fn names(paths: &[crate::core::path::Path], member: &str) -> bool {
+    paths.iter().any(|path| path.to_string() == member)
 }
 
 fn put(outcomes: &mut [Option<Result<Written, WriteFault>>], index: usize, outcome: Result<Written, WriteFault>) {

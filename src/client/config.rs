@@ -57,6 +57,9 @@ pub enum ConfigError {
     /// The time zone is none.
     #[error("`types: zone` does not come to a time zone: {0}")]
     Zone(String),
+    /// The certificate that connections should show cannot be used.
+    #[error("`auth: client_certificate`: {0}")]
+    ClientCertificate(String),
     /// The HTTP library refuses the settings.
     #[error("the connection cannot be set up: {0}")]
     Transport(String),

@@ -204,7 +204,7 @@ impl Exchange {
             };
         }
         let backoff = backoff(attempt);
-        let (permit, raw) = match self.send(errand, &signed, backoff).await {
+        let (permit, mut raw) = match self.send(errand, &signed, backoff).await {
             Ok(sent) => sent,
             Err(next) => return next,
         };
@@ -213,7 +213,7 @@ impl Exchange {
             value: body,
             nature,
             elements,
-        } = verdict::read(&raw, errand.records, self.depth_max);
+        } = verdict::read(&mut raw, call, errand.records, self.depth_max);
         let answer = Answer {
             purpose: errand.purpose,
             status: raw.status,
@@ -291,7 +291,7 @@ impl Exchange {
             Err(hold) => return Err(Next::Refused(self.held(errand, hold))),
         };
         meter::count_request();
-        match self.transport.send(call).await {
+        match self.transport.send(call, errand.purpose == Purpose::Login).await {
             Ok(raw) => {
                 meter::count_bytes(raw.body.len());
                 self.budget
@@ -303,7 +303,10 @@ impl Exchange {
                     // Nothing was sent, so nothing was learned.
                     SendError::Refused(_) | SendError::Unsendable { .. } => drop(permit),
                     SendError::TooLarge { .. } | SendError::Encoding => permit.alive(),
-                    SendError::Connect { .. } | SendError::TimedOut | SendError::Broken { .. } => permit.dead(),
+                    SendError::Connect { .. }
+                    | SendError::Certificate { .. }
+                    | SendError::TimedOut
+                    | SendError::Broken { .. } => permit.dead(),
                 }
                 Err(self.unanswered(errand, call, &error, backoff))
             }

@@ -1,6 +1,6 @@
 //! Reading a listing page by page; the next page is on its way while the caller works on this one.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use tokio::task::JoinHandle;
@@ -13,13 +13,14 @@ use super::{
 };
 use crate::core::{
     connector::{
-        answer::Purpose,
+        List,
+        answer::{Purpose, Taken, take},
         page::{self, Pager, Turn},
     },
     fault::Fault,
     record::Record,
     status::{FailureClass, Stage},
-    value::{Map, Value, json, projection::Projection},
+    value::{Map, json, projection::Projection},
 };
 
 /// What is to be listed.
@@ -119,6 +120,25 @@ impl Reader {
         }
     }
 
+    /// Where the records of an answer stand in its body.
+    fn elements(&self, list: &List, reply: &mut Reply, limits: &json::Limits) -> Result<Vec<Range<usize>>, Refused> {
+        if let Some(elements) = reply.elements.take() {
+            return Ok(elements);
+        }
+        if list.may_lack_records && reply.raw.is_blank() {
+            return Ok(Vec::new());
+        }
+        let broken = |message: String| self.system.bad_answer(&self.object, &message);
+        // An answer that only a rule of the connector calls a good one.
+        let split = json::split(&reply.raw.body, &list.records, limits).map_err(|error| broken(error.to_string()))?;
+        reply.body = split.rest;
+        match split.elements {
+            Some(elements) => Ok(elements),
+            None if list.may_lack_records => Ok(Vec::new()),
+            None => Err(broken(format!("there is no list at `{}`", list.records))),
+        }
+    }
+
     /// The next page, and the answer it came with.
     pub(super) async fn fetch(&mut self) -> Result<(Page, Reply), Refused> {
         let system = Arc::clone(&self.system);
@@ -140,16 +160,7 @@ impl Reader {
             ..json::Limits::default()
         };
         let broken = |message: String| system.bad_answer(&self.object, &message);
-        let elements = if let Some(elements) = reply.elements.take() {
-            elements
-        } else {
-            // An answer that only a rule of the connector calls a good one.
-            let split = json::split(&reply.raw.body, &list.records, &limits);
-            let split = split.map_err(|error| broken(error.to_string()))?;
-            reply.body = split.rest;
-            let none = || broken(format!("there is no list at `{}`", list.records));
-            split.elements.ok_or_else(none)?
-        };
+        let elements = self.elements(list, &mut reply, &limits)?;
         let elements: Vec<&[u8]> = elements
             .into_iter()
             .map(|place| reply.raw.body.get(place).unwrap_or_default())
@@ -158,15 +169,22 @@ impl Reader {
         let dialect = system.dialect();
         let has_keyset = !list.paging.keyset().is_empty();
         let mut last: Option<Map> = None;
+        // What stands around a record is not projected: it is known where the record is, not what else leads on.
+        let whole = Projection::all();
+        let projection = if list.record.is_whole() {
+            &self.projection
+        } else {
+            &whole
+        };
         for (index, element) in elements.iter().enumerate() {
             let value =
-                json::parse_projected(element, &self.projection, &limits).map_err(|error| broken(error.to_string()))?;
-            let Value::Map(fields) = value else {
+                json::parse_projected(element, projection, &limits).map_err(|error| broken(error.to_string()))?;
+            if has_keyset && index + 1 == elements.len() {
+                last = value.as_map().cloned();
+            }
+            let Ok(Taken::Found(fields)) = take(value, &list.record) else {
                 return Err(broken(format!("`{}` holds something that is no record", list.records)));
             };
-            if has_keyset && index + 1 == elements.len() {
-                last = Some(fields.clone());
-            }
             // Headers belong to the page, not to one of its records.
             let record = object
                 .record(fields, &Map::new(), &dialect)

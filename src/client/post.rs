@@ -13,7 +13,7 @@ use super::{
     transport::{Limits, SendError, Transport},
 };
 use crate::core::{
-    connector::{form::Method, request::Call},
+    connector::{form::Method, format::Format, request::Call},
     retry,
 };
 
@@ -62,7 +62,8 @@ impl Poster {
             // Of an answer no more than its head is read.
             body_bytes_max: 0,
         };
-        let transport = Transport::new(network, limits).map_err(|error| ConfigError::Transport(error.to_string()))?;
+        let transport =
+            Transport::new(network, limits, None).map_err(|error| ConfigError::Transport(error.to_string()))?;
         Ok(Self { transport })
     }
 
@@ -86,6 +87,8 @@ impl Poster {
             headers: sent,
             body: Some(body),
             is_repeatable: true,
+            format: Format::Json,
+            list: None,
         };
         let head = self.transport.send_for_head(&call).await.map_err(|error| match error {
             SendError::Refused(refused) => PostError::Refused(refused),

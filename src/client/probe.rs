@@ -74,10 +74,10 @@ impl Trouble {
     fn of(fault: Fault) -> Self {
         let kind = match fault.code {
             "RQ001" => TroubleKind::Forbidden,
-            "RQ002" | "AU008" => TroubleKind::Unreachable,
+            "RQ002" | "RQ009" | "AU008" => TroubleKind::Unreachable,
             "RQ005" | "RQ006" => TroubleKind::Broken,
             "AU002" => TroubleKind::Denied,
-            "RQ008" | "RQ025" | "AU007" => TroubleKind::WrongAddress,
+            "RQ008" | "RQ025" | "AU007" | "AU012" => TroubleKind::WrongAddress,
             "RQ007" => TroubleKind::Mismatch,
             _ => match fault.class {
                 FailureClass::Auth => TroubleKind::SignIn,

@@ -1,16 +1,19 @@
 //! One configured system: everything Syncline asks of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use secrecy::SecretString;
+use url::Url;
 
 use super::{
-    auth::Authenticator,
+    auth::{self, Authenticator, Identity},
     budget::{Budget, Road, Usage},
     config::{Config, ConfigError},
     exchange::{Errand, Exchange, Refused, Reply},
     lister::{Lister, Listing, Reader},
+    script::Script,
     transport::{self, Transport},
     write::Outcome,
 };
@@ -23,7 +26,7 @@ use crate::core::{
         request::{BuildError, parse_base},
         spelling::Dialect,
     },
-    expr::Scope,
+    expr::{Scope, Template},
     fault::Fault,
     record::Record,
     status::{FailureClass, Stage},
@@ -47,12 +50,23 @@ impl std::fmt::Debug for System {
 pub(super) struct Inner {
     pub(super) exchange: Exchange,
     zone: Option<Tz>,
-    pages_max: u32,
+    pub(super) pages_max: u32,
+    /// When the certificate ends that its connections show.
+    pub(super) certificate_ends_at: Option<DateTime<Utc>>,
 }
 
 impl System {
     /// A system by its configuration. Nothing is sent yet.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
+        Self::build(config, None)
+    }
+
+    /// The same with answers that were written down beforehand, in place of a network.
+    pub fn scripted(config: Config, script: Arc<Script>) -> Result<Self, ConfigError> {
+        Self::build(config, Some(script))
+    }
+
+    fn build(config: Config, script: Option<Arc<Script>>) -> Result<Self, ConfigError> {
         let connector = config.connector;
         let mut settings = Map::new();
         for (name, declared) in &connector.settings {
@@ -82,8 +96,13 @@ impl System {
             total: limits.timeout,
             body_bytes_max: limits.body_bytes_max,
         };
-        let transport =
-            Transport::new(config.network, bounds).map_err(|error| ConfigError::Transport(error.to_string()))?;
+        let identity = identity(&connector, &config.credentials, &scope)?;
+        let certificate_ends_at = identity.as_ref().and_then(Identity::ends_at);
+        let transport = match script {
+            Some(script) => Transport::scripted(script, bounds),
+            None => Transport::new(config.network, bounds, identity)
+                .map_err(|error| ConfigError::Transport(error.to_string()))?,
+        };
         let exchange = Exchange {
             budget: Budget::new(&config.name, &limits, config.quota, config.clock.clone()),
             name: config.name,
@@ -101,6 +120,7 @@ impl System {
                 exchange,
                 zone,
                 pages_max: limits.pages_max,
+                certificate_ends_at,
             }),
         })
     }
@@ -117,6 +137,18 @@ impl System {
         &self.inner.exchange.name
     }
 
+    /// Its settings, with the connector's defaults, as templates see them.
+    #[must_use]
+    pub fn settings(&self) -> &Arc<Value> {
+        &self.inner.exchange.settings
+    }
+
+    /// The address that paths are appended to.
+    #[must_use]
+    pub fn base(&self) -> &Url {
+        &self.inner.exchange.base
+    }
+
     /// Where it is reached, without a path: `https://crm.example.com`.
     #[must_use]
     pub fn origin(&self) -> String {
@@ -124,7 +156,8 @@ impl System {
     }
 
     /// The time.
-    pub(super) fn now(&self) -> DateTime<Utc> {
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
         self.inner.exchange.clock.now()
     }
 
@@ -237,7 +270,7 @@ impl System {
             };
             let reply = inner.exchange.call(errand, call).await?;
             // Only a stated `null` says that there is none; silence says nothing.
-            if reply.raw.body.trim_ascii().is_empty() {
+            if reply.raw.is_blank() {
                 return Err(inner.bad_answer(object, "it is empty"));
             }
             inner.record(known, get, reply)
@@ -264,6 +297,25 @@ impl System {
             Err(refused) => Err(refused.fault),
         }
     }
+}
+
+/// What connections show, where the connector wants that.
+fn identity(
+    connector: &Connector,
+    credentials: &BTreeMap<String, SecretString>,
+    scope: &Scope,
+) -> Result<Option<Identity>, ConfigError> {
+    let Some(form) = &connector.client_certificate else {
+        return Ok(None);
+    };
+    let scope = scope.clone().with("credentials", auth::as_map(credentials));
+    let text = |template: &Template| {
+        let text = template.text(&scope, |text| text);
+        text.ok().flatten().unwrap_or_default()
+    };
+    Identity::read(&text(&form.certificate), &text(&form.key))
+        .map(Some)
+        .map_err(|error| ConfigError::ClientCertificate(error.to_string()))
 }
 
 fn unbuildable(system: &str, error: &BuildError) -> Refused {
@@ -358,12 +410,14 @@ impl Inner {
             records: None,
         };
         let reply = self.exchange.call(errand, call).await?;
-        let records = find.records.get(&reply.body).and_then(Value::as_list);
-        // "No list" is not "none found": a second record would be made of it.
-        let records =
-            records.ok_or_else(|| self.bad_answer(name, &format!("there is no list at `{}`", find.records)))?;
+        let records = match find.records.get(&reply.body).and_then(Value::as_list) {
+            Some(records) => records,
+            None if find.may_lack_records => &[],
+            // "No list" is not "none found": a second record would be made of it.
+            None => return Err(self.bad_answer(name, &format!("there is no list at `{}`", find.records))),
+        };
         let dialect = self.dialect();
-        let read = |fields: &Value| match fields {
+        let read = |item: &Value| match find.record.get(item).unwrap_or(&Value::Null) {
             Value::Map(fields) => {
                 let record = object.record(fields.clone(), &Map::new(), &dialect);
                 record.map_err(|error| self.bad_answer(name, &error.to_string()))

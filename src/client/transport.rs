@@ -16,9 +16,13 @@ use reqwest::{
     redirect,
 };
 
-use rustls_platform_verifier::ConfigVerifierExt as _;
+use rustls_platform_verifier::{BuilderVerifierExt as _, ConfigVerifierExt as _};
 
-use super::guard::{Policy, Refused, Resolver};
+use super::{
+    auth::Identity,
+    guard::{Policy, Refused, Resolver},
+    script::Script,
+};
 use crate::{
     core::connector::{form::Method, request::Call},
     seam::{self, Unanswered},
@@ -40,9 +44,16 @@ pub(super) struct Limits {
 /// The connections to one system.
 #[derive(Debug)]
 pub(super) struct Transport {
-    http: Client,
+    way: Way,
     policy: Arc<Policy>,
     limits: Limits,
+}
+
+/// Where requests go.
+#[derive(Debug)]
+enum Way {
+    Network(Client),
+    Script(Arc<Script>),
 }
 
 /// An answer, whatever its status.
@@ -55,6 +66,11 @@ pub(super) struct Raw {
 }
 
 impl Raw {
+    /// Whether there is nothing in the body.
+    pub(super) fn is_blank(&self) -> bool {
+        self.body.trim_ascii().is_empty()
+    }
+
     /// The first value of a header as text; bytes that are none are replaced.
     pub(super) fn header(&self, name: &HeaderName) -> Option<String> {
         let value = self.headers.get(name)?;
@@ -71,6 +87,9 @@ pub(super) enum SendError {
     /// There was no connection. Nothing was sent.
     #[error("cannot connect: {reason}")]
     Connect { reason: String },
+    /// One of the two sides does not accept the other's certificate. Nothing was sent.
+    #[error("no trusted connection: {reason}")]
+    Certificate { reason: String },
     /// The request cannot be spelled in HTTP. Nothing was sent.
     #[error("the request cannot be sent: {reason}")]
     Unsendable { reason: String },
@@ -91,7 +110,10 @@ pub(super) enum SendError {
 impl SendError {
     /// Whether it is certain that the other side did not get the request.
     pub(super) const fn is_unsent(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::Connect { .. } | Self::Unsendable { .. })
+        matches!(
+            self,
+            Self::Refused(_) | Self::Connect { .. } | Self::Certificate { .. } | Self::Unsendable { .. }
+        )
     }
 }
 
@@ -123,6 +145,14 @@ fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
         .clone()
 }
 
+/// The same, showing a certificate of ours.
+fn tls_showing(identity: Identity) -> Result<rustls::ClientConfig, rustls::Error> {
+    install_crypto();
+    rustls::ClientConfig::builder()
+        .with_platform_verifier()?
+        .with_client_auth_cert(identity.certificates, identity.key)
+}
+
 /// How much of an answer is read.
 #[derive(Debug, Clone, Copy)]
 enum Reading {
@@ -134,11 +164,14 @@ enum Reading {
 const IDLE_CONNECTIONS_MAX: usize = 16;
 
 impl Transport {
-    /// Connections under these rules.
-    pub(super) fn new(policy: Policy, limits: Limits) -> Result<Self, Unbuildable> {
+    /// Connections under these rules, which show `identity` where there is one.
+    pub(super) fn new(policy: Policy, limits: Limits, identity: Option<Identity>) -> Result<Self, Unbuildable> {
         let policy = Arc::new(policy);
         let mut builder = Client::builder()
-            .tls_backend_preconfigured(tls()?)
+            .tls_backend_preconfigured(match identity {
+                None => tls()?,
+                Some(identity) => tls_showing(identity)?,
+            })
             .redirect(redirect::Policy::none())
             .referer(false)
             .retry(reqwest::retry::never())
@@ -153,29 +186,44 @@ impl Transport {
             builder = builder.proxy(reqwest::Proxy::all(proxy.clone())?);
         }
         Ok(Self {
-            http: built(builder)?,
+            way: Way::Network(built(builder)?),
             policy,
             limits,
         })
     }
 
-    /// Sends a call and reads the answer to its end.
-    pub(super) async fn send(&self, call: &Call) -> Result<Raw, SendError> {
-        self.send_reading(call, Reading::All).await
+    /// No connections: answers come from a script.
+    pub(super) fn scripted(script: Arc<Script>, limits: Limits) -> Self {
+        Self {
+            way: Way::Script(script),
+            policy: Arc::new(Policy::default()),
+            limits,
+        }
+    }
+
+    /// Sends a call and reads the answer to its end. `is_login` says whether it signs in.
+    pub(super) async fn send(&self, call: &Call, is_login: bool) -> Result<Raw, SendError> {
+        match &self.way {
+            Way::Script(script) => script.answer(call, is_login),
+            Way::Network(http) => self.send_reading(http, call, Reading::All).await,
+        }
     }
 
     /// Sends a call and reads no more than the head of the answer, whatever follows.
     pub(super) async fn send_for_head(&self, call: &Call) -> Result<Raw, SendError> {
-        self.send_reading(call, Reading::Head).await
+        match &self.way {
+            Way::Script(script) => script.answer(call, false),
+            Way::Network(http) => self.send_reading(http, call, Reading::Head).await,
+        }
     }
 
-    async fn send_reading(&self, call: &Call, reading: Reading) -> Result<Raw, SendError> {
+    async fn send_reading(&self, http: &Client, call: &Call, reading: Reading) -> Result<Raw, SendError> {
         self.policy.check_url(&call.url)?;
         let request = Self::request(call)?;
         let exchange = async {
             match seam::world() {
                 Some(world) => self.exchange_within(&*world, request).await,
-                None => self.exchange(request, reading).await,
+                None => self.exchange(http, request, reading).await,
             }
         };
         match tokio::time::timeout(self.limits.total, exchange).await {
@@ -204,8 +252,8 @@ impl Transport {
         Ok(request)
     }
 
-    async fn exchange(&self, request: reqwest::Request, reading: Reading) -> Result<Raw, SendError> {
-        let mut response = self.http.execute(request).await.map_err(|error| explain(&error))?;
+    async fn exchange(&self, http: &Client, request: reqwest::Request, reading: Reading) -> Result<Raw, SendError> {
+        let mut response = http.execute(request).await.map_err(|error| explain(&error))?;
         if let (Some(peer), None) = (response.remote_addr(), &self.policy.proxy) {
             self.policy.check_address("the peer", peer.ip())?;
         }
@@ -398,7 +446,9 @@ const fn spelled(method: &reqwest::Method) -> &'static str {
 /// Tells what happened, without the URL: a query string may hold a secret.
 fn explain(error: &reqwest::Error) -> SendError {
     let mut deepest: &dyn std::error::Error = error;
+    let mut is_about_a_certificate = false;
     while let Some(source) = deepest.source() {
+        is_about_a_certificate |= is_certificate_error(source);
         if let Some(refused) = source.downcast_ref::<Refused>() {
             return refused.clone().into();
         }
@@ -413,6 +463,8 @@ fn explain(error: &reqwest::Error) -> SendError {
     let reason = reason.chars().filter(|c| !c.is_control()).take(200).collect();
     if error.is_builder() {
         SendError::Unsendable { reason }
+    } else if is_about_a_certificate {
+        SendError::Certificate { reason }
     } else if error.is_connect() {
         let reason = if error.is_timeout() {
             "no connection in time".to_owned()
@@ -425,4 +477,32 @@ fn explain(error: &reqwest::Error) -> SendError {
     } else {
         SendError::Broken { reason }
     }
+}
+
+/// Whether an error of the connection is about one side's certificate: ours may be refused after the request was
+/// sent, but then nobody has read it.
+fn is_certificate_error(error: &(dyn std::error::Error + 'static)) -> bool {
+    use rustls::{AlertDescription as Alert, Error};
+    // An error of input and output hides what it is made of from `source`.
+    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    if let Some(inner) = inner
+        && is_certificate_error(inner)
+    {
+        return true;
+    }
+    matches!(
+        error.downcast_ref::<Error>(),
+        Some(
+            Error::InvalidCertificate(_)
+                | Error::AlertReceived(
+                    Alert::BadCertificate
+                        | Alert::UnsupportedCertificate
+                        | Alert::CertificateRevoked
+                        | Alert::CertificateExpired
+                        | Alert::CertificateUnknown
+                        | Alert::UnknownCA
+                        | Alert::CertificateRequired
+                )
+        )
+    )
 }

@@ -14,6 +14,7 @@ use crate::{
     core::{
         connector::{
             answer::{Content, Meaning, Purpose, Verdict},
+            format::Unreadable,
             request::Call,
         },
         fault::Fault,
@@ -39,8 +40,8 @@ pub(super) enum Nature {
     Text,
     /// A page for people, or another kind of markup.
     Markup,
-    /// JSON that cannot be read.
-    Broken(json::Error),
+    /// What cannot be read.
+    Broken(Unreadable),
 }
 
 impl Nature {
@@ -60,25 +61,59 @@ pub(super) struct Body {
 }
 
 /// The body as rules see it, and what it is.
-pub(super) fn read(raw: &Raw, records: Option<&Path>, depth: usize) -> Body {
+///
+/// What is in another format becomes JSON here.
+pub(super) fn read(raw: &mut Raw, call: &Call, records: Option<&Path>, depth: usize) -> Body {
     let limits = json::Limits {
         bytes: raw.body.len().max(1),
         depth,
         ..json::Limits::default()
     };
+    let is_success = matches!(raw.status, 200..=299);
+    if !raw.body.trim_ascii().is_empty() && !Content::is_html(&raw.body) {
+        match call.format.to_json(&raw.body, is_success, call.list.as_ref(), &limits) {
+            Ok(None) => {}
+            Ok(Some(json)) => raw.body = json,
+            Err(error) => {
+                return Body {
+                    value: Value::Null,
+                    nature: Nature::Broken(error),
+                    elements: None,
+                };
+            }
+        }
+    }
+    let limits = json::Limits {
+        bytes: raw.body.len().max(1),
+        ..limits
+    };
     let mut elements = None;
     let content = match (records, raw.status) {
-        (Some(path), 200..=299) if !Content::is_html(&raw.body) => json::split(&raw.body, path, &limits).map(|split| {
-            elements = split.elements;
-            Content::Json(split.rest)
-        }),
+        (Some(path), 200..=299) if !Content::is_html(&raw.body) && !raw.is_blank() => {
+            json::split(&raw.body, path, &limits).map(|split| {
+                elements = split.elements;
+                Content::Json(split.rest)
+            })
+        }
         _ => Content::of(&raw.body, &limits),
     };
     let (value, nature) = match content {
         Ok(Content::Html) => (Value::Null, Nature::Markup),
         Ok(content @ Content::Text(_)) => (content.into_value(), Nature::Text),
         Ok(content) => (content.into_value(), Nature::Json),
-        Err(error) => (Value::Null, Nature::Broken(error)),
+        Err(error) => {
+            // What was cut off on its way may come whole the next time; what is too deep or says a thing twice will not.
+            let is_passing = matches!(
+                error.kind,
+                ErrorKind::Syntax { .. } | ErrorKind::Encoding | ErrorKind::Trailing
+            );
+            let unreadable = Unreadable {
+                name: call.format.name(),
+                reason: error.to_string(),
+                is_passing,
+            };
+            (Value::Null, Nature::Broken(unreadable))
+        }
     };
     Body {
         value,
@@ -105,7 +140,7 @@ impl Exchange {
         let stage = match errand.purpose {
             Purpose::Create | Purpose::Update | Purpose::Delete | Purpose::Batch => Stage::Write,
             Purpose::Find => Stage::Match,
-            Purpose::List | Purpose::Get | Purpose::Login => Stage::Fetch,
+            Purpose::List | Purpose::Get | Purpose::Login | Purpose::Subscribe => Stage::Fetch,
         };
         let what = errand.purpose.as_str();
         Fault::new(
@@ -184,6 +219,11 @@ impl Exchange {
                 FailureClass::Transient,
                 "is the address right, and does the system run?",
             ),
+            SendError::Certificate { .. } => (
+                "RQ009",
+                FailureClass::Transient,
+                "has a certificate ended, the system's own or ours (`syncline auth status`)? does this machine trust who issued it?",
+            ),
             SendError::Unsendable { .. } => ("RQ003", FailureClass::Rejected, "correct the connector or the value"),
             SendError::TooLarge { .. } => (
                 "RQ004",
@@ -250,20 +290,16 @@ impl Exchange {
         }
     }
 
-    /// An answer that is broken JSON: for a write, nobody knows what became of it.
-    fn unreadable<T>(&self, errand: Errand<'_>, end: &End<'_>, error: &json::Error) -> Next<T> {
-        // What was cut off on its way may come whole the next time; what is too deep or says a thing twice will not.
-        let is_passing = matches!(
-            error.kind,
-            ErrorKind::Syntax { .. } | ErrorKind::Encoding | ErrorKind::Trailing
-        );
+    /// An answer that cannot be read: for a write, nobody knows what became of it.
+    fn unreadable<T>(&self, errand: Errand<'_>, end: &End<'_>, error: &Unreadable) -> Next<T> {
+        let is_passing = error.is_passing;
         let class = if is_passing {
             FailureClass::Transient
         } else {
             FailureClass::Rejected
         };
         let fault = self
-            .fault(errand, "RQ007", class, &format!("the answer is broken JSON: {error}"))
+            .fault(errand, "RQ007", class, &error.to_string())
             .with_status(end.raw.status)
             .with_hint("if it stays so, look at the system's answer with its own tools");
         let refused = Refused {
@@ -321,7 +357,7 @@ fn words(end: &End<'_>) -> (&'static str, FailureClass, &'static str, &'static s
         return (
             "RQ008",
             FailureClass::Transient,
-            "answered a page of HTML or text instead of JSON",
+            "answered a page of HTML or text instead of data",
             hint,
         );
     }

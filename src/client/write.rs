@@ -1,6 +1,7 @@
 //! Writing one record, and what is known about it afterwards.
 
 use super::{
+    batch::BatchItem,
     budget::Road,
     exchange::{Errand, Refused},
     system::{Inner, System},
@@ -67,23 +68,10 @@ impl System {
         Ok(self.inner().write(object, Purpose::Create, subject, road).await?)
     }
 
-    /// Changes fields of a record; `version` guards against changes in between where the connector knows how.
-    pub async fn update(
-        &self,
-        object: &str,
-        id: &str,
-        changes: &Map,
-        version: Option<&str>,
-        key: &str,
-        road: Road,
-    ) -> Result<Written, WriteFault> {
-        let subject = Subject {
-            id: Some(id),
-            version,
-            fields: Some(changes),
-            key: Some(key),
-        };
-        Ok(self.inner().write(object, Purpose::Update, subject, road).await?)
+    /// Changes fields of a record; its version guards against changes in between where the connector knows how.
+    pub async fn update(&self, object: &str, change: BatchItem<'_>, road: Road) -> Result<Written, WriteFault> {
+        let written = self.inner().write(object, Purpose::Update, change.subject(), road);
+        Ok(written.await?)
     }
 
     /// Removes a record; one that is gone already counts as removed.
@@ -98,8 +86,8 @@ impl System {
         let subject = Subject {
             id: Some(id),
             version,
-            fields: None,
             key: Some(key),
+            ..Subject::default()
         };
         match self.inner().write(object, Purpose::Delete, subject, road).await {
             Ok(_)

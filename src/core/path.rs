@@ -3,7 +3,8 @@
 //! A path is keys joined by dots and indexes in brackets. A key that holds other characters than a plain name stands in
 //! brackets and quotes. One rule spares OData and JSON-LD that: **a dot behind an `@` does not end the key**, so
 //! `value[0].@odata.etag` and `Name@odata.type` are what they look like; what follows such a key is written in
-//! brackets. `$` alone is the whole value.
+//! brackets. `$` alone is the whole value. `Phones[Type=MOBILE].Number` leads through the first item of a list whose member
+//! has that text; putting something there makes the item where there is none.
 
 use std::{fmt, str::FromStr};
 
@@ -28,6 +29,13 @@ pub enum Segment {
     Key(Box<str>),
     /// To an item of a list, counted from 0.
     Index(u32),
+    /// To the first item of a list whose member `key` has this text.
+    Item {
+        /// The member.
+        key: Box<str>,
+        /// Its text.
+        text: Box<str>,
+    },
 }
 
 /// A text that is no path.
@@ -165,6 +173,9 @@ impl Path {
             place = match (segment, place) {
                 (Segment::Key(key), Value::Map(map)) => map.get_mut(&**key)?,
                 (Segment::Index(index), Value::List(list)) => list.get_mut(usize::try_from(*index).ok()?)?,
+                (Segment::Item { key, text }, Value::List(list)) => {
+                    list.iter_mut().find(|item| has(item, key, text))?
+                }
                 _ => return None,
             };
         }
@@ -173,6 +184,10 @@ impl Path {
             (Segment::Index(index), Value::List(list)) => {
                 let index = usize::try_from(*index).ok()?;
                 (index < list.len()).then(|| list.remove(index))
+            }
+            (Segment::Item { key, text }, Value::List(list)) => {
+                let index = list.iter().position(|item| has(item, key, text))?;
+                Some(list.remove(index))
             }
             _ => None,
         }
@@ -203,6 +218,27 @@ impl Path {
                 }
                 other => Err(self.in_the_way(at, other.type_name())),
             },
+            Segment::Item { key, text } => {
+                if place.is_null() {
+                    *place = Value::List(Vec::new());
+                }
+                match place {
+                    Value::List(list) => {
+                        let index = list.iter().position(|item| has(item, key, text)).unwrap_or_else(|| {
+                            let item = Map::from([(key.to_string(), Value::from(&**text))]);
+                            list.push(Value::Map(item));
+                            list.len() - 1
+                        });
+                        let length = list.len();
+                        list.get_mut(index).ok_or_else(|| SetError::NoSuchItem {
+                            path: self.clone(),
+                            at: self.until(at),
+                            length,
+                        })
+                    }
+                    other => Err(self.in_the_way(at, other.type_name())),
+                }
+            }
         }
     }
 
@@ -223,8 +259,18 @@ fn step<'a>(value: &'a Value, segment: &Segment) -> Option<&'a Value> {
     match (segment, value) {
         (Segment::Key(key), Value::Map(map)) => map.get(&**key),
         (Segment::Index(index), Value::List(list)) => list.get(usize::try_from(*index).ok()?),
+        (Segment::Item { key, text }, Value::List(list)) => list.iter().find(|item| has(item, key, text)),
         _ => None,
     }
+}
+
+/// Whether a value is a map whose member `key` has this text.
+fn has(item: &Value, key: &str, text: &str) -> bool {
+    let member = item.as_map().and_then(|map| map.get(key));
+    member.is_some_and(|member| match member {
+        Value::Text(own) => own == text,
+        other => other.to_text().is_some_and(|own| own == text),
+    })
 }
 
 /// Reads the text of a path from left to right.
@@ -292,22 +338,69 @@ impl<'a> Reader<'a> {
     }
 
     fn bracket(&mut self) -> Result<Segment, ParseError> {
-        let segment = if let Some(quote @ ('\'' | '"')) = self.rest().chars().next() {
-            self.at += 1;
-            Segment::Key(self.quoted(quote)?.into())
+        let segment = if let Some(key) = self.quotation()? {
+            if self.equals() {
+                self.item(key)?
+            } else {
+                Segment::Key(key.into())
+            }
         } else {
             let rest = self.rest();
-            let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-            let index = rest.get(..digits).and_then(|digits| digits.parse().ok());
-            let index = index.ok_or_else(|| self.error("expected an index or a quoted key"))?;
-            self.at += digits;
-            Segment::Index(index)
+            let word = rest.find(|c: char| !is_plain(c)).unwrap_or(rest.len());
+            let word = rest.get(..word).unwrap_or_default();
+            if rest.get(word.len()..).is_some_and(|rest| rest.starts_with('=')) && !word.is_empty() {
+                self.at += word.len() + 1;
+                self.item(word.to_owned())?
+            } else {
+                let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+                let index = rest.get(..digits).and_then(|digits| digits.parse().ok());
+                let index = index.ok_or_else(|| self.error("expected an index, a quoted key or `member=text`"))?;
+                self.at += digits;
+                Segment::Index(index)
+            }
         };
         if !self.rest().starts_with(']') {
             return Err(self.error("expected `]`"));
         }
         self.at += 1;
         Ok(segment)
+    }
+
+    /// What stands in quotes here, if anything does.
+    fn quotation(&mut self) -> Result<Option<String>, ParseError> {
+        let Some(quote @ ('\'' | '"')) = self.rest().chars().next() else {
+            return Ok(None);
+        };
+        self.at += 1;
+        self.quoted(quote).map(Some)
+    }
+
+    fn equals(&mut self) -> bool {
+        let is_there = self.rest().starts_with('=');
+        self.at += usize::from(is_there);
+        is_there
+    }
+
+    /// The text that an item's member has, behind `=`.
+    fn item(&mut self, key: String) -> Result<Segment, ParseError> {
+        let text = if let Some(text) = self.quotation()? {
+            text
+        } else {
+            let rest = self.rest();
+            let end = rest.find(|c: char| !is_plain(c)).unwrap_or(rest.len());
+            let text = rest.get(..end).unwrap_or_default();
+            if text.is_empty() {
+                return Err(
+                    self.error("expected a text behind `=`; other characters than those of a plain key need quotes")
+                );
+            }
+            self.at += text.len();
+            text.to_owned()
+        };
+        Ok(Segment::Item {
+            key: key.into(),
+            text: text.into(),
+        })
     }
 
     fn quoted(&mut self, quote: char) -> Result<String, ParseError> {
@@ -352,6 +445,10 @@ fn is_plain_key(key: &str) -> bool {
         && after.chars().all(|c| is_plain(c) || c == '.')
 }
 
+fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_whole() {
@@ -368,9 +465,16 @@ impl fmt::Display for Path {
                     write!(f, "{dot}{key}")?;
                     takes_dots = key.contains('@');
                 }
-                Segment::Key(key) => {
-                    let escaped = key.replace('\\', "\\\\").replace('\'', "\\'");
-                    write!(f, "['{escaped}']")?;
+                Segment::Key(key) => write!(f, "[{}]", quote(key))?,
+                Segment::Item { key, text } => {
+                    let word = |text: &str| {
+                        if !text.is_empty() && text.chars().all(is_plain) {
+                            text.to_owned()
+                        } else {
+                            quote(text)
+                        }
+                    };
+                    write!(f, "[{}={}]", word(key), word(text))?;
                 }
             }
         }
@@ -429,6 +533,11 @@ mod tests {
             ("a.b.c", None),
             ("meta[0]", None),
             ("meta.next.more", None),
+            ("a.b[c=2].c", Some(2)),
+            ("a.b[c='2'].c", Some(2)),
+            ("a.b['c'=2].c", Some(2)),
+            ("a.b[c=3].c", None),
+            ("meta[next=1]", None),
         ] {
             let found = Path::parse(path).unwrap().get(&value(document)).cloned();
             assert_eq!(found, expected.map(Value::Int), "{path}");
@@ -458,6 +567,9 @@ mod tests {
             ("a]", 1),
             ("a[0]b", 4),
             ("a[99999999999]", 2),
+            ("a[b=]", 4),
+            ("a[=b]", 2),
+            ("a[b=c d]", 5),
             ("@odata.", 7),
         ] {
             assert_eq!(Path::parse(text).unwrap_err().offset(), offset, "{text}");
@@ -474,6 +586,13 @@ mod tests {
             (r#"{"a":[{"b":2}]}"#, "a[0].b", r#"{"a":[{"b":1}]}"#),
             (r#"{"a":[]}"#, "a[0]", r#"{"a":[1]}"#),
             ("{}", "$", "1"),
+            ("{}", "p[t=M].n", r#"{"p":[{"n":1,"t":"M"}]}"#),
+            (r#"{"p":[{"t":"M"}]}"#, "p[t=M].n", r#"{"p":[{"n":1,"t":"M"}]}"#),
+            (
+                r#"{"p":[{"t":"F"}]}"#,
+                "p[t=M].n",
+                r#"{"p":[{"t":"F"},{"n":1,"t":"M"}]}"#,
+            ),
         ] {
             let mut place = value(before);
             Path::parse(path).unwrap().set(&mut place, Value::Int(1)).unwrap();
@@ -504,6 +623,10 @@ mod tests {
             "[ -~]{0,12}".prop_map(|key| Segment::Key(key.into())),
             "[a-z@.]{1,6}".prop_map(|key| Segment::Key(key.into())),
             any::<u32>().prop_map(Segment::Index),
+            ("[ -~]{0,6}", "[ -~]{0,6}").prop_map(|(key, text)| Segment::Item {
+                key: key.into(),
+                text: text.into(),
+            }),
         ];
         prop::collection::vec(segment, 0..6).prop_map(Path::of)
     }

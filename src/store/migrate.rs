@@ -62,6 +62,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0008_console.sql"),
         include_str!("../../migrations/postgres/0008_console.sql"),
     ),
+    (
+        9,
+        "subscription",
+        include_str!("../../migrations/sqlite/0009_subscription.sql"),
+        include_str!("../../migrations/postgres/0009_subscription.sql"),
+    ),
 ];
 
 /// The newest version this Syncline knows.

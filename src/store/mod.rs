@@ -38,6 +38,7 @@ pub mod failure;
 pub mod ignore;
 pub mod run;
 pub mod scan;
+pub mod subscription;
 pub mod suggestion;
 
 pub mod api_request;

@@ -2,13 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Serialize};
-
-use super::quota::SharedQuota;
+use super::{quota::SharedQuota, token::Tokens};
 use crate::{
     catalog::load::Catalog,
-    client::{self, Kept, Pending, System, Token, TokenStore},
+    client::{self, System},
     clock::Clock,
     core::value::Value,
     settings::{self, Settings},
@@ -107,7 +104,7 @@ pub fn system(
             allow: given.allow_networks.clone(),
             proxy: None,
         },
-        tokens: Arc::new(Tokens(store.clone())),
+        tokens: tokens(store),
         quota: Arc::new(SharedQuota::new(store.clone())),
         clock: clock.clone(),
     };
@@ -117,55 +114,8 @@ pub fn system(
     })
 }
 
-/// Keeps the client's tokens in our own store, sealed. Trouble there costs another sign-in and nothing else.
-struct Tokens(Store);
-
-/// A token as it is sealed.
-#[derive(Default, Serialize, Deserialize)]
-struct Sealed {
-    headers: Vec<(String, String)>,
-    got_with: String,
-}
-
-impl TokenStore for Tokens {
-    fn load<'a>(&'a self, system: &'a str) -> Pending<'a, Option<Kept>> {
-        Box::pin(async move {
-            let stored = self.0.load_token(system).await;
-            let stored = stored
-                .inspect_err(|error| tracing::warn!(%error, system, "cannot read a stored token"))
-                .ok()??;
-            // One of another form is nobody's token, but has a version that the next one replaces.
-            let sealed: Sealed = serde_json::from_str(stored.secret.expose_secret()).unwrap_or_default();
-            let headers = sealed
-                .headers
-                .into_iter()
-                .map(|(name, value)| (name, SecretString::from(value)));
-            Some(Kept {
-                token: Token {
-                    headers: headers.collect(),
-                    renew_at: stored.expires_at,
-                    got_with: sealed.got_with,
-                },
-                version: stored.version,
-            })
-        })
-    }
-
-    fn save<'a>(&'a self, system: &'a str, token: &'a Token, replaces: Option<i64>) -> Pending<'a, Option<i64>> {
-        Box::pin(async move {
-            let headers = token
-                .headers
-                .iter()
-                .map(|(name, value)| (name.clone(), value.expose_secret().to_owned()));
-            let sealed = Sealed {
-                headers: headers.collect(),
-                got_with: token.got_with.clone(),
-            };
-            let secret = SecretString::from(serde_json::to_string(&sealed).unwrap_or_default());
-            let saved = self.0.save_token(system, &secret, token.renew_at, replaces).await;
-            saved
-                .inspect_err(|error| tracing::warn!(%error, system, "cannot keep a token"))
-                .unwrap_or_default()
-        })
-    }
+/// What keeps the tokens of all systems, in this store.
+#[must_use]
+pub fn tokens(store: &Store) -> Arc<dyn client::TokenStore> {
+    Arc::new(Tokens::new(store.clone()))
 }

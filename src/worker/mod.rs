@@ -9,6 +9,8 @@ pub mod pulse;
 pub mod quota;
 pub mod recover;
 pub mod schedule;
+pub mod subscription;
+mod token;
 
 use crate::metrics::Metrics;
 

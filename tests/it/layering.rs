@@ -33,6 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "catalog",
         ],
     ),
+    ("rehearsal", &["core", "clock", "client", "catalog"]),
     ("report", &["core", "clock", "telemetry", "metrics", "store", "sync"]),
     (
         "worker",
@@ -83,6 +84,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "sync",
             "worker",
             "server",
+            "rehearsal",
             "report",
             "sandbox",
         ],

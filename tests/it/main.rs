@@ -21,6 +21,8 @@ mod layering;
 mod notice;
 mod real;
 mod recorded;
+mod rehearsal;
+
 mod report;
 mod simulation;
 mod since;

@@ -26,7 +26,7 @@ use super::{
     diagnostic::{self, Diagnostic},
 };
 use crate::core::{
-    connector::{Connector, Object, form::ConnectorForm},
+    connector::{Connector, Object, case::CasesForm, form::ConnectorForm},
     mapping::{
         End, Mapping,
         form::{CaseForm, MappingForm},
@@ -92,9 +92,10 @@ pub struct Catalog {
     elsewhere: BTreeMap<String, Arc<Mapping>>,
     order: Vec<String>,
     cases: BTreeMap<String, CaseFile>,
+    connector_cases: BTreeMap<String, CaseFile>,
 }
 
-/// The cases beside a mapping.
+/// The cases beside a definition.
 #[derive(Debug, Clone)]
 pub struct CaseFile {
     /// The file, as it was named to the catalog.
@@ -145,10 +146,16 @@ impl Catalog {
         &self.cases
     }
 
+    /// The cases of each connector that has any, by its name.
+    #[must_use]
+    pub const fn connector_cases(&self) -> &BTreeMap<String, CaseFile> {
+        &self.connector_cases
+    }
+
     /// Runs the cases of every mapping, or of one, against the planner; those of mappings between systems of other
     /// environments too. A mapping that is wrong has no cases to run: [`Loaded::diagnostics`] says what is wrong.
     #[must_use]
-    pub fn run_cases(&self, only: Option<&str>) -> Vec<case::Report> {
+    pub fn run_cases(&self, only: Option<&str>) -> Vec<(String, case::Report)> {
         let chosen = self
             .cases
             .iter()
@@ -156,7 +163,7 @@ impl Catalog {
         chosen
             .filter_map(|(name, cases)| {
                 let mapping = self.mappings.get(name).or_else(|| self.elsewhere.get(name))?;
-                Some(case::run(&cases.file, &cases.bytes, mapping))
+                Some((name.clone(), case::mapping::run(&cases.file, &cases.bytes, mapping)))
             })
             .collect()
     }
@@ -170,8 +177,8 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     fn run(&mut self) {
-        let mut connectors = self.connectors();
-        let (mut mappings, cases) = self.mappings();
+        let (mut connectors, connector_cases) = self.definitions::<ConnectorForm>(self.sources.connectors_dir);
+        let (mut mappings, cases) = self.definitions::<MappingForm>(self.sources.mappings_dir);
         for (name, connector) in &mut connectors {
             if let Some(compiled) = connector.compile(Connector::compile) {
                 self.catalog.connectors.insert(name.clone(), Arc::new(compiled));
@@ -204,22 +211,22 @@ impl Loader<'_> {
             place.insert(name.clone(), Arc::new(compiled));
         }
         self.catalog.order = circle::check(&mut mappings);
-        self.cases(cases, &mappings);
+        self.catalog.cases = self.cases::<Vec<CaseForm>, _>(cases, &mappings, "mapping");
+        self.catalog.connector_cases = self.cases::<CasesForm, _>(connector_cases, &connectors, "connector");
         self.diagnostics
             .extend(connectors.into_values().flat_map(Definition::into_diagnostics));
         self.diagnostics
             .extend(mappings.into_values().flat_map(Definition::into_diagnostics));
     }
 
-    fn connectors(&mut self) -> BTreeMap<String, Definition<ConnectorForm>> {
-        let files = self.read(self.sources.connectors_dir);
-        definitions(files)
-    }
-
-    fn mappings(&mut self) -> (BTreeMap<String, Definition<MappingForm>>, Vec<File>) {
-        let files = self.read(self.sources.mappings_dir);
+    /// The definitions of a folder, and the cases beside them.
+    fn definitions<T: document::Form>(&mut self, folder: &Path) -> (BTreeMap<String, Definition<T>>, Vec<File>) {
+        let files = self.read(folder);
         let (cases, files): (Vec<File>, Vec<File>) = files.into_iter().partition(|file| case_of(file).is_some());
-        (definitions(files), cases)
+        let definitions = files
+            .into_iter()
+            .map(|file| (file.name.clone(), Definition::read(&file)));
+        (definitions.collect(), cases)
     }
 
     fn read(&mut self, folder: &Path) -> Vec<File> {
@@ -232,40 +239,40 @@ impl Loader<'_> {
         files
     }
 
-    /// Keeps the cases of mappings, and checks how they are written.
-    fn cases(&mut self, files: Vec<File>, mappings: &BTreeMap<String, Definition<MappingForm>>) {
+    /// Keeps the cases of definitions, and checks how they are written.
+    fn cases<C: document::Form, T>(
+        &mut self,
+        files: Vec<File>,
+        definitions: &BTreeMap<String, Definition<T>>,
+        what: &str,
+    ) -> BTreeMap<String, CaseFile> {
+        let mut kept = BTreeMap::new();
         for file in files {
             let Some(name) = case_of(&file).map(str::to_owned) else {
                 continue;
             };
-            if !mappings.contains_key(&name) {
-                let message = format!("there is no mapping `{name}` that these cases could be of");
-                let hint = format!("the cases of a mapping stand beside it: {name}.yaml");
+            if !definitions.contains_key(&name) {
+                let message = format!("there is no {what} `{name}` that these cases could be of");
+                let hint = format!("the cases of a {what} stand beside it: {name}.yaml");
                 let problem = Problem::error("CT008", "", message).with_hint(hint);
                 self.diagnostics.push(Diagnostic::of_file(&file.path, problem));
                 continue;
             }
-            let definition = Definition::<Vec<CaseForm>>::read(&file);
+            let definition = Definition::<C>::read(&file);
             self.diagnostics.extend(definition.into_diagnostics());
             let cases = CaseFile {
                 file: file.path,
                 bytes: file.bytes.into(),
             };
-            self.catalog.cases.insert(name, cases);
+            kept.insert(name, cases);
         }
+        kept
     }
 }
 
-/// The mapping that a file has cases of.
+/// The definition that a file has cases of.
 fn case_of(file: &File) -> Option<&str> {
     file.name.strip_suffix(".test")
-}
-
-fn definitions<T: document::Form>(files: Vec<File>) -> BTreeMap<String, Definition<T>> {
-    let definitions = files
-        .into_iter()
-        .map(|file| (file.name.clone(), Definition::read(&file)));
-    definitions.collect()
 }
 
 #[cfg(test)]

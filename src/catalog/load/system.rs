@@ -96,10 +96,8 @@ impl Check<'_> {
     fn credentials(&mut self, form: &ConnectorForm) {
         let at = pointer(self.at, "credentials");
         let system = self.system;
-        let mut needed: Vec<&str> = form.credentials.iter().map(String::as_str).collect();
-        if form.auth.oauth2.is_some() {
-            needed.extend(["client_id", "client_secret"]);
-        }
+        let needed = form.needed_credentials();
+        let known = form.known_credentials();
         for name in needed.iter().filter(|name| !self.declared.credentials.contains(**name)) {
             let message = format!("system `{system}`: credential `{name}` is missing");
             let hint = format!("give it as `{name} = {{ env = \"…\" }}` or `{{ file = \"…\" }}`");
@@ -110,7 +108,7 @@ impl Check<'_> {
             .declared
             .credentials
             .iter()
-            .filter(|name| !needed.contains(&name.as_str()))
+            .filter(|name| !known.contains(&name.as_str()))
         {
             let message = format!(
                 "system `{system}`: connector `{}` has no credential `{name}`",
@@ -118,7 +116,7 @@ impl Check<'_> {
             );
             let problem = Problem::error("CF025", pointer(&at, name), message);
             self.problems
-                .push(suggest(problem, name, needed.iter().copied(), "credentials"));
+                .push(suggest(problem, name, known.iter().copied(), "credentials"));
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Map as JsonMap, Value as Json, json};
 
 use super::decode::SIDES;
 use crate::core::{
-    connector::form::ConnectorForm,
+    connector::{case::CasesForm, form::ConnectorForm},
     mapping::form::{CaseForm, MappingForm},
 };
 
@@ -17,6 +17,7 @@ use crate::core::{
 pub fn all() -> Vec<(&'static str, String)> {
     vec![
         ("connector.schema.json", connector()),
+        ("connector-test.schema.json", connector_test()),
         ("mapping.schema.json", mapping()),
         ("mapping-test.schema.json", mapping_test()),
     ]
@@ -26,6 +27,12 @@ pub fn all() -> Vec<(&'static str, String)> {
 #[must_use]
 pub fn connector() -> String {
     print(&written::<ConnectorForm>("A kind of system"))
+}
+
+/// The schema of `connectors/*.test.yaml`.
+#[must_use]
+pub fn connector_test() -> String {
+    print(&written::<CasesForm>("Cases of a connector"))
 }
 
 /// The schema of `mappings/*.yaml`.

@@ -48,9 +48,14 @@ fn yaml_files(folder: &str) -> Vec<PathBuf> {
 fn shipped() -> Vec<(PathBuf, &'static str)> {
     let schema = |path: &Path| {
         let name = path.to_string_lossy();
+        let is_connector = name.contains("connectors/");
         if name.ends_with(".test.yaml") {
-            "mapping-test.schema.json"
-        } else if name.contains("connectors/") {
+            if is_connector {
+                "connector-test.schema.json"
+            } else {
+                "mapping-test.schema.json"
+            }
+        } else if is_connector {
             "connector.schema.json"
         } else {
             "mapping.schema.json"
@@ -65,7 +70,7 @@ fn shipped() -> Vec<(PathBuf, &'static str)> {
 /// A block that does not begin a file is a part of one: of the top, or of what a first line such as
 /// `# under objects.account:` names.
 fn documented() -> Vec<Sample> {
-    let connector = "{connector: c, settings: {base_url: {type: url}}, credentials: [user, password, token, key],
+    let connector = "{connector: c, settings: {base_url: {type: url}}, credentials: [user, password, token, key, app, private_key, consumer_key, consumer_secret, token_secret, certificate],
         base_url: '{{ settings.base_url }}', objects: {account: {id: id, get: {get: '/{{ id }}'}}}}";
     let mapping = "{mapping: m, between: {erp: customer, crm: account}, prefer: erp, create: {crm: yes},
         fields: [{erp: name, crm: Name}]}";
@@ -80,10 +85,14 @@ fn documented() -> Vec<Sample> {
             let block = block.split("```").next().unwrap();
             let name = format!("{page}, block {}", index + 1);
             let value = value(&name, block);
-            let is_case = value.is_array();
-            let is_whole = is_case || value.get("connector").is_some() || value.get("mapping").is_some();
+            let cases = if value.is_array() {
+                Some("mapping-test.schema.json")
+            } else {
+                value.get("cases").map(|_| "connector-test.schema.json")
+            };
+            let is_whole = cases.is_some() || value.get("connector").is_some() || value.get("mapping").is_some();
             samples.push(Sample {
-                schema: if is_case { "mapping-test.schema.json" } else { schema },
+                schema: cases.unwrap_or(schema),
                 value: if is_whole {
                     value
                 } else {

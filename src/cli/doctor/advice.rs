@@ -19,6 +19,7 @@ pub(super) fn next(system: &System, given: &settings::System, object: &str, trou
              looked at"
                 .to_owned()
         }
+        (TroubleKind::Unreachable, "RQ009") => hint.to_owned(),
         (TroubleKind::Unreachable, _) => format!(
             "is {address} the right address (`settings` of [systems.{name}])? If so, look whether the system runs and this \
              machine reaches it: `curl -sSI {address}`"
@@ -73,7 +74,7 @@ fn sign_in(name: &str, given: &settings::System, trouble: &Trouble, hint: &str) 
         .map_or_else(String::new, |owner| format!("; {owner} answers for them"));
     match trouble.fault.code {
         // These name what is missing or refused.
-        "AU003" | "AU004" | "AU005" if !hint.is_empty() => {
+        "AU003" | "AU004" | "AU005" | "AU009" | "AU010" | "AU011" if !hint.is_empty() => {
             format!("{hint}; they stand in `credentials` of [systems.{name}]{whom}")
         }
         _ => {

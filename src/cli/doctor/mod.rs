@@ -166,7 +166,7 @@ fn known(settings: &Settings, wanted: &[String]) -> Result<()> {
 async fn examine(context: &Context, settings: &Settings, wanted: &[String], findings: &mut Vec<Finding>) -> Result<()> {
     let loaded = context.loaded(settings);
     if wanted.is_empty() {
-        findings.push(own::catalog(&loaded));
+        findings.push(own::catalog(&loaded).await);
         findings.extend(own::database(context, settings).await);
         findings.extend(own::schedule(settings, &loaded.catalog));
         findings.extend(own::webhooks(settings));

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret as _;
 use super::Finding;
 use crate::{
     catalog::load::{Catalog, Loaded},
-    cli::{context::Context, output::count},
+    cli::{context::Context, output::count, project::run_cases},
     core::status::{RunStatus, Side},
     settings::{Problem, Settings},
     store::{self, Access, Page, Store, failure::FailureFilter, notice::TargetStats, run::RunFilter},
@@ -62,7 +62,7 @@ pub(super) fn wrong_settings(context: &Context, problems: &[Problem]) -> Finding
         .next("`syncline check` shows all of them with their lines; nothing else can be tried before")
 }
 
-pub(super) fn catalog(loaded: &Loaded) -> Finding {
+pub(super) async fn catalog(loaded: &Loaded) -> Finding {
     let errors = loaded.diagnostics.iter().filter(|problem| problem.is_error()).count();
     if errors > 0 {
         return Finding::wrong(
@@ -71,14 +71,11 @@ pub(super) fn catalog(loaded: &Loaded) -> Finding {
         )
         .next("`syncline check` shows each with its line");
     }
-    let failing = loaded
-        .catalog
-        .run_cases(None)
-        .iter()
-        .filter(|report| !report.is_ok())
-        .count();
+    let reports = run_cases(&loaded.catalog, None).await;
+    let failing = reports.iter().filter(|(_, report)| !report.is_ok()).count();
     if failing > 0 {
-        return Finding::wrong("files", format!("cases of {} fail", count(failing, "mapping"))).next("syncline test");
+        return Finding::wrong("files", format!("cases of {} fail", count(failing, "definition")))
+            .next("syncline test");
     }
     let (connectors, mappings) = (loaded.catalog.connectors.len(), loaded.catalog.mappings.len());
     let found = format!(

@@ -1,4 +1,4 @@
-//! Credentials that are the same in every request: made once, put into each call.
+//! Credentials that are the same in every request, made once and put into each call; and signatures of each call.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -11,8 +11,9 @@ use crate::{
     },
     core::{
         connector::{
-            Auth, Place,
+            auth::Auth,
             request::{Call, append_query, remove_query},
+            sign::Moment,
         },
         expr::{Scope, Template},
     },
@@ -20,12 +21,15 @@ use crate::{
 
 /// What proves who we are.
 pub(super) enum Signature {
-    /// Nothing.
-    None,
-    /// A header.
-    Header(String, SecretString),
-    /// A query parameter.
-    Query(String, SecretString),
+    /// The same in every request.
+    Fixed {
+        /// By header.
+        headers: Vec<(String, SecretString)>,
+        /// By query parameter.
+        query: Vec<(String, SecretString)>,
+    },
+    /// Another one for each request.
+    Each,
 }
 
 impl Signature {
@@ -42,42 +46,82 @@ impl Signature {
                 )
             })
         };
-        let authorization = |value: String| Self::Header("authorization".to_owned(), SecretString::from(value));
+        let authorization = |value: String| Self::Fixed {
+            headers: vec![("authorization".to_owned(), SecretString::from(value))],
+            query: Vec::new(),
+        };
+        let all = |named: &[(String, Template)]| {
+            let named = named.iter();
+            named
+                .map(|(name, template)| Ok((name.clone(), SecretString::from(text(template)?))))
+                .collect::<Result<Vec<_>, Refused>>()
+        };
         Ok(match &exchange.connector.auth {
-            Auth::None | Auth::OAuth2(_) | Auth::Session(_) => Self::None,
-            Auth::Basic { user, password } => {
-                let pair = BASE64_STANDARD.encode(format!("{}:{}", text(user)?, text(password)?));
-                authorization(format!("Basic {pair}"))
-            }
+            Auth::None | Auth::OAuth2(_) | Auth::Session(_) => Self::Fixed {
+                headers: Vec::new(),
+                query: Vec::new(),
+            },
+            Auth::OAuth1(_) | Auth::Signed(_) => Self::Each,
+            Auth::Basic { user, password } => authorization(basic(&text(user)?, &text(password)?)),
             Auth::Bearer { token } => authorization(format!("Bearer {}", text(token)?)),
-            Auth::ApiKey { place, value } => {
-                let value = SecretString::from(text(value)?);
-                match place {
-                    Place::Header(name) => Self::Header(name.clone(), value),
-                    Place::Query(name) => Self::Query(name.clone(), value),
-                }
-            }
+            Auth::ApiKey { headers, query } => Self::Fixed {
+                headers: all(headers)?,
+                query: all(query)?,
+            },
         })
     }
 
     /// Its value is a secret.
     pub(super) fn note(&self, secrets: &Secrets) {
-        if let Self::Header(_, value) | Self::Query(_, value) = self {
+        let Self::Fixed { headers, query } = self else { return };
+        for (_, value) in headers.iter().chain(query) {
             let value = value.expose_secret();
             secrets.add(value.split_once(' ').map_or(value, |(_, bare)| bare));
         }
     }
 
     /// Puts it into a call.
-    pub(super) fn put(&self, call: &mut Call) {
-        match self {
-            Self::None => {}
-            Self::Header(name, value) => call.headers.push((name.clone(), value.expose_secret().to_owned())),
-            Self::Query(name, value) => {
-                // Some systems repeat the key in the address of the next page.
-                remove_query(&mut call.url, name);
-                append_query(&mut call.url, name, value.expose_secret());
-            }
+    pub(super) fn put(
+        &self,
+        exchange: &Exchange,
+        scope: &Scope,
+        call: &mut Call,
+        moment: Moment<'_>,
+    ) -> Result<(), Refused> {
+        let Self::Fixed { headers, query } = self else {
+            let signed = match &exchange.connector.auth {
+                Auth::OAuth1(oauth1) => oauth1.sign(call, scope, moment),
+                Auth::Signed(signed) => signed.sign(call, scope, moment),
+                _ => Ok(()),
+            };
+            return signed.map_err(|error| {
+                let message = format!("system `{}`: the request cannot be signed: {error}", exchange.name);
+                refused(
+                    "AU003",
+                    message,
+                    "correct `auth:` of the connector, or give the credentials it uses",
+                )
+            });
+        };
+        let headers = headers.iter();
+        call.headers
+            .extend(headers.map(|(name, value)| (name.clone(), value.expose_secret().to_owned())));
+        for (name, value) in query {
+            // Some systems repeat the key in the address of the next page.
+            remove_query(&mut call.url, name);
+            append_query(&mut call.url, name, value.expose_secret());
         }
+        Ok(())
     }
+}
+
+/// User and password (RFC 7617).
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
+}
+
+/// A client's id and secret (RFC 6749, section 2.3.1): both are encoded first.
+pub(super) fn basic_of_client(id: &str, secret: &str) -> String {
+    let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    basic(&encoded(id), &encoded(secret))
 }

@@ -1,17 +1,23 @@
-//! Signing in: fixed credentials, OAuth 2.0 tokens and sessions.
+//! Signing in: fixed credentials, signatures, OAuth 2.0 tokens and sessions.
 //!
 //! A token is got by one sign-in that all tasks share, kept in a store, and looked for there again before the next
 //! sign-in, since another process may have renewed it. A sign-in that was refused is not tried again at once: repeated
-//! attempts lock accounts.
+//! attempts lock accounts. What is renewed by a refresh token has rules of its own ([`refresh`]).
 
+mod der;
+mod endpoint;
 mod fixed;
+mod key;
+mod login;
 mod oauth2;
+mod provider;
+mod refresh;
 mod session;
+mod standing;
+mod token;
 
 use std::{
     collections::BTreeMap,
-    future::Future,
-    pin::Pin,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -21,9 +27,15 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
-use self::fixed::Signature;
+pub(super) use self::key::Identity;
+use self::{fixed::Signature, oauth2::Granted, provider::Provider};
+pub use self::{
+    login::Login,
+    standing::{Standing, State as StandingState},
+    token::{Kept, NoTokens, Pending, Saved, Token, TokenStore, Turn},
+};
 use super::{
     budget::Road,
     exchange::{Exchange, Refused},
@@ -32,68 +44,14 @@ use super::{
 };
 use crate::{
     core::{
-        connector::{Auth, request::Call},
-        expr::Scope,
+        connector::{auth::Auth, request::Call, sign::Moment},
+        expr::{Scope, Template},
         fault::Fault,
         status::{FailureClass, Stage},
         value::{Map, Value, json},
     },
     seam,
 };
-
-/// A token or session as it is kept between requests and starts.
-#[derive(Clone)]
-pub struct Token {
-    /// Headers that prove who we are, by name.
-    pub headers: Vec<(String, SecretString)>,
-    /// When it has to be renewed; never, as far as is known, where nothing is said.
-    pub renew_at: Option<DateTime<Utc>>,
-    /// A fingerprint of the credentials and the address it was got with: other ones never use it.
-    pub got_with: String,
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Token")
-            .field("renew_at", &self.renew_at)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A token of the store.
-#[derive(Debug, Clone)]
-pub struct Kept {
-    /// The token.
-    pub token: Token,
-    /// Grows with every replacement, whoever replaces it.
-    pub version: i64,
-}
-
-/// A future that a [`TokenStore`] answers with.
-pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// Keeps tokens between starts, for all processes. A store that fails only costs another sign-in.
-pub trait TokenStore: Send + Sync {
-    /// The kept token of a system.
-    fn load<'a>(&'a self, system: &'a str) -> Pending<'a, Option<Kept>>;
-    /// Keeps a token in place of the one with version `replaces` (none: there is none yet); its own version, or none where
-    /// it was not kept because somebody else was quicker.
-    fn save<'a>(&'a self, system: &'a str, token: &'a Token, replaces: Option<i64>) -> Pending<'a, Option<i64>>;
-}
-
-/// Keeps nothing.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoTokens;
-
-impl TokenStore for NoTokens {
-    fn load<'a>(&'a self, _: &'a str) -> Pending<'a, Option<Kept>> {
-        Box::pin(std::future::ready(None))
-    }
-
-    fn save<'a>(&'a self, _: &'a str, _: &'a Token, _: Option<i64>) -> Pending<'a, Option<i64>> {
-        Box::pin(std::future::ready(None))
-    }
-}
 
 /// The part of a token's life after which it is renewed, in percent: 80, give or take a tenth, so that the nodes that
 /// share a token do not all renew it at once.
@@ -110,6 +68,7 @@ pub(super) struct Authenticator {
     scope: OnceLock<Scope>,
     fixed: OnceLock<Signature>,
     got_with: OnceLock<String>,
+    provider: OnceCell<Provider>,
     secrets: Secrets,
     tokens: Arc<dyn TokenStore>,
     current: Mutex<State>,
@@ -124,6 +83,11 @@ struct State {
     version: u64,
     /// The newest version of the store's token that we know.
     kept: Option<i64>,
+    /// The store's token of our credentials, as it was last seen: it may be renewed by what stands in it.
+    shelved: Option<Token>,
+    /// A renewed token that the store has not taken yet. It must not be used before: what it was renewed by is used up, and
+    /// only it leads on.
+    unsaved: Option<Token>,
     failed: Option<Failed>,
 }
 
@@ -159,12 +123,6 @@ impl State {
     }
 }
 
-impl Token {
-    fn is_usable(&self, now: DateTime<Utc>) -> bool {
-        self.renew_at.is_none_or(|at| now < at)
-    }
-}
-
 impl Authenticator {
     pub(super) fn new(credentials: BTreeMap<String, SecretString>, tokens: Arc<dyn TokenStore>) -> Self {
         let secrets = Secrets::default();
@@ -176,6 +134,7 @@ impl Authenticator {
             scope: OnceLock::new(),
             fixed: OnceLock::new(),
             got_with: OnceLock::new(),
+            provider: OnceCell::new(),
             secrets,
             tokens,
             current: Mutex::default(),
@@ -196,20 +155,21 @@ impl Authenticator {
 
     /// Whether a refused token can be replaced.
     pub(super) fn can_renew(exchange: &Exchange) -> bool {
-        matches!(exchange.connector.auth, Auth::OAuth2(_) | Auth::Session(_))
+        exchange.connector.auth.is_got()
     }
 
     fn scope(&self, exchange: &Exchange) -> &Scope {
         self.scope.get_or_init(|| {
-            let credentials: Map = self
-                .credentials
-                .iter()
-                .map(|(name, secret)| (name.clone(), Value::from(secret.expose_secret())))
-                .collect();
-            let mut scope = Scope::new().with("credentials", credentials);
+            let mut scope = Scope::new().with("credentials", as_map(&self.credentials));
             scope.set("settings", Arc::clone(&exchange.settings));
             scope
         })
+    }
+
+    /// What a template of `auth` comes to; nothing where it comes to none.
+    fn text(&self, exchange: &Exchange, template: &Template) -> String {
+        let text = template.text(self.scope(exchange), |text| text);
+        text.ok().flatten().unwrap_or_default()
     }
 
     fn credential(&self, exchange: &Exchange, name: &str) -> Result<&SecretString, Refused> {
@@ -239,7 +199,12 @@ impl Authenticator {
             signature.note(&self.secrets);
             self.fixed.get_or_init(|| signature)
         };
-        signature.put(call);
+        let nonce = format!("{:016x}", seam::number());
+        let moment = Moment {
+            at: exchange.clock.now(),
+            nonce: &nonce,
+        };
+        signature.put(exchange, self.scope(exchange), call, moment)?;
         Ok(0)
     }
 
@@ -276,16 +241,10 @@ impl Authenticator {
         seen: u64,
     ) -> Result<(Arc<Token>, Renewed), Refused> {
         let now = exchange.clock.now();
-        let kept = self.tokens.load(&exchange.name).await;
-        let version = kept.as_ref().map(|kept| kept.version);
-        let is_new = version != state.kept;
-        state.kept = version;
-        let got_with = self.got_with(exchange);
-        if let Some(Kept { token, .. }) = kept.filter(|_| is_new)
-            && token.got_with == got_with
-            && token.is_usable(now)
-        {
-            self.note(&token);
+        if let Some(unsaved) = state.unsaved.take() {
+            return self.keep(exchange, state, unsaved).await;
+        }
+        if let Some(token) = self.look(exchange, state).await {
             return Ok((state.adopt(token), Renewed::Found));
         }
         if let Some(failed) = &state.failed
@@ -293,39 +252,88 @@ impl Authenticator {
         {
             return Err(failed.refused.clone());
         }
-        let signed_in = self.sign_in(exchange, road).await;
+        let replaced = match exchange.connector.auth.oauth2() {
+            Some(oauth2) if oauth2.grant.refreshes() => self.refresh(exchange, oauth2, state, road).await,
+            _ => self.sign_in(exchange, state, road).await,
+        };
         let number = self.sign_ins.fetch_add(1, Ordering::SeqCst) + 1;
-        match signed_in {
-            Ok(token) => {
-                self.note(&token);
-                // Where somebody else was quicker, ours stays in use here; theirs is looked at when ours is refused.
-                let saved = self.tokens.save(&exchange.name, &token, state.kept).await;
-                state.kept = saved.or(state.kept);
-                Ok((state.adopt(token), Renewed::SignedIn))
-            }
-            Err(refused) => {
-                let is_final = refused.fault.class == FailureClass::Auth;
-                state.failed = Some(Failed {
-                    refused: refused.clone(),
-                    number,
-                    rests_until: is_final.then(|| now + REFUSED_REST),
-                });
-                Err(refused)
-            }
-        }
+        replaced.inspect_err(|refused| {
+            let is_final = refused.fault.class == FailureClass::Auth;
+            state.failed = Some(Failed {
+                refused: refused.clone(),
+                number,
+                rests_until: is_final.then(|| now + REFUSED_REST),
+            });
+        })
     }
 
-    async fn sign_in(&self, exchange: &Exchange, road: Road) -> Result<Token, Refused> {
-        let (headers, life) = match &exchange.connector.auth {
-            Auth::OAuth2(oauth2) => self.oauth2(exchange, oauth2, road).await?,
-            Auth::Session(session) => Box::pin(self.session(exchange, session, road)).await?,
-            _ => (Vec::new(), None),
+    /// Looks into the store: its token, where that is new to us, of our credentials, and lasts.
+    async fn look(&self, exchange: &Exchange, state: &mut State) -> Option<Token> {
+        let kept = self.tokens.load(&exchange.name).await;
+        let version = kept.as_ref().map(|kept| kept.version);
+        let is_new = version != state.kept;
+        state.kept = version;
+        let own = kept
+            .map(|kept| kept.token)
+            .filter(|token| token.got_with == self.got_with(exchange));
+        if let Some(token) = &own {
+            self.note(token);
+        }
+        state.shelved.clone_from(&own);
+        own.filter(|token| is_new && token.is_usable(exchange.clock.now()))
+    }
+
+    async fn sign_in(
+        &self,
+        exchange: &Exchange,
+        state: &mut State,
+        road: Road,
+    ) -> Result<(Arc<Token>, Renewed), Refused> {
+        let token = match &exchange.connector.auth {
+            Auth::OAuth2(oauth2) => {
+                let granted = Box::pin(self.oauth2(exchange, oauth2, road)).await?;
+                self.token_of(exchange, granted, None)
+            }
+            Auth::Session(session) => {
+                let (headers, life) = Box::pin(self.session(exchange, session, road)).await?;
+                let granted = Granted {
+                    headers,
+                    life,
+                    refresh: None,
+                    refresh_life: None,
+                };
+                self.token_of(exchange, granted, None)
+            }
+            _ => Token::default(),
         };
-        Ok(Token {
-            headers,
-            renew_at: life.map(|life| renewal(exchange.clock.now(), life)),
+        // Where somebody else was quicker, ours stays in use here; theirs is looked at when ours is refused.
+        if let Saved::As(version) = self.tokens.save(&exchange.name, &token, state.kept).await {
+            state.kept = Some(version);
+        }
+        Ok((state.adopt(token), Renewed::SignedIn))
+    }
+
+    /// The token of what was granted; `before` is what it was renewed by, which goes on where nothing takes its place
+    /// (RFC 6749, section 6).
+    fn token_of(&self, exchange: &Exchange, granted: Granted, before: Option<Token>) -> Token {
+        let now = exchange.clock.now();
+        let (mut refresh, mut refresh_ends_at) = (granted.refresh, granted.refresh_life.map(|life| after(now, life)));
+        if let Some(before) = before {
+            if refresh.is_none() {
+                refresh_ends_at = refresh_ends_at.or(before.refresh_ends_at);
+            }
+            refresh = refresh.or(before.refresh);
+        }
+        let token = Token {
+            headers: granted.headers,
+            renew_at: granted.life.map(|life| renewal(now, life)),
+            ends_at: granted.life.map(|life| after(now, life)),
             got_with: self.got_with(exchange).to_owned(),
-        })
+            refresh,
+            refresh_ends_at,
+        };
+        self.note(&token);
+        token
     }
 
     /// A token's parts become secrets of their own.
@@ -335,6 +343,9 @@ impl Authenticator {
             // Without the word before it, where there is one.
             let bare = value.split_once(' ').map_or(value, |(_, bare)| bare);
             self.secrets.add_passing(bare);
+        }
+        if let Some(refresh) = &token.refresh {
+            self.secrets.add_passing(refresh.expose_secret());
         }
     }
 
@@ -349,10 +360,17 @@ impl Authenticator {
             add(&exchange.connector.name);
             add(exchange.base.as_str());
             add(&json::to_string(&exchange.settings));
-            if let Auth::OAuth2(oauth2) = &exchange.connector.auth {
+            let oauth2 = exchange.connector.auth.oauth2();
+            // What a person agreed to outlives a new secret of the client and a longer list of scopes.
+            let refreshes = oauth2.is_some_and(|oauth2| oauth2.grant.refreshes());
+            if let Some(oauth2) = oauth2.filter(|_| !refreshes) {
                 oauth2.scopes.iter().for_each(|scope| add(scope));
             }
-            for (name, secret) in &self.credentials {
+            for (name, secret) in self
+                .credentials
+                .iter()
+                .filter(|(name, _)| !refreshes || *name != "client_secret")
+            {
                 add(name);
                 add(secret.expose_secret());
             }
@@ -361,12 +379,25 @@ impl Authenticator {
     }
 }
 
+/// Credentials as templates see them.
+pub(super) fn as_map(credentials: &BTreeMap<String, SecretString>) -> Map {
+    let credentials = credentials.iter();
+    credentials
+        .map(|(name, secret)| (name.clone(), Value::from(secret.expose_secret())))
+        .collect()
+}
+
 /// When a token that lives this long from `now` on is renewed.
 fn renewal(now: DateTime<Utc>, life: Duration) -> DateTime<Utc> {
     let percent = seam::between(*LIFE_PERCENT.start(), *LIFE_PERCENT.end());
     let part = life.min(LIFE_MAX) / 100 * percent;
-    let part = TimeDelta::from_std(part).unwrap_or(TimeDelta::zero());
-    now.checked_add_signed(part).unwrap_or(now)
+    after(now, part)
+}
+
+/// The time that is so long after `now`.
+fn after(now: DateTime<Utc>, life: Duration) -> DateTime<Utc> {
+    let life = TimeDelta::from_std(life.min(LIFE_MAX)).unwrap_or(TimeDelta::zero());
+    now.checked_add_signed(life).unwrap_or(now)
 }
 
 /// A sign-in that cannot be made, or was refused.

@@ -1,81 +1,133 @@
-//! OAuth 2.0 client credentials (RFC 6749, section 4.4): the `oauth2` crate makes the request and reads the answer; the
-//! request goes through our own transport and budget, and answers that are a little off are put right before it reads them.
+//! Requests to a token endpoint (RFC 6749, RFC 7523): the `oauth2` crate makes most of them and reads the answer; the request
+//! goes through our own transport and budget, and answers that are a little off are put right before it reads them.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use oauth2::{
-    AuthType, ClientId, ClientSecret, RequestTokenError, Scope as OAuthScope, TokenResponse as _, TokenUrl,
-    basic::BasicClient,
+    AuthType, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet, EndpointSet, PkceCodeVerifier, RedirectUrl,
+    RefreshToken, RequestTokenError, Scope as OAuthScope, TokenResponse as _, TokenUrl,
+    basic::{BasicClient, BasicErrorResponse, BasicTokenResponse},
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::{Map as JsonMap, Value as Json};
+use serde_json::Value as Json;
 
-use super::{Authenticator, LIFE_MAX, Pending, refused};
+use super::{
+    Authenticator,
+    endpoint::{Endpoint, NoAnswer, lifetime, no_token},
+    key, refused,
+};
 use crate::{
     client::{
         budget::Road,
         exchange::{Exchange, Refused},
         redact,
-        transport::Raw,
     },
     core::{
         connector::{
-            OAuth2,
-            form::{ClientAuth, Method},
-            request::Call,
+            auth::{Jwt, OAuth2},
+            form::{ClientAuth, Grant, Method},
+            format::Format,
+            request::{Call, build_headers},
         },
-        expr::Template,
+        period::Period,
+        value::Value,
     },
+    seam,
 };
 
-/// The largest answer of a token endpoint.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
 const HINT: &str = "check client id, secret, scopes and `token_url`";
+/// Members of an answer that say how many seconds its refresh token lasts.
+const REFRESH_LIVES: [&str; 3] = [
+    "refresh_token_expires_in",
+    "refresh_expires_in",
+    "x_refresh_token_expires_in",
+];
+
+/// What a token is asked for with.
+#[derive(Debug)]
+pub(super) enum Proof<'a> {
+    /// The client's own credentials.
+    Credentials,
+    /// A refresh token.
+    Refresh(&'a SecretString),
+    /// What the sign-in page gave.
+    Code {
+        /// The code.
+        code: String,
+        /// What shows that we asked for it.
+        verifier: PkceCodeVerifier,
+        /// Where it was given.
+        redirect: RedirectUrl,
+    },
+    /// An assertion.
+    Assertion(&'a Jwt),
+}
+
+/// What a token endpoint gave.
+#[derive(Debug)]
+pub(super) struct Granted {
+    pub(super) headers: Vec<(String, SecretString)>,
+    pub(super) life: Option<Duration>,
+    pub(super) refresh: Option<SecretString>,
+    pub(super) refresh_life: Option<Duration>,
+}
+
+type Answered = Result<BasicTokenResponse, RequestTokenError<NoAnswer, BasicErrorResponse>>;
+
+/// A client of the `oauth2` crate that knows the token endpoint.
+type Client = BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
+
+/// Sends a request of the `oauth2` crate: each kind of it has a type of its own.
+macro_rules! sent {
+    ($request:expr, $params:expr, $endpoint:expr) => {{
+        let mut request = $request;
+        for (name, value) in $params {
+            request = request.add_extra_param(name, value);
+        }
+        request.request_async($endpoint).await
+    }};
+}
 
 impl Authenticator {
-    /// Gets a token: the header that carries it, and how long it lasts where the endpoint says so.
-    pub(super) async fn oauth2(
+    /// Gets a token without anybody's help.
+    pub(super) async fn oauth2(&self, exchange: &Exchange, oauth2: &OAuth2, road: Road) -> Result<Granted, Refused> {
+        match (&oauth2.jwt, oauth2.grant) {
+            (Some(jwt), Grant::JwtBearer) => self.granted(exchange, oauth2, Proof::Assertion(jwt), road).await,
+            _ => self.granted(exchange, oauth2, Proof::Credentials, road).await,
+        }
+    }
+
+    /// Gets a token.
+    pub(super) async fn granted(
         &self,
         exchange: &Exchange,
         oauth2: &OAuth2,
+        proof: Proof<'_>,
         road: Road,
-    ) -> Result<(Vec<(String, SecretString)>, Option<Duration>), Refused> {
-        let scope = self.scope(exchange);
-        let text = |template: &Template| {
-            let text = template.text(scope, |text| text);
-            text.ok().flatten().unwrap_or_default()
+    ) -> Result<Granted, Refused> {
+        let is_refresh = matches!(proof, Proof::Refresh(_));
+        let endpoint = Endpoint {
+            exchange,
+            road,
+            said: Mutex::default(),
         };
-        let url = TokenUrl::new(text(&oauth2.token_url)).map_err(|_| {
-            let message = format!("system `{}`: `token_url` does not come to an address", exchange.name);
-            refused(
-                "AU004",
-                message,
-                "correct `token_url` of the connector, or the setting it is made of",
-            )
-        })?;
-        let id = self.credential(exchange, "client_id")?.expose_secret().to_owned();
-        let secret = self.credential(exchange, "client_secret")?.expose_secret().to_owned();
-        let client = BasicClient::new(ClientId::new(id))
-            .set_client_secret(ClientSecret::new(secret))
-            .set_auth_type(match oauth2.client_auth {
-                ClientAuth::Basic => AuthType::BasicAuth,
-                ClientAuth::Post => AuthType::RequestBody,
-            })
-            .set_token_uri(url);
-        let mut request = client.exchange_client_credentials();
-        for wanted in &oauth2.scopes {
-            request = request.add_scope(OAuthScope::new(wanted.clone()));
-        }
-        for (name, template) in &oauth2.params {
-            request = request.add_extra_param(name.clone(), text(template));
-        }
-        let endpoint = Endpoint { exchange, road };
-        let answer = request.request_async(&endpoint).await.map_err(|error| match error {
+        let answer = self.answered(exchange, oauth2, proof, &endpoint).await?;
+        let answer = answer.map_err(|error| match error {
             RequestTokenError::Request(NoAnswer(refused)) => *refused,
             RequestTokenError::ServerResponse(answer) => {
+                let error = answer.error().as_ref();
                 let says = answer.error_description().map(|text| format!(": {text}"));
-                let says = format!("{}{}", answer.error().as_ref(), says.unwrap_or_default());
-                let says = redact::excerpt(&says, self.secrets());
+                let says = redact::excerpt(&format!("{error}{}", says.unwrap_or_default()), self.secrets());
+                if is_refresh && error == "invalid_grant" {
+                    return super::refresh::ended(
+                        exchange,
+                        oauth2,
+                        &format!("the refresh token is not accepted: {says}"),
+                    );
+                }
                 let message = format!("system `{}`: no token was given: {says}", exchange.name);
                 refused("AU004", message, HINT)
             }
@@ -88,151 +140,204 @@ impl Authenticator {
                 "the token in it has characters that no header may carry",
             ));
         }
-        let bearer = SecretString::from(format!("Bearer {token}"));
-        Ok((vec![("authorization".to_owned(), bearer)], answer.expires_in()))
-    }
-}
-
-fn no_token(exchange: &Exchange, reason: &str) -> Refused {
-    let message = format!(
-        "system `{}`: the token endpoint's answer is no token: {reason}",
-        exchange.name
-    );
-    refused(
-        "AU007",
-        message,
-        "is `token_url` right? is there a login page or a proxy in front?",
-    )
-}
-
-/// Why the token endpoint gave no answer that the `oauth2` crate could read.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .0.fault)]
-struct NoAnswer(Box<Refused>);
-
-/// The token endpoint, as the `oauth2` crate asks it.
-struct Endpoint<'a> {
-    exchange: &'a Exchange,
-    road: Road,
-}
-
-impl<'c> oauth2::AsyncHttpClient<'c> for Endpoint<'_> {
-    type Error = NoAnswer;
-    type Future = Pending<'c, Result<oauth2::HttpResponse, NoAnswer>>;
-
-    fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
-        Box::pin(async move {
-            let answer = self.ask(request).await;
-            answer.map_err(|refused| NoAnswer(Box::new(refused)))
+        let said = endpoint.said.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut lives = REFRESH_LIVES.iter().filter_map(|name| said.get(*name));
+        let refresh_life = lives.find_map(lifetime).map(Duration::from_secs);
+        Ok(Granted {
+            headers: self.token_headers(exchange, oauth2, token, &said)?,
+            life: answer.expires_in().or(oauth2.expires_after.map(Period::duration)),
+            refresh: answer
+                .refresh_token()
+                .map(|refresh| refresh.secret().as_str())
+                .filter(|refresh| !refresh.is_empty())
+                .map(SecretString::from),
+            refresh_life,
         })
     }
-}
 
-impl Endpoint<'_> {
-    async fn ask(&self, request: oauth2::HttpRequest) -> Result<oauth2::HttpResponse, Refused> {
-        let url = url::Url::parse(&request.uri().to_string())
-            .map_err(|_| no_token(self.exchange, "`token_url` is no address"))?;
-        let headers = request
-            .headers()
-            .iter()
-            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
+    async fn answered(
+        &self,
+        exchange: &Exchange,
+        oauth2: &OAuth2,
+        proof: Proof<'_>,
+        endpoint: &Endpoint<'_>,
+    ) -> Result<Answered, Refused> {
+        let token_url = &self.provider(exchange, oauth2, endpoint.road).await?.token_url;
+        let params = oauth2.params.iter();
+        let params = params.map(|(name, template)| (name.clone(), self.text(exchange, template)));
+        let scopes = oauth2.scopes.iter().map(|wanted| OAuthScope::new(wanted.clone()));
+        Ok(match proof {
+            Proof::Credentials => {
+                self.credential(exchange, "client_secret")?;
+                let client = self.oauth2_client(exchange, oauth2, token_url)?;
+                sent!(
+                    client.exchange_client_credentials().add_scopes(scopes),
+                    params,
+                    endpoint
+                )
+            }
+            Proof::Refresh(token) => {
+                let client = self.oauth2_client(exchange, oauth2, token_url)?;
+                let token = RefreshToken::new(token.expose_secret().to_owned());
+                sent!(client.exchange_refresh_token(&token), params, endpoint)
+            }
+            Proof::Code {
+                code,
+                verifier,
+                redirect,
+            } => {
+                let client = self
+                    .oauth2_client(exchange, oauth2, token_url)?
+                    .set_redirect_uri(redirect);
+                let request = client
+                    .exchange_code(AuthorizationCode::new(code))
+                    .set_pkce_verifier(verifier);
+                sent!(request, params, endpoint)
+            }
+            Proof::Assertion(jwt) => {
+                let assertion = self.assertion(exchange, jwt, token_url)?;
+                let mut form = vec![
+                    (
+                        "grant_type".to_owned(),
+                        "urn:ietf:params:oauth:grant-type:jwt-bearer".to_owned(),
+                    ),
+                    ("assertion".to_owned(), assertion),
+                ];
+                if !oauth2.scopes.is_empty() {
+                    form.push(("scope".to_owned(), oauth2.scopes.join(" ")));
+                }
+                form.extend(params);
+                self.asserted(exchange, oauth2, token_url, form, endpoint).await?
+            }
+        })
+    }
+
+    fn oauth2_client(&self, exchange: &Exchange, oauth2: &OAuth2, token_url: &str) -> Result<Client, Refused> {
+        let url = TokenUrl::new(token_url.to_owned()).map_err(|_| no_address(exchange, "token_url"))?;
+        let id = self.credential(exchange, "client_id")?.expose_secret().to_owned();
+        let mut client = BasicClient::new(ClientId::new(id)).set_auth_type(match oauth2.client_auth {
+            ClientAuth::Basic => AuthType::BasicAuth,
+            ClientAuth::Post => AuthType::RequestBody,
+        });
+        if let Some(secret) = self.credentials.get("client_secret") {
+            client = client.set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()));
+        }
+        Ok(client.set_token_uri(url))
+    }
+
+    fn assertion(&self, exchange: &Exchange, jwt: &Jwt, token_url: &str) -> Result<String, Refused> {
+        let scope = self.scope(exchange);
+        let id = format!("{:016x}{:016x}", seam::number(), seam::number());
+        let unsigned = jwt.unsigned(scope, exchange.clock.now(), token_url, &id);
+        let unsigned = unsigned.map_err(|fault| {
+            let message = format!("system `{}`: the assertion cannot be built: {fault}", exchange.name);
+            refused(
+                "AU003",
+                message,
+                "correct `auth: oauth2: jwt:`, or give the credentials it uses",
+            )
+        })?;
+        let key = self.text(exchange, &jwt.key);
+        key::signed(&unsigned, jwt.algorithm, &key).map_err(|error| {
+            let message = format!("system `{}`: the assertion cannot be signed: {error}", exchange.name);
+            refused(
+                "AU011",
+                message,
+                "give the credential the whole PEM text of the key, and its own `algorithm:`",
+            )
+        })
+    }
+
+    /// Sends an assertion, with id and secret of the client where it has a secret.
+    async fn asserted(
+        &self,
+        exchange: &Exchange,
+        oauth2: &OAuth2,
+        token_url: &str,
+        mut form: Vec<(String, String)>,
+        endpoint: &Endpoint<'_>,
+    ) -> Result<Answered, Refused> {
+        let url = url::Url::parse(token_url).map_err(|_| no_address(exchange, "token_url"))?;
+        let mut headers = vec![(
+            "content-type".to_owned(),
+            "application/x-www-form-urlencoded".to_owned(),
+        )];
+        if let Some(secret) = self.credentials.get("client_secret") {
+            let id = self.credential(exchange, "client_id")?.expose_secret();
+            let secret = secret.expose_secret();
+            match oauth2.client_auth {
+                ClientAuth::Basic => {
+                    headers.push(("authorization".to_owned(), super::fixed::basic_of_client(id, secret)));
+                }
+
+                ClientAuth::Post => form.extend([
+                    ("client_id".to_owned(), id.to_owned()),
+                    ("client_secret".to_owned(), secret.to_owned()),
+                ]),
+            }
+        }
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
         let call = Call {
             method: Method::Post,
             url,
-            headers: headers.collect(),
-            body: Some(request.body().clone()),
+            headers,
+            body: Some(body.into_bytes()),
             // A token too many ends by itself.
             is_repeatable: true,
+            format: Format::Json,
+            list: None,
         };
-        let raw = self.exchange.ask_for_token(&call, self.road).await?;
-        readable(&raw).map_err(|reason| no_token(self.exchange, reason))
-    }
-}
-
-/// An answer as the `oauth2` crate reads it. Its content type is not believed, an error in a 200 is an error, and odd
-/// members that need not be there are mended or left out.
-fn readable(raw: &Raw) -> Result<oauth2::HttpResponse, &'static str> {
-    if raw.body.len() > ANSWER_BYTES_MAX {
-        return Err("it is too large");
-    }
-    let Ok(Json::Object(mut answer)) = serde_json::from_slice::<Json>(&raw.body) else {
-        return Err("it is no JSON object");
-    };
-    let has_token = answer
-        .get("access_token")
-        .and_then(Json::as_str)
-        .is_some_and(|token| !token.is_empty());
-    let status = if has_token && (200..300).contains(&raw.status) {
-        mend(&mut answer);
-        200_u16
-    } else if answer.get("error").is_some_and(Json::is_string) {
-        for name in ["error_description", "error_uri"] {
-            answer.retain(|key, value| key != name || value.is_string());
+        let answer = endpoint.send(&call).await?;
+        let unreadable = |_| no_token(exchange, "it is not what OAuth 2.0 describes");
+        if answer.status().is_success() {
+            return Ok(Ok(serde_json::from_slice(answer.body()).map_err(unreadable)?));
         }
-        400
-    } else {
-        return Err("there is no `access_token` in it");
-    };
-    let body = serde_json::to_vec(&answer).map_err(|_| "it cannot be read")?;
-    let mut response = oauth2::HttpResponse::new(body);
-    *response.status_mut() = status.try_into().map_err(|_| "it has no status")?;
-    Ok(response)
-}
-
-/// Puts the optional members right: a lifetime that is none is left out (the token is then used until it is refused), a
-/// list of scopes too, and a type that is missing is `Bearer`.
-fn mend(answer: &mut JsonMap<String, Json>) {
-    match answer.get("expires_in").and_then(lifetime) {
-        Some(seconds) => drop(answer.insert("expires_in".to_owned(), Json::from(seconds))),
-        None => drop(answer.remove("expires_in")),
+        let error: BasicErrorResponse = serde_json::from_slice(answer.body()).map_err(unreadable)?;
+        Ok(Err(RequestTokenError::ServerResponse(error)))
     }
-    for name in ["scope", "refresh_token"] {
-        answer.retain(|key, value| key != name || value.is_string());
-    }
-    if !answer.get("token_type").is_some_and(Json::is_string) {
-        answer.insert("token_type".to_owned(), Json::from("Bearer"));
-    }
-}
 
-/// Seconds of a token's life: a positive number, or a text of one.
-fn lifetime(value: &Json) -> Option<u64> {
-    let seconds = match value {
-        Json::String(text) => text.trim().parse().ok()?,
-        value => value.as_f64()?,
-    };
-    if !seconds.is_finite() || seconds < 1.0 {
-        return None;
-    }
-    // `LIFE_MAX` keeps the number small, so that nothing is cut off.
-    Duration::try_from_secs_f64(seconds.min(LIFE_MAX.as_secs_f64()))
-        .ok()
-        .map(|life| life.as_secs())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn odd_lifetimes_neither_panic_nor_are_believed() {
-        for (life, expected) in [
-            ("3600", Some(3600)),
-            ("\"3600\"", Some(3600)),
-            ("59.9", Some(59)),
-            ("1e18", Some(LIFE_MAX.as_secs())),
-            ("99999999999999999999999999", Some(LIFE_MAX.as_secs())),
-            ("0", None),
-            ("-1", None),
-            ("\"\"", None),
-            ("\"soon\"", None),
-            ("\"inf\"", None),
-            ("\"NaN\"", None),
-            ("null", None),
-            ("[60]", None),
-            ("true", None),
-        ] {
-            let value: Json = serde_json::from_str(life).unwrap();
-            assert_eq!(lifetime(&value), expected, "{life}");
+    /// The headers that carry a token.
+    fn token_headers(
+        &self,
+        exchange: &Exchange,
+        oauth2: &OAuth2,
+        token: &str,
+        said: &Json,
+    ) -> Result<Vec<(String, SecretString)>, Refused> {
+        if oauth2.headers.is_empty() {
+            let bearer = SecretString::from(format!("Bearer {token}"));
+            return Ok(vec![("authorization".to_owned(), bearer)]);
         }
+        let scope = self.scope(exchange).clone();
+        let scope = scope.with("token", token).with("answer", Value::from(said.clone()));
+        let built = build_headers(&oauth2.headers, &scope).map_err(|error| error.to_string());
+        let built = built.and_then(|built| {
+            let is_whole = built.len() >= oauth2.headers.len();
+            is_whole
+                .then_some(built)
+                .ok_or_else(|| "a header comes to nothing".to_owned())
+        });
+        let built = built.map_err(|reason| {
+            no_token(
+                exchange,
+                &format!("`headers:` of `auth: oauth2:` cannot be made of it: {reason}"),
+            )
+        })?;
+        Ok(built
+            .into_iter()
+            .map(|(name, value)| (name, SecretString::from(value)))
+            .collect())
     }
+}
+
+/// An address of the connector that is none.
+pub(super) fn no_address(exchange: &Exchange, key: &str) -> Refused {
+    let message = format!("system `{}`: `{key}` does not come to an address", exchange.name);
+    refused(
+        "AU004",
+        message,
+        &format!("correct `{key}` of the connector, or the setting it is made of"),
+    )
 }

@@ -11,7 +11,7 @@ use crate::{
         exchange::{Errand, Exchange, Refused},
     },
     core::{
-        connector::{Session, answer::Purpose, request::build_headers},
+        connector::{answer::Purpose, auth::Session, request::build_headers},
         period::Period,
         value::{Map, Value},
     },

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Connector, Object, Operation, Source, form::ErrorMeaning, spelling::Dialect};
+use super::{Connector, Moment, Object, Operation, Source, form::ErrorMeaning, spelling::Dialect};
 use crate::core::{
     expr::{Scope, Template},
     path::{Path, Segment},
@@ -40,6 +40,8 @@ pub enum Purpose {
     Batch,
     /// A session.
     Login,
+    /// A subscription to pushes.
+    Subscribe,
 }
 
 impl Purpose {
@@ -55,6 +57,7 @@ impl Purpose {
             Self::Delete => "delete",
             Self::Batch => "batch",
             Self::Login => "login",
+            Self::Subscribe => "subscribe",
         }
     }
 
@@ -367,13 +370,17 @@ impl Object {
     }
 
     fn updated_at_of(&self, fields: &Map, dialect: &Dialect) -> Option<DateTime<Utc>> {
-        self.updated_at.iter().find_map(|path| {
-            let raw = path.get_in(fields)?;
-            match dialect.read(Kind::DateTime { precision: None }, raw) {
-                Some(Value::DateTime(at)) => Some(at.to_utc()),
-                _ => None,
+        let read = |raw: &Value| match dialect.read(Kind::DateTime { precision: None }, raw) {
+            Some(Value::DateTime(at)) => Some(at.to_utc()),
+            _ => None,
+        };
+        match &self.updated_at {
+            Moment::Paths(paths) => paths.iter().find_map(|path| read(path.get_in(fields)?)),
+            Moment::Template(template) => {
+                let scope = Scope::new().with("raw", fields.clone());
+                read(&template.find(&scope).ok()??)
             }
-        })
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! The calls of one system: an operation of a connector and the values of one moment make a [`Call`].
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use url::Url;
 
 use super::{
     Batch, Connector, Find, List, Object, Operation, Place,
+    form::Access,
     page::{Pager, Position},
     request::{BuildError, Call, Request, append_query, build_headers, header_value},
     spelling::Dialect,
@@ -15,7 +16,7 @@ use super::{
 use crate::core::{
     expr::{Fault, Scope},
     path::Path,
-    value::{Map, Value, kind::Kind},
+    value::{Map, Value, kind::Kind, lay_over},
 };
 
 /// What all calls of one system have in common.
@@ -42,6 +43,8 @@ pub struct Subject<'a> {
     pub fields: Option<&'a Map>,
     /// The idempotency key.
     pub key: Option<&'a str>,
+    /// The record as it was read, for what a system takes only as a whole.
+    pub current: Option<&'a Map>,
 }
 
 impl Context<'_> {
@@ -51,11 +54,17 @@ impl Context<'_> {
         let since = since
             .map_err(|fault| template_error("since", fault))?
             .unwrap_or_default();
-        let scope = self.scope().with("since", since).with("page", pager.scope());
+        self.list_within(list, &self.scope().with("since", since), pager)
+    }
+
+    /// One page of a listing that knows what `scope` does.
+    pub fn list_within(&self, list: &List, scope: &Scope, pager: &Pager) -> Result<Call, BuildError> {
+        let scope = scope.clone().with("page", pager.scope());
         if let Position::Url(url) = pager.position() {
             // The address stands for itself: what led to it is part of it.
             let mut call = self.build(&list.request, &scope)?;
             call.url = url.clone();
+            call.list = Some(list.records.clone());
             return Ok(call);
         }
         let mut call = self.build(&list.request, &scope)?;
@@ -67,6 +76,7 @@ impl Context<'_> {
             _ => {}
         }
         call.is_repeatable = true;
+        call.list = Some(list.records.clone());
         Ok(call)
     }
 
@@ -94,6 +104,7 @@ impl Context<'_> {
         let scope = self.scope().with("field", field).with("value", value);
         let mut call = self.build(&find.request, &scope)?;
         call.is_repeatable = true;
+        call.list = Some(find.records.clone());
         Ok(call)
     }
 
@@ -112,18 +123,25 @@ impl Context<'_> {
     pub fn write(&self, object: &Object, operation: &Operation, subject: Subject<'_>) -> Result<Call, BuildError> {
         let mut scope = self.subject(subject, object);
         if let Some(fields) = subject.fields {
-            let written = Arc::new(Value::Map(self.fields(object, fields)?));
+            let written = Arc::new(Value::Map(self.fields(object, &completed(object, subject, fields))?));
             scope.set("record", written.clone());
             scope.set("changes", written);
+            if operation.request.uses("current") {
+                let current = self.fields(object, &current(object, subject, fields))?;
+                scope.set("current", Arc::new(Value::Map(current)));
+            }
         }
         let mut call = self.build(&operation.request, &scope)?;
-        for (name, value) in [
-            (&operation.idempotency_header, subject.key),
-            (&operation.if_match, subject.version),
-        ] {
-            if let (Some(name), Some(value)) = (name, value) {
-                call.headers.push((name.clone(), header_value(name, value.to_owned())?));
+        match (&operation.idempotency, subject.key) {
+            (Some(Place::Header(name)), Some(key)) => {
+                call.headers.push((name.clone(), header_value(name, key.to_owned())?));
             }
+            (Some(Place::Query(name)), Some(key)) => append_query(&mut call.url, name, key),
+            _ => {}
+        }
+        if let (Some(name), Some(version)) = (&operation.if_match, subject.version) {
+            call.headers
+                .push((name.clone(), header_value(name, version.to_owned())?));
         }
         call.is_repeatable = operation.is_repeatable(subject.version.is_some());
         Ok(call)
@@ -137,13 +155,14 @@ impl Context<'_> {
         }
         let scope = self.scope().with("records", Value::List(records));
         let mut call = self.build(&batch.request, &scope)?;
-        call.is_repeatable = batch.is_repeatable || batch.request.method.is_idempotent();
+        call.is_repeatable = batch.repeatable.unwrap_or(batch.request.method.is_idempotent());
+        call.list = Some(batch.results.clone());
         Ok(call)
     }
 
     fn item(&self, object: &Object, batch: &Batch, item: Subject<'_>, index: usize) -> Result<Value, BuildError> {
         let fields = match item.fields {
-            Some(fields) => self.fields(object, fields)?,
+            Some(fields) => self.fields(object, &completed(object, item, fields))?,
             None => Map::new(),
         };
         let Some(structure) = &batch.item else {
@@ -187,6 +206,11 @@ impl Context<'_> {
         scope
     }
 
+    /// A request that knows what `scope` does.
+    pub fn within(&self, request: &Request, scope: &Scope) -> Result<Call, BuildError> {
+        self.build(request, scope)
+    }
+
     fn build(&self, request: &Request, scope: &Scope) -> Result<Call, BuildError> {
         let mut call = request.build(self.base, scope)?;
         // Later headers count, so that a request may say it otherwise than the whole connector.
@@ -195,6 +219,54 @@ impl Context<'_> {
         call.headers = headers;
         Ok(call)
     }
+}
+
+/// The fields to write, where a part that the system replaces as a whole is among them: all of that part.
+fn completed<'f>(object: &Object, subject: Subject<'_>, fields: &'f Map) -> Cow<'f, Map> {
+    let Some(before) = subject.current else {
+        return Cow::Borrowed(fields);
+    };
+    let mut completed = Cow::Borrowed(fields);
+    for path in &object.wholes {
+        let (Some(changed), Some(part)) = (path.get_in(fields), path.get_in(before)) else {
+            continue;
+        };
+        let mut whole = Map::new();
+        if path.set_in(&mut whole, part.clone()).is_err() {
+            continue;
+        }
+        let mut changes = Map::new();
+        if changed.as_map().is_some() && path.set_in(&mut changes, changed.clone()).is_ok() {
+            lay_over(&mut whole, &changes);
+        }
+        // What is in an item of a list that is known by a member.
+        let inner = object
+            .fields
+            .iter()
+            .filter(|field| path.contains(&field.path) && field.path != *path);
+        for field in inner {
+            if let Some(value) = field.path.get_in(fields) {
+                let _ = field.path.set_in(&mut whole, value.clone());
+            }
+        }
+        if let Some(part) = path.get_in(&whole) {
+            let _ = path.set_in(completed.to_mut(), part.clone());
+        }
+    }
+    completed
+}
+
+/// The record as it was read with the changes laid over it, without what is never written.
+fn current(object: &Object, subject: Subject<'_>, fields: &Map) -> Map {
+    let mut current = Value::Map(subject.current.cloned().unwrap_or_default());
+    for field in object.fields.iter().filter(|field| field.access != Access::ReadWrite) {
+        field.path.remove(&mut current);
+    }
+    let Value::Map(mut current) = current else {
+        return Map::new();
+    };
+    lay_over(&mut current, &completed(object, subject, fields));
+    current
 }
 
 fn template_error(place: &str, fault: Fault) -> BuildError {

@@ -5,11 +5,16 @@
 //! [`page`] where a listing goes on, [`spelling`] how values are put. Sending is the client's part.
 
 pub mod answer;
+pub mod auth;
 pub mod call;
+pub mod case;
 pub mod form;
+pub mod format;
 pub mod page;
 pub mod request;
+pub mod sign;
 pub mod spelling;
+pub mod subscription;
 
 mod compile;
 mod link;
@@ -21,10 +26,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use self::{
     answer::Rule,
-    form::{Access, ClientAuth, LimitsForm, SettingKind},
+    auth::{Auth, ClientCertificate},
+    form::{Access, LimitsForm, SettingKind},
     page::Paging,
     request::Request,
     spelling::{Types, Wrapper},
+    subscription::Subscriptions,
 };
 use super::{
     breaker,
@@ -52,6 +59,8 @@ pub struct Connector {
     pub headers: Vec<(String, Template)>,
     /// How requests prove who they are.
     pub auth: Auth,
+    /// What the connection itself shows.
+    pub client_certificate: Option<ClientCertificate>,
     /// The budget towards one system.
     pub limits: LimitsForm,
     /// What answers mean; the first that fits decides.
@@ -62,6 +71,8 @@ pub struct Connector {
     pub objects: BTreeMap<String, Object>,
     /// The pushes it sends.
     pub webhooks: Option<std::sync::Arc<event::Definition>>,
+    /// How the subscriptions to them are kept in order.
+    pub subscriptions: Option<Subscriptions>,
 }
 
 /// One thing that a system is given in its configuration.
@@ -75,36 +86,6 @@ pub struct Setting {
     pub title: Option<String>,
 }
 
-/// How requests prove who they are.
-#[derive(Debug)]
-pub enum Auth {
-    /// Not at all.
-    None,
-    /// User and password (RFC 7617).
-    Basic {
-        /// The user.
-        user: Template,
-        /// The password.
-        password: Template,
-    },
-    /// A fixed bearer token (RFC 6750).
-    Bearer {
-        /// The token.
-        token: Template,
-    },
-    /// A key.
-    ApiKey {
-        /// Where it goes.
-        place: Place,
-        /// The key.
-        value: Template,
-    },
-    /// OAuth 2.0 client credentials (RFC 6749, section 4.4).
-    OAuth2(OAuth2),
-    /// A login request.
-    Session(Session),
-}
-
 /// Where a single value goes in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -112,30 +93,6 @@ pub enum Place {
     Header(String),
     /// Into this query parameter.
     Query(String),
-}
-
-/// OAuth 2.0 client credentials.
-#[derive(Debug)]
-pub struct OAuth2 {
-    /// The token endpoint.
-    pub token_url: Template,
-    /// The scopes asked for.
-    pub scopes: Vec<String>,
-    /// More parameters of the token request.
-    pub params: Vec<(String, Template)>,
-    /// Where client id and secret go.
-    pub client_auth: ClientAuth,
-}
-
-/// A login request whose answer opens a session.
-#[derive(Debug)]
-pub struct Session {
-    /// The login request.
-    pub login: Request,
-    /// Headers of every later request.
-    pub headers: Vec<(String, Template)>,
-    /// When it is renewed without being asked to.
-    pub expires_after: Option<Period>,
 }
 
 /// The budget towards one system, with its defaults.
@@ -221,14 +178,16 @@ pub struct Object {
     pub title: Option<String>,
     /// Where a record's id is; several parts make a composite key.
     pub id: Vec<Path>,
-    /// Where the time of the last change is: the first that is there.
-    pub updated_at: Vec<Path>,
+    /// Where the time of the last change is.
+    pub updated_at: Moment,
     /// Where a record's version is.
     pub version: Option<Source>,
     /// The fields that something is known about.
     pub fields: Vec<Field>,
     /// Whether `fields` are all there are.
     pub is_closed: bool,
+    /// Maps and lists that the system replaces as a whole.
+    pub wholes: Vec<Path>,
     /// Reads all records.
     pub list: Option<List>,
     /// Reads changed records, where that is another request.
@@ -247,6 +206,26 @@ pub struct Object {
     pub batch_create: Option<Batch>,
     /// Changes several records.
     pub batch_update: Option<Batch>,
+}
+
+/// Where a time is in a record.
+#[derive(Debug)]
+pub enum Moment {
+    /// At these paths: the first that is there.
+    Paths(Vec<Path>),
+    /// Put together from the record, known as `raw`.
+    Template(Template),
+}
+
+impl Moment {
+    /// The parts of a record that it is made of.
+    #[must_use]
+    pub fn paths(&self) -> Vec<Path> {
+        match self {
+            Self::Paths(paths) => paths.clone(),
+            Self::Template(template) => template.paths_of("raw"),
+        }
+    }
 }
 
 /// One field of an object.
@@ -302,6 +281,10 @@ pub struct List {
     pub request: Request,
     /// Where the records are in the answer.
     pub records: Path,
+    /// Where the record is in each of them.
+    pub record: Path,
+    /// Whether an answer without a list has no records.
+    pub may_lack_records: bool,
     /// How the listing goes on.
     pub paging: Paging,
     /// Records asked for in one page: a template that knows `settings`.
@@ -321,6 +304,10 @@ pub struct Find {
     pub fields: Vec<String>,
     /// Where the records are in the answer.
     pub records: Path,
+    /// Where the record is in each of them.
+    pub record: Path,
+    /// Whether an answer without a list has no records.
+    pub may_lack_records: bool,
 }
 
 /// Reads or writes one record.
@@ -332,8 +319,8 @@ pub struct Operation {
     pub record: Path,
     /// Where the record's id is in the answer, where it is not in the record.
     pub id: Option<Source>,
-    /// The header that carries the idempotency key.
-    pub idempotency_header: Option<String>,
+    /// Where the idempotency key goes.
+    pub idempotency: Option<Place>,
     /// The header that carries the version that was read.
     pub if_match: Option<String>,
     /// Whether it is an upsert by a unique value.
@@ -361,16 +348,22 @@ pub struct Batch {
     pub id: Option<Template>,
     /// Why a record was refused.
     pub message: Option<Template>,
-    /// Whether sending it twice does no harm.
-    pub is_repeatable: bool,
+    /// Whether sending it twice does no harm, where the definition says so.
+    pub repeatable: Option<bool>,
 }
 
 impl Operation {
+    /// Whether the other side knows a write that it has seen before, by a key or a unique value.
+    #[must_use]
+    pub const fn recognizes_repeats(&self) -> bool {
+        self.is_upsert || self.idempotency.is_some()
+    }
+
     /// Whether sending this call twice does no harm: it is so by its method, the other side recognizes the second one,
     /// or refuses it because the version has moved on.
     #[must_use]
     pub fn is_repeatable(&self, has_version: bool) -> bool {
-        let is_recognized = self.is_upsert || self.idempotency_header.is_some();
+        let is_recognized = self.recognizes_repeats();
         let is_guarded = self.if_match.is_some() && has_version;
         self.repeatable
             .unwrap_or(self.request.method.is_idempotent() || is_recognized || is_guarded)
@@ -423,11 +416,21 @@ impl Object {
     #[must_use]
     pub fn projection(&self, wanted: &Projection) -> Projection {
         let mut projection = wanted.clone();
-        for path in self.id.iter().chain(&self.updated_at) {
+        for path in self.id.iter().chain(&self.updated_at.paths()) {
             projection.add(path);
         }
         if let Some(Source::Path(path)) = &self.version {
             projection.add(path);
+        }
+        for path in self.wholes.iter().filter(|path| wanted.touches(path)) {
+            projection.add(path);
+        }
+        if self
+            .update
+            .as_ref()
+            .is_some_and(|update| update.request.uses("current"))
+        {
+            return Projection::all();
         }
         let listings = [&self.list, &self.changed];
         for path in listings.into_iter().flatten().flat_map(|list| list.paging.keyset()) {

@@ -9,10 +9,14 @@ use std::fmt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
-use super::form::Method;
+use super::{
+    form::Method,
+    format::{Format, WriteError},
+};
 use crate::core::{
     expr::{self, Scope, Structure, Template},
-    value::{Value, json},
+    path::Path,
+    value::Value,
 };
 
 /// A request of a definition, checked.
@@ -28,6 +32,8 @@ pub struct Request {
     pub headers: Vec<(String, Template)>,
     /// The body.
     pub body: Body,
+    /// What body and answer are in.
+    pub format: Format,
 }
 
 /// The body of a request.
@@ -35,10 +41,12 @@ pub struct Request {
 pub enum Body {
     /// None.
     None,
-    /// JSON.
-    Json(Structure),
+    /// A structure, in the request's format.
+    Structure(Structure),
     /// A form (`application/x-www-form-urlencoded`).
     Form(Vec<(String, Template)>),
+    /// The same, made of a whole structure: members of members in brackets, and an empty text for null.
+    FormOf(Template),
 }
 
 /// A call to a system, ready to be sent.
@@ -54,6 +62,10 @@ pub struct Call {
     pub body: Option<Vec<u8>>,
     /// Whether sending it twice does no harm.
     pub is_repeatable: bool,
+    /// What the answer is in.
+    pub format: Format,
+    /// Where the answer has a list, whatever is in it: XML does not tell one from none or several.
+    pub list: Option<Path>,
 }
 
 impl fmt::Debug for Call {
@@ -68,7 +80,7 @@ impl fmt::Debug for Call {
             )
             .field("body_bytes", &self.body.as_ref().map(Vec::len))
             .field("is_repeatable", &self.is_repeatable)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -101,6 +113,9 @@ pub enum BuildError {
         /// The header.
         name: String,
     },
+    /// The body cannot be said in the request's format.
+    #[error("the body: {0}")]
+    Body(WriteError),
     /// The address is none.
     #[error("the address is not a valid http(s) address")]
     NotUrl,
@@ -125,14 +140,17 @@ impl Request {
         let body = self.body(scope)?;
         let content_type = match (&self.body, &body) {
             (_, None) => None,
-            (Body::Form(_), _) => Some("application/x-www-form-urlencoded"),
-            _ => Some("application/json"),
+            (Body::Form(_) | Body::FormOf(_), _) => Some("application/x-www-form-urlencoded"),
+            _ => Some(self.format.content_type()),
         };
-        let is_given = headers
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-        if let Some(content_type) = content_type.filter(|_| !is_given) {
+        let is_given = |wanted: &str, headers: &[(String, String)]| {
+            headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted))
+        };
+        if let Some(content_type) = content_type.filter(|_| !is_given("content-type", &headers)) {
             headers.push(("content-type".to_owned(), content_type.to_owned()));
+        }
+        if self.format != Format::Json && !is_given("accept", &headers) {
+            headers.push(("accept".to_owned(), self.format.accepts().to_owned()));
         }
         Ok(Call {
             method: self.method,
@@ -140,6 +158,8 @@ impl Request {
             headers,
             body,
             is_repeatable: self.method.is_idempotent(),
+            format: self.format.clone(),
+            list: None,
         })
     }
 
@@ -149,8 +169,9 @@ impl Request {
         let templates = self.query.iter().chain(&self.headers).map(|(_, template)| template);
         let in_body = match &self.body {
             Body::None => false,
-            Body::Json(structure) => structure.uses(root),
+            Body::Structure(structure) => structure.uses(root),
             Body::Form(fields) => fields.iter().any(|(_, template)| template.uses(root)),
+            Body::FormOf(template) => template.uses(root),
         };
         in_body || self.path.uses(root) || templates.into_iter().any(|template| template.uses(root))
     }
@@ -178,17 +199,13 @@ impl Request {
     fn body(&self, scope: &Scope) -> Result<Option<Vec<u8>>, BuildError> {
         match &self.body {
             Body::None => Ok(None),
-            Body::Json(structure) => {
-                let value = structure.find(scope).map_err(|fault| BuildError::Template {
+            Body::Structure(structure) => self.format.write(structure, scope).map_err(|error| match error {
+                WriteError::Template(fault) => BuildError::Template {
                     place: "the body".to_owned(),
                     fault,
-                })?;
-                Ok(value.map(|value| {
-                    let mut bytes = Vec::new();
-                    json::write(&value, &mut bytes);
-                    bytes
-                }))
-            }
+                },
+                error => BuildError::Body(error),
+            }),
             Body::Form(fields) => {
                 let mut form = url::form_urlencoded::Serializer::new(String::new());
                 for (name, template) in fields {
@@ -198,7 +215,42 @@ impl Request {
                 }
                 Ok(Some(form.finish().into_bytes()))
             }
+            Body::FormOf(template) => {
+                let value = template.find(scope).map_err(|fault| BuildError::Template {
+                    place: "the form".to_owned(),
+                    fault,
+                })?;
+                let mut form = url::form_urlencoded::Serializer::new(String::new());
+                append_members(&mut form, "", &value.unwrap_or_default());
+                Ok(Some(form.finish().into_bytes()))
+            }
         }
+    }
+}
+
+/// Adds what a structure holds to a form: `a[b]` for members of members, `a[0]` for items, an empty text for null.
+fn append_members(form: &mut url::form_urlencoded::Serializer<'_, String>, name: &str, value: &Value) {
+    let inner = |member: &str| {
+        if name.is_empty() {
+            member.to_owned()
+        } else {
+            format!("{name}[{member}]")
+        }
+    };
+    match value {
+        Value::Map(members) => {
+            for (member, value) in members {
+                append_members(form, &inner(member), value);
+            }
+        }
+        Value::List(items) => {
+            for (index, item) in items.iter().enumerate() {
+                append_members(form, &inner(&index.to_string()), item);
+            }
+        }
+        // A form that is no map has nothing that could be named.
+        _ if name.is_empty() => {}
+        scalar => drop(form.append_pair(name, &scalar.to_text().unwrap_or_default())),
     }
 }
 
@@ -265,7 +317,11 @@ pub fn origin(url: &Url) -> String {
 
 /// The texts a template comes to in a place that takes texts: several for a list, none where it, or an expression inside
 /// of it, yields null, nothing or an empty text.
-fn values(template: &Template, scope: &Scope, place: impl Fn() -> String) -> Result<Vec<String>, BuildError> {
+pub(super) fn values(
+    template: &Template,
+    scope: &Scope,
+    place: impl Fn() -> String,
+) -> Result<Vec<String>, BuildError> {
     let failed = |fault| BuildError::Template { place: place(), fault };
     let text_of = |value: &Value| {
         value.to_text().ok_or_else(|| BuildError::Kind {

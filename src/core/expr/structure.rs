@@ -6,7 +6,7 @@ use super::{Error, Fault, Names, Scope, Template};
 use crate::core::{
     path::Path,
     problem::pointer,
-    value::{Map, Value},
+    value::{Map, Value, xml::Ordered},
 };
 
 /// A structure whose texts (keys too) are templates.
@@ -71,6 +71,29 @@ impl Structure {
                     }
                 }
                 Ok(Some(Value::Map(map)))
+            }
+        }
+    }
+
+    /// The same with the members in the order in which they were written, for formats that want one.
+    pub fn find_in_order(&self, scope: &Scope) -> Result<Option<Ordered>, Fault> {
+        match self {
+            Self::Leaf(template) => Ok(template.find(scope)?.map(Ordered::from)),
+            Self::List(items) => {
+                let mut list = Vec::with_capacity(items.len());
+                for item in items {
+                    list.extend(item.find_in_order(scope)?);
+                }
+                Ok(Some(Ordered::List(list)))
+            }
+            Self::Map(members) => {
+                let mut map = Vec::with_capacity(members.len());
+                for (key, member) in members {
+                    if let (Some(key), Some(value)) = (key.text(scope, |text| text)?, member.find_in_order(scope)?) {
+                        map.push((key, value));
+                    }
+                }
+                Ok(Some(Ordered::Map(map)))
             }
         }
     }

@@ -12,6 +12,9 @@ pub mod kind;
 pub mod packed;
 pub mod projection;
 pub mod spelling;
+pub mod table;
+pub mod xml;
+pub mod xml_rpc;
 
 mod number;
 mod serial;
@@ -182,6 +185,16 @@ impl Value {
             }
         }
         false
+    }
+}
+
+/// Lays changes over a record: members of maps on both sides one by one, everything else in its place.
+pub fn lay_over(fields: &mut Map, changes: &Map) {
+    for (name, change) in changes {
+        match (fields.get_mut(name), change) {
+            (Some(Value::Map(fields)), Value::Map(changes)) => lay_over(fields, changes),
+            _ => drop(fields.insert(name.clone(), change.clone())),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::core::path::{Path, Segment};
 
-/// The wanted parts of a document. A list, and everything behind an index, is wanted whole: paths lead through maps.
+/// The wanted parts of a document. A list, and everything behind one of its items, is wanted whole: paths lead through maps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Projection {
     is_whole: bool,
@@ -38,7 +38,7 @@ impl Projection {
             match segment {
                 Segment::Key(_) if node.is_whole => return,
                 Segment::Key(key) => node = node.members.entry(key.clone()).or_default(),
-                Segment::Index(_) => break,
+                Segment::Index(_) | Segment::Item { .. } => break,
             }
         }
         *node = Self::all();
@@ -48,6 +48,22 @@ impl Projection {
     #[must_use]
     pub const fn is_whole(&self) -> bool {
         self.is_whole
+    }
+
+    /// Whether anything is wanted of what `path` leads to.
+    #[must_use]
+    pub fn touches(&self, path: &Path) -> bool {
+        let mut node = self;
+        for segment in path.segments() {
+            match segment {
+                Segment::Key(key) => match node.member(key) {
+                    Some(inner) => node = inner,
+                    None => return false,
+                },
+                Segment::Index(_) | Segment::Item { .. } => return true,
+            }
+        }
+        true
     }
 
     /// What is wanted of the member `key`; `None` where nothing is.

@@ -12,15 +12,17 @@ pub mod form;
 mod message;
 mod recipe;
 mod secret;
+mod sign;
 mod signature;
 mod token;
-mod verify;
+pub(super) mod verify;
 
 #[cfg(test)]
 mod tests;
 
 pub use recipe::Recipe;
 pub use secret::{Secret, SecretError};
+pub use sign::sign;
 pub use verify::{Flaw, Kind, Place, Rejection, Staleness, Verified, verify};
 
 /// A request as it came in, before anything in it is believed.

@@ -261,7 +261,8 @@ fn check_time(rule: &Timestamp, sent_at: DateTime<Utc>, now: DateTime<Utc>) -> R
     Ok(())
 }
 
-fn mac(digest: Digest, key: &[u8], parts: &[Cow<'_, [u8]>]) -> Vec<u8> {
+/// The keyed hash of all parts, one behind the other.
+pub(in crate::core) fn mac(digest: Digest, key: &[u8], parts: &[Cow<'_, [u8]>]) -> Vec<u8> {
     match digest {
         Digest::Sha1 => mac_with::<Hmac<sha1::Sha1>>(key, parts),
         Digest::Sha256 => mac_with::<Hmac<sha2::Sha256>>(key, parts),

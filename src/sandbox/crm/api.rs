@@ -95,16 +95,20 @@ async fn update<E: Versioned>(
     State(office): Desk,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let updated = parse_id::<E>(&id).and_then(|number| {
         let mut books = office.books();
-        check_version::<E>(&office, &books, number, &headers)?;
-        let fields = Fields::parse(text(&body)?)?;
-        office.update::<E>(&mut books, number, &fields, &caller.edit())
+        once(&mut books, &headers, uri.path(), &body, |books| {
+            check_version::<E>(&office, books, number, &headers)?;
+            let fields = Fields::parse(text(&body)?)?;
+            let row = office.update::<E>(books, number, &fields, &caller.edit())?;
+            Ok(shown(&row, StatusCode::OK))
+        })
     });
-    answer(updated.map(|row| shown(&row, StatusCode::OK)))
+    answer(updated)
 }
 
 async fn delete<E: Versioned>(

@@ -19,7 +19,7 @@ use crate::{
         plan::{Plan, Write},
         record::{Record, RecordKey},
         status::{Side, Sides, WriteKind, WriteStatus},
-        value::{Map, Value},
+        value::{Value, lay_over},
     },
     seam::{self, Bug},
     store::{
@@ -177,7 +177,7 @@ struct Due<'a> {
     write: &'a Write,
     /// The record written to, as it was read.
     before: Option<&'a Record>,
-    /// Sent by itself, because only a single request carries what makes a repetition harmless.
+    /// Sent by itself: there is no batch for it, or only a single request carries what makes a repetition harmless.
     is_single: bool,
     /// How often the record was made before.
     made: u64,
@@ -208,16 +208,12 @@ async fn write(
     courses: &mut [Course],
     road: Road,
 ) -> Result<(), store::Error> {
+    let due = send::grouped(engine, mapping, due);
     let intents: Vec<NewWrite> = due
         .iter()
         .filter_map(|due| {
-            Some(intent(
-                engine,
-                mapping,
-                run_id,
-                due.write,
-                (&partner_id(works.get(due.at)?, due.write), due.made),
-            ))
+            let partner = partner_id(works.get(due.at)?, due.write);
+            Some(intent(engine, mapping, run_id, due, &partner))
         })
         .collect();
     let keys: Vec<String> = intents.iter().map(|intent| intent.idempotency_key.clone()).collect();
@@ -306,40 +302,16 @@ fn after(before: Option<Record>, write: &Write, written: Written) -> Record {
     }
 }
 
-fn lay_over(fields: &mut Map, changes: &Map) {
-    for (name, change) in changes {
-        match (fields.get_mut(name), change) {
-            (Some(Value::Map(fields)), Value::Map(changes)) => lay_over(fields, changes),
-            _ => drop(fields.insert(name.clone(), change.clone())),
-        }
-    }
-}
-
 /// The id of the record that a write comes from.
 fn partner_id(work: &Work<'_>, write: &Write) -> String {
     let from = work.fetched.records.get(write.to.other()).record();
     from.map_or_else(|| work.key.record_id.clone(), |record| record.id.clone())
 }
 
-/// The intent of a write. Its key is the same whenever the same write is tried again; but a record that is `made` anew after it
-/// was gone gets another one, else the other side would answer with the one it made then.
-fn intent(
-    engine: &Engine,
-    mapping: &Mapping,
-    run_id: Option<i64>,
-    write: &Write,
-    (partner, made): (&str, u64),
-) -> NewWrite {
+/// The intent of a write.
+fn intent(engine: &Engine, mapping: &Mapping, run_id: Option<i64>, due: &Due<'_>, partner: &str) -> NewWrite {
+    let write = due.write;
     let values_hash = engine.key().field("write", Some(&Value::Map(write.fields.clone())));
-    let again = if made > 0 && !seam::has_bug(Bug::KeyUsedAgain) {
-        format!("\n{made}")
-    } else {
-        String::new()
-    };
-    let name = format!(
-        "{}\n{}\n{}\n{partner}\n{values_hash:x}{again}",
-        mapping.name, write.to, write.kind
-    );
     NewWrite {
         run_id,
         mapping: Arc::from(mapping.name.as_str()),
@@ -347,9 +319,41 @@ fn intent(
         kind: write.kind,
         record_id: write.id.clone(),
         partner_id: partner.to_owned(),
-        idempotency_key: format!("syncline-{}", hex::encode(engine.key().text(&name))),
+        idempotency_key: idempotency_key(engine, mapping, due, partner, values_hash),
         values_hash,
     }
+}
+
+/// The key of a write: the same whenever the same write is tried again, and never that of another one, else the other side
+/// would answer with what it did then. So a record that is `made` anew after it was gone gets another key, a change of what
+/// the record was in between too (a value may come back), and so does a create that went out in a batch without its key:
+/// nobody over there would know it.
+fn idempotency_key(engine: &Engine, mapping: &Mapping, due: &Due<'_>, partner: &str, values_hash: u64) -> String {
+    let Due { write, made, .. } = due;
+    let mut name = format!(
+        "{}\n{}\n{}\n{partner}\n{values_hash:x}",
+        mapping.name, write.to, write.kind
+    );
+    if seam::has_bug(Bug::KeyUsedAgain) {
+        return key_of(engine, &name);
+    }
+    if *made > 0 {
+        name.push_str(&format!("\n{made}"));
+    }
+    if let Some(before) = due.before {
+        let fields = Value::Map(before.fields.clone());
+        name.push_str(&format!("\n{:x}", engine.key().field("before", Some(&fields))));
+    }
+    let system = engine.end(mapping, write.to).ok();
+    let carries_key = system.is_some_and(|system| system.batch_carries_key(&mapping.end(write.to).object));
+    if write.kind == WriteKind::Create && !due.is_single && !carries_key {
+        name.push_str("\nbatch");
+    }
+    key_of(engine, &name)
+}
+
+fn key_of(engine: &Engine, name: &str) -> String {
+    format!("syncline-{}", hex::encode(engine.key().text(name)))
 }
 
 fn outcome(write_id: i64, status: WriteStatus, http_status: Option<u16>, written: Option<&Written>) -> FinishedWrite {

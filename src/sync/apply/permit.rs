@@ -161,7 +161,12 @@ fn create(
     }
     let end = mapping.end(due.write.to);
     let partner = partner_id(work, due.write);
-    let key = intent(engine, mapping, None, due.write, (&partner, made)).idempotency_key;
+    let alone = Due {
+        is_single: true,
+        made,
+        ..due.clone()
+    };
+    let key = intent(engine, mapping, None, &alone, &partner).idempotency_key;
     let is_recognized = engine
         .end(mapping, due.write.to)
         .is_ok_and(|system| system.recognizes_creates(&end.object));

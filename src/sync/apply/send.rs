@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 
-use super::{Due, lay_over};
+use super::Due;
 use crate::{
     client::{BatchItem, Outcome, Road, System, WriteFault, Written},
     core::{
         diff,
         mapping::Mapping,
-        plan::Write,
         record::Record,
         status::{Side, WriteKind},
+        value::lay_over,
     },
     seam::{self, Bug},
     sync::Engine,
@@ -49,7 +49,29 @@ pub(super) async fn all(engine: &Engine, mapping: &Mapping, due: &[Due<'_>], key
     sent.into_iter().flatten().collect()
 }
 
-/// Cuts the writes into requests: those of one side and kind go together as far as the connector allows.
+/// Says of each write whether it goes out by itself: where the connector has no batch for it, or where it would be alone in one.
+pub(super) fn grouped<'a>(engine: &Engine, mapping: &Mapping, mut due: Vec<Due<'a>>) -> Vec<Due<'a>> {
+    let mut counts: BTreeMap<(Side, WriteKind), usize> = BTreeMap::new();
+    for one in due.iter().filter(|one| !one.is_single) {
+        *counts.entry((one.write.to, one.write.kind)).or_default() += 1;
+    }
+    for one in &mut due {
+        let (side, kind) = (one.write.to, one.write.kind);
+        let is_alone = counts.get(&(side, kind)).is_none_or(|count| *count < 2);
+        one.is_single |= is_alone || batch_size(engine, mapping, side, kind).is_none();
+    }
+    due
+}
+
+/// How many writes of a kind go into one request, where several do.
+fn batch_size(engine: &Engine, mapping: &Mapping, side: Side, kind: WriteKind) -> Option<usize> {
+    let system = engine.end(mapping, side).ok()?;
+    let size = system.batch_size(&mapping.end(side).object, kind)?;
+    usize::try_from(size).ok().filter(|size| *size > 1)
+}
+
+/// Cuts the writes into requests: those of one side and kind that do not go out by themselves go together, as many as the
+/// connector allows.
 fn requests(engine: &Engine, mapping: &Mapping, due: &[Due<'_>]) -> Vec<Request> {
     let mut groups: BTreeMap<(Side, WriteKind), Vec<usize>> = BTreeMap::new();
     let mut requests = Vec::new();
@@ -61,14 +83,8 @@ fn requests(engine: &Engine, mapping: &Mapping, due: &[Due<'_>]) -> Vec<Request>
         }
     }
     for ((side, kind), places) in groups {
-        let system = engine.end(mapping, side).ok();
-        let size = system.and_then(|system| system.batch_size(&mapping.end(side).object, kind));
-        match size.and_then(|size| usize::try_from(size).ok()) {
-            Some(size) if size > 1 && places.len() > 1 => {
-                requests.extend(places.chunks(size).map(|part| Request::Batch(part.to_vec())));
-            }
-            _ => requests.extend(places.into_iter().map(Request::Single)),
-        }
+        let size = batch_size(engine, mapping, side, kind).unwrap_or(1);
+        requests.extend(places.chunks(size).map(|part| Request::Batch(part.to_vec())));
     }
     requests
 }
@@ -81,34 +97,39 @@ async fn carry_out(
     request: Request,
     road: Road,
 ) -> Vec<(usize, Sent)> {
-    let write = |at: usize| Some((due.get(at)?.write, keys.get(at)?.as_str()));
     match request {
         Request::Single(at) => match due.get(at).zip(keys.get(at)) {
             Some((due, key)) => vec![(at, single(engine, mapping, due, key, road).await)],
             None => Vec::new(),
         },
         Request::Batch(places) => {
-            let writes: Vec<(usize, &Write, &str)> = places
+            let writes: Vec<(usize, &Due<'_>, &str)> = places
                 .into_iter()
-                .filter_map(|at| write(at).map(|(write, key)| (at, write, key)))
+                .filter_map(|at| Some((at, due.get(at)?, keys.get(at)?.as_str())))
                 .collect();
             batch(engine, mapping, &writes, road).await
         }
     }
 }
 
-async fn batch(engine: &Engine, mapping: &Mapping, writes: &[(usize, &Write, &str)], road: Road) -> Vec<(usize, Sent)> {
-    let Some((_, first, _)) = writes.first() else {
+async fn batch(
+    engine: &Engine,
+    mapping: &Mapping,
+    writes: &[(usize, &Due<'_>, &str)],
+    road: Road,
+) -> Vec<(usize, Sent)> {
+    let Some(first) = writes.first().map(|(_, due, _)| due.write) else {
         return Vec::new();
     };
     let object = &mapping.end(first.to).object;
     let items: Vec<BatchItem<'_>> = writes
         .iter()
-        .map(|(_, write, key)| BatchItem {
-            id: write.id.as_deref(),
-            version: write.version.as_deref(),
-            fields: &write.fields,
+        .map(|(_, due, key)| BatchItem {
+            id: due.write.id.as_deref(),
+            version: due.write.version.as_deref(),
+            fields: &due.write.fields,
             key,
+            current: due.before.map(|record| &record.fields),
         })
         .collect();
     let outcomes = match engine.end(mapping, first.to) {
@@ -121,7 +142,7 @@ async fn batch(engine: &Engine, mapping: &Mapping, writes: &[(usize, &Write, &st
         }
         Err(fault) => items.iter().map(|_| Err(not_written(fault.clone()))).collect(),
     };
-    let sent = |((at, ..), outcome): (&(usize, &Write, &str), Result<Written, WriteFault>)| {
+    let sent = |((at, ..), outcome): (&(usize, &Due<'_>, &str), Result<Written, WriteFault>)| {
         let is_unread = matches!(&outcome, Ok(written) if written.record.is_none());
         let outcome = outcome.map(Some);
         (*at, Sent { outcome, is_unread })
@@ -143,12 +164,14 @@ async fn single(engine: &Engine, mapping: &Mapping, due: &Due<'_>, key: &str, ro
     };
     let version = write.version.as_deref().filter(|_| !seam::has_bug(Bug::VersionNotSent));
     let id = write.id.as_deref().unwrap_or_default();
+    let change = BatchItem {
+        version,
+        current: due.before.map(|record| &record.fields),
+        ..BatchItem::of(id, &write.fields, key)
+    };
     let outcome = match write.kind {
         WriteKind::Create => system.create(object, &write.fields, key, road).await.map(Some),
-        WriteKind::Update => system
-            .update(object, id, &write.fields, version, key, road)
-            .await
-            .map(Some),
+        WriteKind::Update => system.update(object, change, road).await.map(Some),
         WriteKind::Delete => system.delete(object, id, version, key, road).await.map(|()| None),
     };
     let outcome = match outcome {

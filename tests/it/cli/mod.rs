@@ -1,5 +1,6 @@
 //! The command line, by running the real binary: help, exit codes, JSON, and what is never printed.
 
+mod auth;
 mod bad_input;
 mod check;
 mod decision;
@@ -10,6 +11,7 @@ mod help;
 mod links;
 mod look;
 mod sandbox;
+mod subscription;
 mod work;
 
 use std::{fs, path::Path};

@@ -175,7 +175,7 @@ async fn the_doctor_names_the_system_and_the_next_step() {
     site.order(r#"{"fault":{"kind":"html"},"times":1}"#).await;
     let html = wrong(site.place.json_of(1, &["doctor", "erp"]));
     assert!(
-        html["found"].as_str().unwrap().contains("HTML or text instead of JSON") && html["trouble"] == "wrong_address",
+        html["found"].as_str().unwrap().contains("HTML or text instead of data") && html["trouble"] == "wrong_address",
         "{html}"
     );
     site.place.edit("config/dev.toml", "sandbox-erp-key", "wrong-key");

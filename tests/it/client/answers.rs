@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use syncline::{
-    client::{Outcome, Road},
+    client::{BatchItem, Outcome, Road},
     core::{status::FailureClass, value::Value},
 };
 
@@ -57,7 +57,7 @@ async fn no_page_from_a_proxy_means_that_something_was_written_or_removed() {
         let system = Sample::new().at(&server);
         let create = system.create("account", &ana(), "key", Road::Event).await.unwrap_err();
         let update = system
-            .update("account", "7", &ana(), None, "key", Road::Event)
+            .update("account", BatchItem::of("7", &ana(), "key"), Road::Event)
             .await
             .unwrap_err();
         let delete = system
@@ -100,7 +100,7 @@ async fn a_write_that_may_have_gone_through_stays_unknown_whatever_later_attempt
     let refused = Sample::new()
         .with(put)
         .at(&server)
-        .update("account", "7", &ana(), None, "key", Road::Event)
+        .update("account", BatchItem::of("7", &ana(), "key"), Road::Event)
         .await
         .unwrap_err();
     assert_eq!((refused.outcome, server.seen().len()), (Outcome::Unknown, 2));

@@ -177,6 +177,7 @@ async fn refused_everywhere(system: &System, url: &str) {
         version: None,
         fields: &fields,
         key: "key",
+        current: None,
     };
     let items = [item, item];
     let value = Value::from("ana@example.com");
@@ -188,7 +189,7 @@ async fn refused_everywhere(system: &System, url: &str) {
     let writes = [
         system.create("account", &fields, "key", Road::Event).await.err(),
         system
-            .update("account", "7", &fields, None, "key", Road::Event)
+            .update("account", BatchItem::of("7", &fields, "key"), Road::Event)
             .await
             .err(),
         system.delete("account", "7", None, "key", Road::Event).await.err(),

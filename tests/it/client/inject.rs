@@ -132,7 +132,11 @@ async fn send_everywhere(system: &System, payload: &str) {
         ("7", &plain, Some(payload), "key"),
         ("7", &plain, None, payload),
     ] {
-        let _ = system.update("account", id, fields, version, key, Road::Event).await;
+        let change = BatchItem {
+            version,
+            ..BatchItem::of(id, fields, key)
+        };
+        let _ = system.update("account", change, Road::Event).await;
     }
     let _ = system.delete("account", payload, None, "key", Road::Event).await;
     let item = BatchItem {
@@ -140,6 +144,7 @@ async fn send_everywhere(system: &System, payload: &str) {
         version: None,
         fields: &fields,
         key: "key",
+        current: None,
     };
     let _ = system
         .write_batch("account", WriteKind::Create, &[item, item], Road::Event)

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use syncline::{client::Road, core::status::FailureClass};
+use syncline::{
+    client::{BatchItem, Road},
+    core::status::FailureClass,
+};
 
 use super::{Sample, account, ana, get};
 use crate::support::{
@@ -148,7 +151,7 @@ async fn a_write_leaves_the_reserve_of_the_quota_to_live_events_unless_it_is_one
     let refused = [
         system.create("account", &fields, "key", Road::Reconcile).await.err(),
         system
-            .update("account", "7", &fields, None, "key", Road::Poll)
+            .update("account", BatchItem::of("7", &fields, "key"), Road::Poll)
             .await
             .err(),
         system.delete("account", "7", None, "key", Road::Manual).await.err(),
@@ -157,7 +160,7 @@ async fn a_write_leaves_the_reserve_of_the_quota_to_live_events_unless_it_is_one
         assert_eq!(write.unwrap().fault.code, "RQ012");
     }
     system
-        .update("account", "7", &fields, None, "key", Road::Event)
+        .update("account", BatchItem::of("7", &fields, "key"), Road::Event)
         .await
         .unwrap();
     assert_eq!(server.seen().len(), 6);

@@ -4,15 +4,21 @@ mod answers;
 mod auth;
 mod code;
 
+mod format;
 mod guard;
 mod inject;
 mod limits;
+mod login;
 mod oauth2;
 mod origin;
 mod paging;
 mod probe;
 mod quota;
+mod refresh;
 mod secret;
+mod signing;
+mod subscription;
+mod tls;
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Value as Json, json};
 use syncline::{
-    client::{Kept, Pending, System, Token, TokenStore},
+    client::{Kept, Pending, Saved, System, Token, TokenStore},
     core::status::FailureClass,
 };
 
@@ -273,25 +273,25 @@ async fn sign_in_requests_count_and_a_rest_the_endpoint_asks_for_holds_for_the_s
 
 /// A store that several systems share, as several processes share a database.
 #[derive(Default)]
-struct Shelf(Mutex<Option<Kept>>);
+pub struct Shelf(Mutex<Option<Kept>>);
 
 impl TokenStore for Shelf {
     fn load<'a>(&'a self, _: &'a str) -> Pending<'a, Option<Kept>> {
         Box::pin(async move { self.0.lock().unwrap().clone() })
     }
 
-    fn save<'a>(&'a self, _: &'a str, token: &'a Token, replaces: Option<i64>) -> Pending<'a, Option<i64>> {
+    fn save<'a>(&'a self, _: &'a str, token: &'a Token, replaces: Option<i64>) -> Pending<'a, Saved> {
         Box::pin(async move {
             let mut kept = self.0.lock().unwrap();
             if kept.as_ref().map(|kept| kept.version) != replaces {
-                return None;
+                return Saved::Overtaken;
             }
             let version = replaces.unwrap_or(0) + 1;
             *kept = Some(Kept {
                 token: token.clone(),
                 version,
             });
-            Some(version)
+            Saved::As(version)
         })
     }
 }

@@ -6,10 +6,12 @@
 
 mod daemon;
 mod gate;
+mod kinto;
 mod oidc;
 mod reconcile;
 mod story;
 mod system;
+mod xml_rpc;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

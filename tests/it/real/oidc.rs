@@ -1,6 +1,7 @@
 //! Tokens for real: a certified OpenID provider gives them, the sandbox CRM asks it about each.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::Path,
     sync::{Arc, Mutex},
@@ -9,16 +10,18 @@ use std::{
 
 use secrecy::ExposeSecret;
 use syncline::{
-    client::{self, Listing, Pending, Road, System, Token, TokenStore},
+    client::{self, Listing, Pending, Road, Saved, System, Token, TokenStore},
     core::fault::Fault,
     sandbox::{
         crm::{self, Introspection},
         seed::Plan,
     },
+    worker::assembly,
 };
+use url::Url;
 
-use super::system::{Server, http};
-use crate::support::system::system;
+use super::system::{Server, body, http};
+use crate::support::{database::Database, system::system};
 
 /// Keeps the last token, and counts.
 #[derive(Default)]
@@ -29,9 +32,9 @@ impl TokenStore for Kept {
         Box::pin(std::future::ready(None))
     }
 
-    fn save<'a>(&'a self, _: &'a str, token: &'a Token, _: Option<i64>) -> Pending<'a, Option<i64>> {
+    fn save<'a>(&'a self, _: &'a str, token: &'a Token, _: Option<i64>) -> Pending<'a, Saved> {
         self.0.lock().unwrap().push(token.clone());
-        Box::pin(std::future::ready(None))
+        Box::pin(std::future::ready(Saved::Overtaken))
     }
 }
 
@@ -106,6 +109,142 @@ async fn a_certified_provider_gives_the_tokens_and_a_revoked_one_is_replaced_onc
     );
     let fault = count(&stranger).await.unwrap_err();
     assert!(fault.code.starts_with("AU"), "{fault}");
+}
+
+/// What a browser does: follows, keeps cookies, and sends the forms of the provider's pages.
+struct Browser {
+    http: reqwest::Client,
+    cookies: BTreeMap<String, String>,
+}
+
+impl Browser {
+    async fn send(&mut self, url: &Url, form: Option<String>) -> reqwest::Response {
+        let request = match form {
+            None => self.http.get(url.clone()),
+            Some(form) => self
+                .http
+                .post(url.clone())
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(form),
+        };
+        let cookies: Vec<String> = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let answer = request.header("cookie", cookies.join("; ")).send().await.unwrap();
+        for cookie in answer.headers().get_all("set-cookie") {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+        answer
+    }
+
+    /// Signs in as anybody, agrees to everything, and comes back to `redirect`.
+    async fn sign_in(&mut self, address: &Url, redirect: &str) -> Url {
+        let (mut url, mut form) = (address.clone(), None);
+        for _ in 0..12 {
+            let answer = self.send(&url, form.take()).await;
+            if let Some(location) = answer.headers().get("location") {
+                url = url.join(location.to_str().unwrap()).unwrap();
+                if url.as_str().starts_with(redirect) {
+                    return url;
+                }
+                continue;
+            }
+            let page = String::from_utf8(body(answer).await).unwrap();
+            let part = |text: &str, from: &str| {
+                let (_, rest) = text.split_once(from).unwrap_or_else(|| panic!("no {from} in {page}"));
+                rest.split('"').next().unwrap().to_owned()
+            };
+            let prompt = part(page.split_once("name=\"prompt\"").unwrap().1, "value=\"");
+            url = url.join(&part(&page, "action=\"")).unwrap();
+            form = Some(format!("prompt={prompt}&login=ana&password=any"));
+        }
+        panic!("the sign-in never ends");
+    }
+}
+
+/// The connector of the sandbox CRM, for a person of the provider.
+fn for_people(provider: &Server) -> String {
+    let own = "grant: client_credentials";
+    let machines = connector(provider, "basic");
+    assert!(machines.contains(own));
+    let addresses = format!("token_url: \"{}/token\"", provider.url);
+    let machines = machines.replace(&addresses, &format!("issuer: \"{}\"", provider.url));
+    machines.replace(
+        own,
+        "grant: authorization_code\n    scopes: [openid, offline_access, api.read]\n    authorize_params: { prompt: consent }",
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_signs_in_and_sixty_four_tasks_of_three_processes_renew_exactly_once() {
+    const REDIRECT: &str = "http://127.0.0.1:1/callback";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_path_buf();
+    let started = tokio::task::spawn_blocking(move || Server::start("oidc", &path)).await;
+    let Some(provider) = started.unwrap() else { return };
+    let crm = crm(&provider).await;
+    let database = Database::sqlite();
+    let text = for_people(&provider);
+    let mut processes = Vec::new();
+    for store in [
+        database.open().await,
+        database.open_beside("south").await,
+        database.open_beside("west").await,
+    ] {
+        let tokens = assembly::tokens(&store);
+        processes.push((store, system(&text, crm.base_url(), &[("client_id", "cli")], tokens)));
+    }
+    let (store, first) = &processes[0];
+    let http = {
+        let _ = http();
+        let builder = reqwest::Client::builder().no_proxy();
+        builder.redirect(reqwest::redirect::Policy::none()).build().unwrap()
+    };
+    let login = first.begin_login(&REDIRECT.parse().unwrap()).await.unwrap();
+    let mut browser = Browser {
+        http,
+        cookies: BTreeMap::new(),
+    };
+    let answer = browser.sign_in(&login.address, REDIRECT).await;
+    assert!(
+        first.finish_login(login, &answer).await.unwrap(),
+        "there is a refresh token"
+    );
+    let version = |token: Option<syncline::store::token::Token>| token.unwrap().version;
+    for round in 1..=3 {
+        let tasks: Vec<_> = (0..64)
+            .map(|number| {
+                let system = processes[number % 3].1.clone();
+                tokio::spawn(async move { count(&system).await })
+            })
+            .collect();
+        for task in tasks {
+            assert_eq!(task.await.unwrap().unwrap(), 7, "round {round}");
+        }
+        let kept = store.load_token("tested").await.unwrap();
+        assert_eq!(version(kept.clone()), round, "one renewal a round, and none replayed");
+        // The token ends before its time.
+        let sealed: serde_json::Value = serde_json::from_str(kept.unwrap().secret.expose_secret()).unwrap();
+        let bearer = sealed["headers"][0][1]
+            .as_str()
+            .unwrap()
+            .strip_prefix("Bearer ")
+            .unwrap()
+            .to_owned();
+        let form = format!("client_id=cli&token={bearer}");
+        let answer = browser
+            .send(
+                &format!("{}/token/revocation", provider.url).parse().unwrap(),
+                Some(form),
+            )
+            .await;
+        assert!(answer.status().is_success(), "{}", answer.status());
+        crm.clock().advance(Duration::from_secs(11));
+    }
 }
 
 /// Revokes the current token at the provider (RFC 7009).

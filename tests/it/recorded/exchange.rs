@@ -96,7 +96,7 @@ impl Bench {
                     id: Some(id),
                     version: *version,
                     fields: Some(&fields),
-                    key: None,
+                    ..Subject::default()
                 };
                 context.write(object, object.update.as_ref().unwrap(), subject)
             }

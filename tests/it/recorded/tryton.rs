@@ -3,8 +3,8 @@
 use serde_json::json;
 use syncline::core::{
     connector::{
-        Auth,
         answer::{Meaning, Purpose, Taken, take},
+        auth::Auth,
         request::build_headers,
     },
     expr::Scope,

@@ -4,6 +4,7 @@ pub mod app;
 pub mod chromium;
 pub mod database;
 pub mod disk;
+pub mod hooks;
 pub mod house;
 pub mod http;
 pub mod loopback;

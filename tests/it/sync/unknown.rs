@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use syncline::{
     core::status::{RunStatus, Side},
-    sandbox::fault::{Fault, Order},
+    sandbox::{
+        fault::{Fault, Order},
+        seed::Plan,
+    },
     store::write::Write,
 };
 
@@ -109,4 +112,43 @@ async fn too_many_requests_and_a_sick_system_cost_time_and_no_record() {
     assert_eq!(world.account_count(), 25);
     assert_eq!(world.links().await.len(), 25);
     assert!(world.failures().await.is_empty(), "{:?}", world.failures().await);
+}
+
+#[tokio::test]
+async fn a_batch_of_creates_that_nothing_can_find_again_is_not_sent_once_more_with_keys_it_never_carried() {
+    let world = World::empty().await;
+    for n in 0..20 {
+        // Nothing to match by.
+        world.customer(&format!(
+            r#"{{"kind":"customer","status":"active","name":"Only a name {n}"}}"#
+        ));
+    }
+    let lose = Order::next(1, Fault::DropAnswer).on("POST", "/api/v2/accounts/batch");
+    world.systems.crm.faults().order(lose).unwrap();
+    world.full().await;
+    assert_eq!(world.account_count(), 20);
+    world.advance(Duration::from_mins(2));
+    world.reconcile().await;
+    assert_eq!(world.account_count(), 20, "nothing is made twice");
+    let failures = world.failures().await;
+    assert!(
+        !failures.is_empty() && failures.iter().all(|failure| failure.code == "SY003"),
+        "{failures:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_value_that_comes_back_is_written_though_the_system_remembers_the_key_of_the_first_time() {
+    let update = r#"update: { patch: "/accounts/{{ id }}", body: "{{ changes }}", headers:"#;
+    let keyed = r#"update: { patch: "/accounts/{{ id }}", body: "{{ changes }}", idempotency: "header:Idempotency-Key", headers:"#;
+    let world = World::new(Plan::default(), &[(update, keyed)]).await;
+    let customer = world.customers(0, 1).remove(0);
+    world.full().await;
+    let account = world.link_of(&customer).await.unwrap().link.right_id;
+    for name in ["Alpha", "Beta", "Alpha"] {
+        world.edit_customer(&customer, &format!(r#"{{"name":"{name}"}}"#));
+        world.advance(Duration::from_mins(2));
+        world.reconcile().await;
+        assert_eq!(world.account_now(&account)["Name"], name);
+    }
 }

@@ -1,4 +1,5 @@
-// usage: server.mjs PORT      an OpenID provider for machines: the clients below get tokens by client credentials.
+// usage: server.mjs PORT      an OpenID provider: for machines, by client credentials, and for people, whom the client `cli` sends
+// here to sign in. Anybody is let in (the forms of `devInteractions`); a refresh token that is used twice revokes everything.
 import { Provider } from 'oidc-provider';
 
 const port = Number(process.argv[2]);
@@ -11,6 +12,14 @@ const clients = [
   { ...machine, client_id: 'svc', client_secret: 'svc-secret', token_endpoint_auth_method: 'client_secret_basic' },
   { ...machine, client_id: 'svc-post', client_secret: 'svc-secret', token_endpoint_auth_method: 'client_secret_post' },
   { ...machine, client_id: 'svc odd:1', client_secret: 'p+%& :/=', token_endpoint_auth_method: 'client_secret_basic' },
+  {
+    client_id: 'cli',
+    token_endpoint_auth_method: 'none',
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    redirect_uris: ['http://127.0.0.1/callback'],
+    application_type: 'native',
+  },
 ];
 
 // Opaque tokens: who receives one asks `/token/introspection` (RFC 7662). `resource=…/jwt` asks for a signed one instead.
@@ -25,18 +34,22 @@ const resourceServer = (resource) => ({
 
 const provider = new Provider(issuer, {
   clients,
-  scopes: ['openid', ...scope.split(' ')],
+  scopes: ['openid', 'offline_access', ...scope.split(' ')],
+  findAccount: (_context, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
+  pkce: { required: () => true },
+  rotateRefreshToken: true,
   features: {
     clientCredentials: { enabled: true },
     introspection: { enabled: true, allowedPolicy: () => true },
     revocation: { enabled: true },
-    devInteractions: { enabled: false },
+    devInteractions: { enabled: true },
     resourceIndicators: {
       enabled: true,
       defaultResource: () => `${issuer}/api`,
+      useGrantedResource: () => true,
       getResourceServerInfo: (_context, resource) => resourceServer(resource),
     },
   },
-  ttl: { ClientCredentials: 60 },
+  ttl: { AccessToken: 60, AuthorizationCode: 60, ClientCredentials: 60, Grant: 3600, Interaction: 600, RefreshToken: 3600, Session: 3600 },
 });
 provider.listen(port, '127.0.0.1', () => console.log(`oidc-provider at ${issuer}`));

@@ -4,21 +4,25 @@
 mod auth;
 mod object;
 mod request;
+mod subscription;
 mod types;
+
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
 use super::{
     Connector, Setting,
     answer::Rule,
-    form::{ConnectorForm, LimitsForm, SettingForm, SettingKind},
+    form::{ConnectorForm, ErrorMeaning, LimitsForm, SettingForm, SettingKind},
+    format::Format,
     request::parse_base,
 };
 use crate::core::{
     expr::{Error, Names, Structure, Template},
     path::Path,
     problem::{Problem, Problems, nearest, pointer},
-    value::{Value, kind::Kind},
+    value::{Value, kind::Kind, xml::Namespaces},
     webhook::event,
 };
 
@@ -44,23 +48,27 @@ struct Compiler<'a> {
     problems: &'a mut Problems,
     settings: Vec<&'a str>,
     credentials: Vec<&'a str>,
+    namespaces: Arc<Namespaces>,
+    delimiter: u8,
+    /// What bodies are in where a request does not say otherwise.
+    format: Format,
 }
 
 impl<'a> Compiler<'a> {
     fn new(form: &'a ConnectorForm, problems: &'a mut Problems) -> Self {
-        let mut credentials: Vec<&str> = form.credentials.iter().map(String::as_str).collect();
-        if form.auth.oauth2.is_some() {
-            credentials.extend(["client_id", "client_secret"]);
-        }
         Self {
             problems,
             settings: form.settings.keys().map(String::as_str).collect(),
-            credentials,
+            credentials: form.known_credentials(),
+            namespaces: Arc::default(),
+            delimiter: b',',
+            format: Format::Json,
         }
     }
 
     fn connector(&mut self, form: &'a ConnectorForm) -> Connector {
         self.name(&form.connector, "/connector", "connector");
+        self.formats(form);
         let base_url = self.template(&form.base_url, "/base_url", &["settings"]);
         self.check_base(&base_url, &form.base_url);
         if form.objects.is_empty() {
@@ -75,10 +83,15 @@ impl<'a> Compiler<'a> {
                 .iter()
                 .map(|(name, setting)| (name.clone(), self.setting(name, setting)))
                 .collect(),
-            credentials: Self::required_credentials(form),
+            credentials: form.needed_credentials().into_iter().map(ToOwned::to_owned).collect(),
             base_url,
             headers: self.headers(&form.headers, "/headers", &["settings"]),
             auth: self.auth(&form.auth),
+            client_certificate: form
+                .auth
+                .client_certificate
+                .as_ref()
+                .map(|certificate| self.client_certificate(certificate)),
             limits: self.limits(&form.limits),
             rules: self.rules(form),
             types,
@@ -87,21 +100,16 @@ impl<'a> Compiler<'a> {
                 .iter()
                 .map(|(name, object)| (name.clone(), self.object(name, object)))
                 .collect(),
+            subscriptions: form.webhooks.as_ref().and_then(|webhooks| {
+                let objects: Vec<&str> = form.objects.keys().map(String::as_str).collect();
+                let subscriptions = webhooks.subscriptions.as_ref()?;
+                Some(self.subscriptions(subscriptions, &objects))
+            }),
             webhooks: form.webhooks.as_ref().and_then(|webhooks| {
                 let objects = form.objects.keys().map(String::as_str).collect();
-                event::Definition::compile(webhooks, "/webhooks", &objects, self.problems).map(std::sync::Arc::new)
+                event::Definition::compile(webhooks, "/webhooks", &objects, self.problems).map(Arc::new)
             }),
         }
-    }
-
-    fn required_credentials(form: &ConnectorForm) -> Vec<String> {
-        let mut required = form.credentials.clone();
-        if form.auth.oauth2.is_some() {
-            required.extend(["client_id".to_owned(), "client_secret".to_owned()]);
-        }
-        required.sort();
-        required.dedup();
-        required
     }
 
     fn check_base(&mut self, base: &Template, written: &str) {
@@ -184,6 +192,15 @@ impl<'a> Compiler<'a> {
                 then: rule.then,
                 message: message.map(|text| self.template(text, &pointer(&place, "message"), &NAMES)),
             });
+        }
+        // XML-RPC says no in a 200: without a rule that knows better, a fault is never taken for an answer.
+        rules.push(Rule {
+            when: self.condition("{{ body.fault.faultCode is defined }}", "/errors", &NAMES),
+            then: ErrorMeaning::Reject,
+            message: Some(self.template("{{ body.fault.faultString }}", "/errors", &NAMES)),
+        });
+        if self.format != Format::XmlRpc {
+            rules.pop();
         }
         rules
     }

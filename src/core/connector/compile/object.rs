@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Compiler;
 use crate::core::{
     connector::{
-        Batch, Field, Find, List, Object, Operation, Source,
+        Batch, Field, Find, List, Moment, Object, Operation, Source,
         answer::Purpose,
         form::{BatchForm, FieldForm, FindForm, ListForm, ObjectForm, OperationForm},
         page::Paging,
@@ -34,12 +34,14 @@ impl Compiler<'_> {
             name: name.to_owned(),
             title: form.title.clone(),
             id: self.paths(&form.id, &at("id")),
-            updated_at: form
-                .updated_at
-                .as_ref()
-                .map_or_else(Vec::new, |paths| self.paths(paths, &at("updated_at"))),
+            updated_at: self.updated_at(form.updated_at.as_deref(), &at("updated_at")),
             version,
             is_closed: form.closed,
+            wholes: fields
+                .iter()
+                .filter(|field| form.fields.get(&field.name).is_some_and(|form| form.whole))
+                .map(|field| field.path.clone())
+                .collect(),
             list: form.list.as_ref().map(|list| self.list(list, &at("list"))),
             changed: form.changed.as_ref().map(|list| self.list(list, &at("changed"))),
             find: form
@@ -76,6 +78,14 @@ impl Compiler<'_> {
         };
         self.check_object(&object, &place);
         object
+    }
+
+    fn updated_at(&mut self, text: Option<&str>, place: &str) -> Moment {
+        match text {
+            None => Moment::Paths(Vec::new()),
+            Some(text) if text.contains("{{") => Moment::Template(self.template(text, place, &["raw"])),
+            Some(paths) => Moment::Paths(self.paths(paths, place)),
+        }
     }
 
     fn check_object(&mut self, object: &Object, place: &str) {
@@ -156,7 +166,12 @@ impl Compiler<'_> {
     }
 
     fn list(&mut self, form: &ListForm, place: &str) -> List {
-        let request = self.request(&form.request(), place, &["settings", "since", "page"]);
+        self.listing(form, place, &["settings", "since", "page"])
+    }
+
+    /// A listing whose request knows these names.
+    pub(super) fn listing(&mut self, form: &ListForm, place: &str, names: &[&str]) -> List {
+        let request = self.request(&form.request(), place, names);
         let (paging, page_size) = match &form.page {
             Some(page) => self.paging(page, &pointer(place, "page"), &request),
             None => (Paging::SINGLE, None),
@@ -172,6 +187,8 @@ impl Compiler<'_> {
         List {
             request,
             records: self.path_or_whole(form.records.as_ref(), &pointer(place, "records")),
+            record: self.path_or_whole(form.record.as_ref(), &pointer(place, "record")),
+            may_lack_records: form.empty,
             paging,
             page_size,
             overlap: form.overlap.unwrap_or(OVERLAP_DEFAULT).duration(),
@@ -212,6 +229,8 @@ impl Compiler<'_> {
             request,
             fields: form.fields.clone(),
             records: self.path_or_whole(form.records.as_ref(), &pointer(place, "records")),
+            record: self.path_or_whole(form.record.as_ref(), &pointer(place, "record")),
+            may_lack_records: form.empty,
         }
     }
 
@@ -219,7 +238,9 @@ impl Compiler<'_> {
         let names: &[&str] = match purpose {
             Purpose::Get => &["settings", "id", "ids"],
             Purpose::Create => &["settings", "record", "key"],
-            Purpose::Update => &["settings", "id", "ids", "version", "key", "changes", "record"],
+            Purpose::Update => &[
+                "settings", "id", "ids", "version", "key", "changes", "record", "current",
+            ],
             _ => &["settings", "id", "ids", "version", "key"],
         };
         let request = self.request(&form.request(), place, names);
@@ -227,8 +248,8 @@ impl Compiler<'_> {
             let hint = "use `{{ id }}` in its path, query or body";
             self.error("CN017", place, "the request does not say which record is meant", hint);
         }
-        let header = form.idempotency.as_ref();
-        let idempotency_header = header.and_then(|header| self.header_place(header, &pointer(place, "idempotency")));
+        let idempotency = form.idempotency.as_ref();
+        let idempotency = idempotency.and_then(|text| self.single_place(text, &pointer(place, "idempotency")));
         if let Some(name) = &form.if_match {
             self.header_name(
                 name.strip_prefix("header:").unwrap_or(name),
@@ -242,7 +263,7 @@ impl Compiler<'_> {
         Operation {
             record: self.path_or_whole(form.record.as_ref(), &pointer(place, "record")),
             id: form.id.as_ref().map(|id| self.source(id, &pointer(place, "id"))),
-            idempotency_header,
+            idempotency,
             if_match: form
                 .if_match
                 .as_ref()
@@ -293,7 +314,7 @@ impl Compiler<'_> {
             index,
             id,
             message,
-            is_repeatable: form.repeatable.unwrap_or(false),
+            repeatable: form.repeatable,
         }
     }
 }

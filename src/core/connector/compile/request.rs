@@ -1,6 +1,6 @@
 //! Requests and how their listings go on.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value as Json;
 
@@ -8,13 +8,14 @@ use super::Compiler;
 use crate::core::{
     connector::{
         Place,
-        form::{self, Method, PageForm, SendForm},
+        form::{self, ConnectorForm, FormatForm, Method, PageForm, SendForm},
+        format::Format,
         page::{Paging, Style},
         request::{Body, Request},
     },
     expr::Template,
     problem::pointer,
-    value::Value,
+    value::{Value, xml::Namespaces},
 };
 
 /// Headers that belong to the transport and not to a definition.
@@ -42,6 +43,50 @@ impl Compiler<'_> {
             query,
             headers: self.headers(form.headers, &pointer(place, "headers"), names),
             body: self.body(form, method, place, names),
+            format: form
+                .format
+                .map_or_else(|| self.format.clone(), |format| self.format_of(format)),
+        }
+    }
+
+    /// What bodies are in.
+    pub(super) fn format_of(&self, form: FormatForm) -> Format {
+        match form {
+            FormatForm::Json => Format::Json,
+            FormatForm::Xml => Format::Xml(Arc::clone(&self.namespaces)),
+            FormatForm::XmlRpc => Format::XmlRpc,
+            FormatForm::Csv => Format::Csv(self.delimiter),
+            FormatForm::Jsonl => Format::JsonLines,
+        }
+    }
+
+    /// Checks what the formats are told, before any request is.
+    pub(super) fn formats(&mut self, form: &ConnectorForm) {
+        for (prefix, namespace) in &form.xml.namespaces {
+            let is_prefix = prefix.starts_with(|c: char| c.is_ascii_alphabetic())
+                && prefix
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+            if !is_prefix || prefix.starts_with("xml") || namespace.is_empty() {
+                let hint = "a prefix is a short name, such as `soap`, and stands for an address or `urn:`";
+                let place = pointer("/xml/namespaces", prefix);
+                self.error("CN027", &place, &format!("`{prefix}` stands for no namespace"), hint);
+            }
+        }
+        self.namespaces = Arc::new(Namespaces(form.xml.namespaces.clone()));
+        if let Some(delimiter) = &form.csv.delimiter {
+            match delimiter.as_bytes() {
+                [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n') => self.delimiter = *byte,
+                _ => self.error(
+                    "CN027",
+                    "/csv/delimiter",
+                    "a delimiter is one plain character",
+                    "such as `;`, or `\"\\t\"` for a tab",
+                ),
+            }
+        }
+        if let Some(format) = form.format {
+            self.format = self.format_of(format);
         }
     }
 
@@ -106,7 +151,7 @@ impl Compiler<'_> {
     }
 
     fn body(&mut self, form: &form::Request<'_>, method: Method, place: &str, names: &[&str]) -> Body {
-        let has_form = !form.form.is_empty();
+        let has_form = form.form.is_some();
         if form.body.is_some() && has_form {
             self.error("CN020", place, "`body` and `form` are both given", "keep one of them");
         }
@@ -114,17 +159,48 @@ impl Compiler<'_> {
             self.error("CN020", place, "a GET request has no body", "use `query:`, or `post:`");
         }
         match form.body {
-            Some(body) => Body::Json(self.structure(body, &pointer(place, "body"), names)),
-            None if has_form => {
-                let fields = form.form.iter();
-                let place = pointer(place, "form");
-                Body::Form(
-                    fields
-                        .map(|(name, text)| (name.clone(), self.template(text, &pointer(&place, name), names)))
-                        .collect(),
-                )
+            Some(body) => Body::Structure(self.structure(body, &pointer(place, "body"), names)),
+            None => match form.form {
+                Some(form) => self.form_body(form, &pointer(place, "form"), names),
+                None => Body::None,
+            },
+        }
+    }
+
+    fn form_body(&mut self, form: &Json, place: &str, names: &[&str]) -> Body {
+        match form {
+            Json::String(text) => Body::FormOf(self.template(text, place, names)),
+            Json::Object(fields) => Body::Form(
+                fields
+                    .iter()
+                    .map(|(name, value)| (name.clone(), self.form_value(value, &pointer(place, name), names)))
+                    .collect(),
+            ),
+            _ => {
+                self.error(
+                    "CN020",
+                    place,
+                    "a form has fields",
+                    "write `{ name: template }`, or one template that comes to a map",
+                );
+                Body::None
             }
-            None => Body::None,
+        }
+    }
+
+    fn form_value(&mut self, value: &Json, place: &str, names: &[&str]) -> Template {
+        match value {
+            Json::String(text) => self.template(text, place, names),
+            Json::Object(_) | Json::Array(_) => {
+                self.error(
+                    "CN020",
+                    place,
+                    "a field of a form is a text",
+                    "name it as the system does (`address[city]`), or write one template for the whole form",
+                );
+                Template::literal(Value::Null)
+            }
+            plain => Template::literal(Value::from(plain)),
         }
     }
 
@@ -163,20 +239,25 @@ impl Compiler<'_> {
         }
     }
 
-    /// `header:Name`, the only place that some values can be in.
-    pub(super) fn header_place(&mut self, text: &str, place: &str) -> Option<String> {
-        let name = text.strip_prefix("header:").map(str::trim);
-        let Some(name) = name else {
+    /// `header:Name` or `query:name`, the places that a single value can be in.
+    pub(super) fn single_place(&mut self, text: &str, place: &str) -> Option<Place> {
+        if let Some(name) = text.strip_prefix("header:").map(str::trim) {
+            self.header_name(name, place);
+            return Some(Place::Header(name.to_owned()));
+        }
+        let name = text
+            .strip_prefix("query:")
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
+        if name.is_none() {
             self.error(
                 "CN016",
                 place,
                 &format!("`{text}` is no place for it"),
-                "write `header:` and the header's name",
+                "write `header:` and the header's name, or `query:` and the parameter's",
             );
-            return None;
-        };
-        self.header_name(name, place);
-        Some(name.to_owned())
+        }
+        name.map(|name| Place::Query(name.to_owned()))
     }
 
     /// How a listing goes on; the second is the number of records asked for in one page.

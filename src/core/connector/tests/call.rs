@@ -237,7 +237,7 @@ objects:
         id: Some("4"),
         version: Some("1.5"),
         fields: Some(&fields),
-        key: None,
+        ..Subject::default()
     };
     let body = |call: Result<Call, BuildError>| String::from_utf8(call.unwrap().body.unwrap()).unwrap();
     let (write, list, batch) = with(&connector, |context| {

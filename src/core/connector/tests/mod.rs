@@ -59,7 +59,7 @@ fn check(yaml: &str) -> (Option<Connector>, Vec<Problem>) {
     (connector, problems.into_vec())
 }
 
-fn compiled(yaml: &str) -> Connector {
+pub(super) fn compiled(yaml: &str) -> Connector {
     let (connector, problems) = check(yaml);
     connector.unwrap_or_else(|| panic!("{problems:?}"))
 }

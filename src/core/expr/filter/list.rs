@@ -96,3 +96,29 @@ pub(super) fn items(call: &Call<'_>) -> Outcome {
     });
     Ok(Some(Value::List(items.collect())))
 }
+
+/// A map with the members of another; where both have one, that of the other counts.
+pub(super) fn merge(call: &Call<'_>) -> Outcome {
+    let other = call.argument(0)?;
+    let other = other
+        .as_map()
+        .ok_or_else(|| refuse(format!("{} is not a map", Redacted(other))))?;
+    let mut budget = OUTPUT_BYTES_MAX;
+    for map in [call.input()?, call.argument(0)?] {
+        engine::weigh(map, &mut budget).map_err(|_| Refusal::Size)?;
+    }
+    let mut merged = members_of(call)?.clone();
+    merged.extend(other.iter().map(|(key, value)| (key.clone(), value.clone())));
+    Ok(Some(Value::Map(merged)))
+}
+
+/// A map without the members of these names.
+pub(super) fn omit(call: &Call<'_>) -> Outcome {
+    let mut budget = OUTPUT_BYTES_MAX;
+    engine::weigh(call.input()?, &mut budget).map_err(|_| Refusal::Size)?;
+    let mut left = members_of(call)?.clone();
+    for at in 0..call.args.len() {
+        left.remove(call.text(at)?.as_ref());
+    }
+    Ok(Some(Value::Map(left)))
+}

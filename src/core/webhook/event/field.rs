@@ -75,7 +75,7 @@ pub(super) fn record(template: &Template, scope: &Scope) -> Result<Option<Map>, 
 
 /// The moment that a value names: RFC 3339, or seconds or milliseconds since 1970, told apart by size (milliseconds
 /// begin in 1973, seconds end in 5138). A time without a zone names no moment.
-pub(super) fn moment(value: &Value) -> Option<DateTime<Utc>> {
+pub(in crate::core) fn moment(value: &Value) -> Option<DateTime<Utc>> {
     const MILLIS_MIN: i64 = 100_000_000_000;
 
     let text = value.to_text()?;

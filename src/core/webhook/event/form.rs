@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::core::{status::EventKind, webhook::form::VerifyForm};
+use crate::core::{connector::form::SubscriptionsForm, status::EventKind, webhook::form::VerifyForm};
 
 /// The pushes a system sends: how they prove where they come from, and what they say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +64,9 @@ pub struct WebhooksForm {
     /// Status codes, for senders that are particular about them.
     #[serde(default)]
     pub answer: AnswerForm,
+    /// How the subscriptions to the pushes are kept in order. Without it, people register them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscriptions: Option<SubscriptionsForm>,
 }
 
 /// A request that carries no event and wants a certain answer.

@@ -18,8 +18,9 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
+pub(in crate::core) use self::field::moment;
 use self::{
-    field::{find, flag, moment, name, record},
+    field::{find, flag, name, record},
     form::AnswerForm,
 };
 use super::{Incoming, Recipe};

@@ -2,7 +2,11 @@ use std::{fs, path::Path};
 
 use super::*;
 use crate::{
-    catalog::diagnostic::{self, Style},
+    catalog::{
+        decode::decode,
+        diagnostic::{self, Style},
+        yaml::Document,
+    },
     core::mapping::{form::MappingForm, known::Known},
 };
 

@@ -3,7 +3,16 @@
 //! Texts may hold templates (`{{ … }}`, see [`crate::core::expr`]); what a template may name is said at each field.
 //! Every request knows `settings` and, inside `auth`, `credentials`. Secrets never stand here.
 
+mod auth;
+mod subscription;
+
 use std::collections::BTreeMap;
+
+pub use self::auth::{
+    ApiKeyForm, ApiKeyQuery, AuthForm, BasicForm, BearerForm, ClientAuth, ClientCertificateForm, Grant, JwtAlgorithm,
+    JwtForm, OAuth1Form, OAuth1Signature, OAuth2Form, SessionForm, SignedForm,
+};
+pub use self::subscription::{SubscriptionsForm, TopicsForm};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,7 +39,7 @@ pub struct ConnectorForm {
     #[serde(default)]
     pub settings: BTreeMap<String, SettingForm>,
     /// Which credentials a system of this kind must be given (`credentials.<name>` in templates of `auth`).
-    /// OAuth2 needs no entry here: `client_id` and `client_secret` are known.
+    /// OAuth2 needs no entry here: `client_id`, `client_secret` and `refresh_token` are known where the grant uses them.
     #[serde(default)]
     pub credentials: Vec<String>,
     /// Template of the address that every path is appended to.
@@ -38,6 +47,15 @@ pub struct ConnectorForm {
     /// Headers of every request (name to template).
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
+    /// What bodies are in where a request does not say otherwise (default: JSON).
+    #[serde(default)]
+    pub format: Option<FormatForm>,
+    /// What XML looks like.
+    #[serde(default)]
+    pub xml: XmlForm,
+    /// What CSV looks like.
+    #[serde(default)]
+    pub csv: CsvForm,
     /// How requests prove who they are. Without it, they do not.
     #[serde(default)]
     pub auth: AuthForm,
@@ -86,109 +104,38 @@ pub enum SettingKind {
     Boolean,
 }
 
-/// How requests prove who they are: exactly one of these keys, or nothing at all.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AuthForm {
-    /// User and password in every request (RFC 7617).
-    #[serde(default)]
-    pub basic: Option<BasicForm>,
-    /// A fixed bearer token (RFC 6750).
-    #[serde(default)]
-    pub bearer: Option<BearerForm>,
-    /// A key in a header or in the query.
-    #[serde(default)]
-    pub api_key: Option<ApiKeyForm>,
-    /// OAuth 2.0 (RFC 6749).
-    #[serde(default)]
-    pub oauth2: Option<OAuth2Form>,
-    /// A login request whose answer opens a session.
-    #[serde(default)]
-    pub session: Option<SessionForm>,
-}
-
-/// User and password.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct BasicForm {
-    /// Template; `credentials` is known.
-    pub user: String,
-    /// Template; `credentials` is known.
-    pub password: String,
-}
-
-/// A fixed token.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct BearerForm {
-    /// Template; `credentials` is known.
-    pub token: String,
-}
-
-/// A key in a header or in the query; exactly one of the two.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ApiKeyForm {
-    /// The header's name.
-    #[serde(default)]
-    pub header: Option<String>,
-    /// The query parameter's name.
-    #[serde(default)]
-    pub query: Option<String>,
-    /// Template; `credentials` is known.
-    pub value: String,
-}
-
-/// OAuth 2.0.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct OAuth2Form {
-    /// How a token is got.
-    pub grant: Grant,
-    /// Template of the token endpoint; `settings` is known.
-    pub token_url: String,
-    /// The scopes asked for: the least that the objects need.
-    #[serde(default)]
-    pub scopes: Vec<String>,
-    /// More parameters of the token request (`audience`, `resource`; name to template).
-    #[serde(default)]
-    pub params: BTreeMap<String, String>,
-    /// Where client id and secret go.
-    #[serde(default)]
-    pub client_auth: ClientAuth,
-}
-
-/// How a token is got.
+/// What bodies are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Grant {
-    /// RFC 6749 section 4.4.
-    ClientCredentials,
+pub enum FormatForm {
+    /// JSON.
+    Json,
+    /// XML, read and written as structure.
+    Xml,
+    /// XML-RPC: `body` is `{ method, params }`, answers are `{ result }` or `{ fault }`.
+    XmlRpc,
+    /// Answers are CSV with a head.
+    Csv,
+    /// Answers are JSON Lines.
+    Jsonl,
 }
 
-/// Where client id and secret go in a token request.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ClientAuth {
-    /// In the `Authorization` header.
-    #[default]
-    Basic,
-    /// In the body.
-    Post,
-}
-
-/// A login request whose answer opens a session.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+/// What XML looks like.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SessionForm {
-    /// The login request; `settings` and `credentials` are known.
-    pub login: RequestForm,
-    /// Headers of every later request; `settings`, `credentials`, `answer` (the login answer's body), `cookies` and
-    /// `answer_headers` are known.
-    pub headers: BTreeMap<String, String>,
-    /// When the session is renewed without being asked to; the error rule `reauthenticate` renews it in any case.
+pub struct XmlForm {
+    /// Namespaces by the prefix that names have in this file; `default` stands for names without one.
     #[serde(default)]
-    pub expires_after: Option<Period>,
+    pub namespaces: BTreeMap<String, String>,
+}
+
+/// What CSV looks like.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CsvForm {
+    /// What stands between two cells (default `,`).
+    #[serde(default)]
+    pub delimiter: Option<String>,
 }
 
 /// The budget towards one system.
@@ -232,7 +179,7 @@ pub struct LimitsForm {
 #[serde(deny_unknown_fields)]
 pub struct ErrorRuleForm {
     /// Expression; `status`, `headers` (lower-case names), `body`, `operation` (`list`, `find`, `get`, `create`, `update`,
-    /// `delete`, `batch`, `login`) and `settings` are known. What it asks for and is not there makes it not fit. In a
+    /// `delete`, `batch`, `login`, `subscribe`) and `settings` are known. What it asks for and is not there makes it not fit. In a
     /// listing, `body` is the answer without its records.
     pub when: String,
     /// What the answer means.
@@ -318,7 +265,8 @@ pub struct ObjectForm {
     pub title: Option<String>,
     /// Path of the id in a record; several paths, separated by commas, make a composite key joined by `|`.
     pub id: String,
-    /// Path of the time of the last change; several, separated by commas: the first that is there.
+    /// Path of the time of the last change; several, separated by commas: the first that is there. Or a template that puts it
+    /// together; the record is known as `raw`.
     #[serde(default)]
     pub updated_at: Option<String>,
     /// Where a record's version is: a path, or `header:ETag`.
@@ -370,6 +318,8 @@ pub struct FieldForm {
     pub read: Option<String>,
     /// Structure that puts this field's own form together; knows what `write` of `types` knows.
     pub write: Option<Json>,
+    /// Whether the system replaces it as a whole.
+    pub whole: bool,
 }
 
 /// What may be done with a field.
@@ -401,6 +351,9 @@ struct FieldDescription {
     /// are known.
     #[serde(default)]
     write: Option<Json>,
+    /// The system replaces this map or list as a whole: where a part of it changes, all of it is sent.
+    #[serde(default)]
+    whole: bool,
 }
 
 impl<'de> Deserialize<'de> for FieldForm {
@@ -424,6 +377,7 @@ impl<'de> Deserialize<'de> for FieldForm {
                     sensitive,
                     read,
                     write,
+                    whole,
                 } = FieldDescription::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
                 Ok(FieldForm {
                     kind,
@@ -431,6 +385,7 @@ impl<'de> Deserialize<'de> for FieldForm {
                     sensitive,
                     read,
                     write,
+                    whole,
                 })
             }
         }
@@ -446,6 +401,7 @@ impl Serialize for FieldForm {
             sensitive,
             read,
             write,
+            whole,
         } = self.clone();
         FieldDescription {
             kind,
@@ -453,6 +409,7 @@ impl Serialize for FieldForm {
             sensitive,
             read,
             write,
+            whole,
         }
         .serialize(serializer)
     }
@@ -476,7 +433,7 @@ impl JsonSchema for FieldForm {
 macro_rules! call {
     ($(#[$meta:meta])* $name:ident { $($(#[$fmeta:meta])* $field:ident: $kind:ty),* $(,)? }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
             /// GET this path.
@@ -501,12 +458,16 @@ macro_rules! call {
             /// Headers (name to template); left out as query parameters are.
             #[serde(default)]
             pub headers: BTreeMap<String, String>,
-            /// The JSON body: any structure of templates.
+            /// The body: any structure of templates.
             #[serde(default)]
             pub body: Option<Json>,
-            /// In place of `body`: the fields of a form (`application/x-www-form-urlencoded`, name to template).
+            /// In place of `body`: the fields of a form (`application/x-www-form-urlencoded`): name to template, or one template
+            /// that comes to a map, whose members of members are written in brackets (`address[city]`).
             #[serde(default)]
-            pub form: BTreeMap<String, String>,
+            pub form: Option<Json>,
+            /// What this request's body and answer are in, where it is not what the whole connector says.
+            #[serde(default)]
+            pub format: Option<FormatForm>,
             $($(#[$fmeta])* pub $field: $kind),*
         }
 
@@ -526,7 +487,8 @@ macro_rules! call {
                     query: &self.query,
                     headers: &self.headers,
                     body: self.body.as_ref(),
-                    form: &self.form,
+                    form: self.form.as_ref(),
+                    format: self.format,
                 }
             }
         }
@@ -580,7 +542,9 @@ pub struct Request<'a> {
     /// The JSON body.
     pub body: Option<&'a Json>,
     /// The fields of a form.
-    pub form: &'a BTreeMap<String, String>,
+    pub form: Option<&'a Json>,
+    /// What body and answer are in.
+    pub format: Option<FormatForm>,
 }
 
 call! {
@@ -595,6 +559,12 @@ call! {
         /// Path of the records in the answer; without it the answer is the list.
         #[serde(default)]
         records: Option<String>,
+        /// Path of the record in each item of the list, where it is not the item itself.
+        #[serde(default)]
+        record: Option<String>,
+        /// Whether an answer without a list has no records; otherwise it is no answer.
+        #[serde(default)]
+        empty: bool,
         /// How the next page is reached; without it there is one page.
         #[serde(default)]
         page: Option<PageForm>,
@@ -616,6 +586,12 @@ call! {
         /// Path of the records in the answer; without it the answer is the list.
         #[serde(default)]
         records: Option<String>,
+        /// Path of the record in each item of the list, where it is not the item itself.
+        #[serde(default)]
+        record: Option<String>,
+        /// Whether an answer without a list has no records; otherwise it is no answer.
+        #[serde(default)]
+        empty: bool,
     }
 }
 
@@ -631,7 +607,7 @@ call! {
         /// last part is taken.
         #[serde(default)]
         id: Option<String>,
-        /// Where the idempotency key goes: `header:Idempotency-Key`.
+        /// Where the idempotency key goes: `header:Idempotency-Key` or `query:requestid`.
         #[serde(default)]
         idempotency: Option<String>,
         /// The header that carries the version of the record that was read (`If-Match`): a stale write is refused.
@@ -644,6 +620,15 @@ call! {
         /// above). Only such a request is sent again where it is not known what became of it.
         #[serde(default)]
         repeatable: Option<bool>,
+    }
+}
+
+call! {
+    /// Registers a subscription.
+    SubscribeForm {
+        /// Path of its id in the answer (default `id`), or `header:Name`.
+        #[serde(default)]
+        id: Option<String>,
     }
 }
 
@@ -688,7 +673,7 @@ call! {
 }
 
 /// How the next page is reached: exactly one of the first six keys.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PageForm {
     /// Path of the next cursor in the answer, or `header:Name`; absent, null or empty ends the listing.
@@ -725,7 +710,7 @@ pub struct PageForm {
 }
 
 /// Where the paging value goes by itself.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SendForm {
     /// As this query parameter.
