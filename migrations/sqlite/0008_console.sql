@@ -22,3 +22,6 @@ create table session (
 ) strict, without rowid;
 create index session_console_user_id on session (console_user_id);
 create index session_ends_at on session (ends_at);
+
+-- The overview counts the pending deletes of each mapping among its millions of links.
+create index link_pending_mapping on link (mapping) where status = 'pending_delete';

@@ -16,7 +16,7 @@ use crate::{
         webhook::Secret,
     },
     metrics::{Circuit, Metrics},
-    server::{self, App, Hook, Parts, listen},
+    server::{self, App, Hook, Parts, console::user, listen},
     settings::{self, Settings},
     store::{Store, prune::Retention},
     sync::Engine,
@@ -40,6 +40,7 @@ pub(super) struct Daemon {
     pub(super) engine: Engine,
     /// Where it listens.
     pub(super) address: SocketAddr,
+    settings: Arc<Settings>,
     app: App,
     signs: Signs,
     /// Nothing new is begun any more.
@@ -110,6 +111,7 @@ impl Daemon {
         Ok(Self {
             engine,
             address,
+            settings,
             app,
             signs,
             stopping,
@@ -135,6 +137,11 @@ impl Daemon {
             tracing::warn!(%error, "runs that were given up stay open until the next start");
         }
         store.close().await;
+    }
+
+    /// A link by which the first administrator of the console sets their password, where there is nobody yet.
+    pub(super) async fn first_sign_in(&self) -> Result<Option<user::Link>> {
+        Ok(user::first(self.engine.store(), &self.settings).await?)
     }
 
     /// A token that ends the daemon's parts.

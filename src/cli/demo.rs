@@ -25,6 +25,7 @@ use crate::{
         pair,
         seed::Plan,
     },
+    server::console::user,
     settings::{self, Source, Variables},
     store::{self, Page, Store, drift::DriftFilter, failure::FailureFilter},
     sync::{
@@ -376,6 +377,13 @@ impl Story {
             "   the daemon   http://{}/readyz and /metrics",
             self.daemon.address
         ))?;
+        if let Some(link) = self.daemon.first_sign_in().await? {
+            out.line(format!(
+                "   the console  {} (sets the password of `{}`)",
+                link.url,
+                user::FIRST
+            ))?;
+        }
         out.line("and try, in another terminal:")?;
         let syncline = program();
         for (command, what) in COMMANDS {

@@ -48,7 +48,7 @@ pub(super) fn run(context: &Context, _: &Args) -> Result {
             "ready"
         );
         notify(&[NotifyState::Ready, NotifyState::Status("keeping systems in agreement")]);
-        tell_first_sign_in(context, &daemon, &settings).await?;
+        tell_first_sign_in(context, &daemon).await?;
         tell_if_nothing_to_do(&settings, catalog.mappings.is_empty());
         let ended = watch(&daemon, &mut signals).await;
         notify(&[
@@ -74,8 +74,8 @@ fn names<'a>(names: impl Iterator<Item = &'a String>) -> String {
 }
 
 /// At the first start nobody can sign in yet. The link goes to the terminal or the journal of the unit, never into the log.
-async fn tell_first_sign_in(context: &Context, daemon: &Daemon, settings: &Settings) -> Result<()> {
-    if let Some(link) = user::first(daemon.engine.store(), settings).await? {
+async fn tell_first_sign_in(context: &Context, daemon: &Daemon) -> Result<()> {
+    if let Some(link) = daemon.first_sign_in().await? {
         context.output.talk(format!(
             "nobody can sign in at the console yet: open this link once, before {}, to set the password of `{}`\n  {}",
             time(link.until),

@@ -37,7 +37,7 @@ enum Action {
     Create {
         /// Who or what it is for, as the audit shows it
         name: String,
-        /// What it may do: viewer looks, operator starts runs and decides, admin reprocesses and edits links
+        /// What it may do: viewer looks, analyst also sees personal data, operator starts runs and decides, admin reprocesses and edits links
         #[arg(long, default_value = "viewer")]
         role: Role,
         /// When it ends, from now on (90d)

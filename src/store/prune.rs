@@ -81,6 +81,7 @@ impl Store {
 }
 
 /// What is removed how old, in this order: what refers to something goes before it.
+#[expect(clippy::too_many_lines, reason = "one list, whose order counts")]
 const fn statements(retention: &Retention) -> [(Duration, &'static str); 14] {
     [
         (

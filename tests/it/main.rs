@@ -12,6 +12,7 @@ mod support;
 mod api;
 mod cli;
 mod client;
+mod console;
 mod daemon;
 mod documentation;
 mod durable;

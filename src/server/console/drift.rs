@@ -71,7 +71,7 @@ pub struct Bar {
     pub means: &'static str,
     pub next: &'static str,
     pub count: u64,
-    pub bar: Markup,
+    pub drawn: Markup,
     pub filter: String,
 }
 
@@ -150,7 +150,7 @@ fn bars(counts: Vec<(String, u64, String, &'static str, &'static str)>) -> Vec<B
         means,
         next,
         count,
-        bar: chart::bar(count, longest),
+        drawn: chart::bar(count, longest),
         // A name that is too long for an address is none that a filter needs.
         filter: if filter.len() > 1_000 { String::new() } else { filter },
     };

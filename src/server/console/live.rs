@@ -33,16 +33,19 @@ struct Watch {
     app: App,
     f: Frame,
     run_id: i64,
+    /// How the run stands on the page that asks.
+    shown: RunStatus,
     ticks: Interval,
     looks: u32,
     is_over: bool,
 }
 
-/// `GET /runs/{id}/progress`
+/// `GET /runs/{id}/progress`: until the run stands otherwise than `status` says, as the page shows it; then that is loaded again.
 pub async fn progress(State(app): State<App>, f: Frame, Id(run_id): Id) -> Result<Response> {
     if app.store().run(run_id).await?.is_none() {
         return Err(Problem::not_found(format!("there is no run {run_id}")));
     }
+    let shown = f.param("status").parse().unwrap_or(RunStatus::Running);
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let shutdown = app.shutdown().clone();
@@ -50,6 +53,7 @@ pub async fn progress(State(app): State<App>, f: Frame, Id(run_id): Id) -> Resul
         app,
         f,
         run_id,
+        shown,
         ticks,
         looks: 0,
         is_over: false,
@@ -66,7 +70,7 @@ async fn next(mut watch: Watch) -> Option<(std::result::Result<Event, Infallible
     watch.looks += 1;
     // A store that cannot be read ends the stream; the browser asks again.
     let run = View::from(watch.app.store().run(watch.run_id).await.ok()??);
-    watch.is_over = run.status != RunStatus::Running;
+    watch.is_over = run.status != watch.shown;
     let name = if watch.is_over { "end" } else { "progress" };
     let event = Event::default().event(name).data(news(&watch.f, &run).to_string());
     Some((Ok(event), watch))

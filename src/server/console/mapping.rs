@@ -8,14 +8,11 @@ use super::{
     form::Form,
     frame::{self, Done, Frame, Page},
     markup::Markup,
-    overview::{self, Standing},
+    overview::{self, Seen, Standing},
     query,
 };
 use crate::{
-    core::{
-        mapping::Flow,
-        status::{LinkStatus, Side},
-    },
+    core::{mapping::Flow, status::Side},
     report::{Overview as Report, overview::Point},
     server::{
         api::{self, mapping::View, run},
@@ -23,7 +20,7 @@ use crate::{
         extract::Within,
         state::App,
     },
-    store::{Page as Rows, link::LinkFilter, run::RunFilter},
+    store::{Page as Rows, run::RunFilter},
 };
 
 /// Reports of the trend.
@@ -38,7 +35,8 @@ pub struct MappingPage {
     view: View,
     standing: Standing,
     fields: Vec<Field>,
-    links: u64,
+    /// Pairs that the last reconciliation compared.
+    pairs: Option<u64>,
     points: Vec<Point>,
     trend: Markup,
     runs: Vec<run::View>,
@@ -58,10 +56,13 @@ pub async fn page(State(app): State<App>, f: Frame, Within(name): Within<String>
     let mapping = api::mapping::named(&app, &name)?;
     let store = app.store();
     let reports = store.drift_trend(Some(&name), TREND).await?;
-    let points: Vec<Point> = reports
-        .into_iter()
-        .map(|stored| Point::from(&Report::from(stored)))
-        .collect();
+    let reports: Vec<Report> = reports.into_iter().map(Report::from).collect();
+    let points: Vec<Point> = reports.iter().map(Point::from).collect();
+    // Counting millions of links takes longer than a page may.
+    let pairs = reports
+        .first()
+        .and_then(|report| report.summary.as_ref())
+        .map(|summary| summary.pairs);
     let fields = mapping.fields.iter().map(|field| {
         let path = |side: Side| {
             field
@@ -82,11 +83,6 @@ pub async fn page(State(app): State<App>, f: Frame, Within(name): Within<String>
             sensitive: field.sensitive,
         }
     });
-    let linked = LinkFilter {
-        mapping: Some(name.clone()),
-        status: Some(LinkStatus::Linked),
-        ..LinkFilter::default()
-    };
     let of_mapping = RunFilter {
         mapping: Some(name.clone()),
         ..RunFilter::default()
@@ -96,9 +92,9 @@ pub async fn page(State(app): State<App>, f: Frame, Within(name): Within<String>
     Ok(Page(MappingPage {
         f,
         view: View::from(&*mapping),
-        standing: overview::standing(&app, &mapping, now).await?,
+        standing: overview::standing(&app, &mapping, &Seen::now(&app).await?, now).await?,
         fields: fields.collect(),
-        links: store.link_count(&linked).await?,
+        pairs,
         points,
         trend,
         runs: runs.into_iter().map(run::View::from).collect(),

@@ -94,12 +94,12 @@ pub fn pair(left: Option<&str>, right: Option<&str>) -> (Markup, Markup) {
 /// How good or bad a status is, by its name.
 fn mood(status: &str) -> &'static str {
     match status {
-        "succeeded" | "done" | "resolved" | "repaired" | "linked" | "healthy" | "closed" | "in_sync" | "sent"
+        "succeeded" | "done" | "resolved" | "repaired" | "linked" | "healthy" | "requests_go" | "in_sync" | "sent"
         | "accepted" | "active" => "good",
         "failed" | "parked" | "failing" | "auth" | "uncertain" | "bug" | "rejected" | "event_failed"
-        | "write_failed" | "dead" => "bad",
+        | "write_failed" | "dead" | "nothing_is_sent" => "bad",
         "held" | "partial" | "conflict" | "ambiguous" | "pending_delete" | "drifting" | "paused" | "ends_soon"
-        | "half_open" | "retrying" | "waiting" | "open" | "missing" | "unlinked_match" | "already_linked"
+        | "one_tries" | "retrying" | "waiting" | "open" | "missing" | "unlinked_match" | "already_linked"
         | "overdue" => "warn",
         _ => "calm",
     }
@@ -119,7 +119,7 @@ pub fn time(at: DateTime<Utc>, now: DateTime<Utc>, language: Language) -> Markup
     );
     let away = away(at - now, language);
     Markup(format!(
-        "<time datetime=\"{machine}\" title=\"{machine}\">{shown} <span class=\"quiet\">{away}</span></time>"
+        "<time datetime=\"{machine}\" title=\"{machine}\"><span class=\"line\">{shown}</span> <span class=\"quiet line\">{away}</span></time>"
     ))
 }
 

@@ -20,6 +20,7 @@ mod markup;
 mod password;
 mod query;
 mod refusal;
+mod shown;
 mod text;
 mod word;
 

@@ -27,7 +27,7 @@ pub struct List {
 
 impl List {
     /// Whether a target did not get it.
-    fn is_dead(&self, notice: &View) -> bool {
+    fn is_dead(notice: &View) -> bool {
         notice.deliveries.iter().any(|one| one.status == DeliveryStatus::Dead)
     }
 }

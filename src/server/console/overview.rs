@@ -74,16 +74,29 @@ pub struct Standing {
     pub spark: Markup,
 }
 
+/// What is known of all mappings at once.
+pub struct Seen {
+    pauses: Vec<Pause>,
+    /// The newest held run of each mapping.
+    held: BTreeMap<String, i64>,
+}
+
+impl Seen {
+    /// As it is now.
+    pub async fn now(app: &App) -> Result<Self> {
+        Ok(Self {
+            pauses: app.pauses(),
+            held: app.store().held_runs().await?.into_iter().collect(),
+        })
+    }
+}
+
 /// `GET /`
 pub async fn page(State(app): State<App>, f: Frame) -> Result<Page<Overview>> {
-    let (pauses, held) = (app.pauses(), held(&app).await?);
+    let seen = Seen::now(&app).await?;
     let mut standings = Vec::new();
     for mapping in app.engine().mappings() {
-        let mut standing = standing(&app, mapping, f.now).await?;
-        standing.paused = pauses.iter().find(|pause| pause.mapping == mapping.name).cloned();
-        standing.held = held.get(&mapping.name).copied();
-        standing.state = state(&standing);
-        standings.push(standing);
+        standings.push(standing(&app, mapping, &seen, f.now).await?);
     }
     let queue = app.store().queue_stats().await?;
     let lag = queue.oldest_at.map(|at| markup::span(f.now - at)).unwrap_or_default();
@@ -95,13 +108,8 @@ pub async fn page(State(app): State<App>, f: Frame) -> Result<Page<Overview>> {
     }))
 }
 
-/// The newest held run of each mapping.
-async fn held(app: &App) -> Result<BTreeMap<String, i64>> {
-    Ok(app.store().held_runs().await?.into_iter().collect())
-}
-
-/// How a mapping stands, as far as the store knows.
-pub async fn standing(app: &App, mapping: &Mapping, now: DateTime<Utc>) -> Result<Standing> {
+/// How a mapping stands.
+pub async fn standing(app: &App, mapping: &Mapping, seen: &Seen, now: DateTime<Utc>) -> Result<Standing> {
     let (store, name) = (app.store(), Some(mapping.name.clone()));
     let reports = store.drift_trend(Some(&mapping.name), TREND).await?;
     let reports: Vec<Report> = reports.into_iter().map(Report::from).collect();
@@ -124,13 +132,13 @@ pub async fn standing(app: &App, mapping: &Mapping, now: DateTime<Utc>) -> Resul
         at,
         timezone: mapping.reconcile.timezone,
     });
-    Ok(Standing {
+    let mut standing = Standing {
         name: mapping.name.clone(),
         title: mapping.title.clone(),
         systems: format!("{} ↔ {}", mapping.ends.left.system, mapping.ends.right.system),
         state: "unseen",
-        paused: None,
-        held: None,
+        paused: seen.pauses.iter().find(|pause| pause.mapping == mapping.name).cloned(),
+        held: seen.held.get(&mapping.name).copied(),
         last: last(app, &mapping.name).await?,
         next: daily.and_then(|daily| daily.next(now)),
         failures: store.failure_count(&failures).await?,
@@ -139,7 +147,9 @@ pub async fn standing(app: &App, mapping: &Mapping, now: DateTime<Utc>) -> Resul
         left: reports.first().map_or(0, left),
         spark: chart::spark(&points),
         point: points.into_iter().next(),
-    })
+    };
+    standing.state = state(&standing);
+    Ok(standing)
 }
 
 /// The last reconciliation.

@@ -10,7 +10,8 @@ use axum::{
 use super::{
     drift,
     form::Form,
-    frame::{self, Done, Frame, Page, encoded},
+    frame::{self, Done, Frame, Page},
+    shown::encoded,
 };
 use crate::{
     core::status::{Side, Sides},
@@ -90,7 +91,7 @@ pub struct One {
 
 impl One {
     /// Where more is told of what an entry tells of.
-    fn entry_url(&self, entry: &Entry) -> Option<String> {
+    fn entry_url(entry: &Entry) -> Option<String> {
         let page = match entry.kind {
             Kind::Event => "events",
             Kind::Run => "runs",

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     core::status::{RunKind, RunStatus},
     server::{
-        api::{self, run::View},
+        api::{self, drift::Report, run::View},
         error::Result,
         extract::{Asked, Id},
         page,
@@ -43,13 +43,19 @@ pub async fn list(State(app): State<App>, f: Frame) -> Result<Page<List>> {
 pub struct Held {
     f: Frame,
     rows: page::Page<View>,
+    /// What each would do, in the order of the rows.
+    reports: Vec<Option<Report>>,
 }
 
 /// `GET /held`: runs that a guard rail has stopped.
 pub async fn held(State(app): State<App>, f: Frame) -> Result<Page<Held>> {
-    let query = f.read(&[("limit", "50"), ("status", "held")])?;
-    let Json(rows) = api::run::list(State(app), Asked(query)).await?;
-    Ok(Page(Held { f, rows }))
+    let query = f.read(&[("limit", "20"), ("status", "held")])?;
+    let Json(rows) = api::run::list(State(app.clone()), Asked(query)).await?;
+    let mut reports = Vec::with_capacity(rows.items.len());
+    for run in &rows.items {
+        reports.push(app.store().drift_summary(run.run_id).await?.map(Report::from));
+    }
+    Ok(Page(Held { f, rows, reports }))
 }
 
 #[derive(Template)]
@@ -58,7 +64,7 @@ pub struct One {
     f: Frame,
     run: View,
     lasted: Option<String>,
-    report: Option<api::drift::Report>,
+    report: Option<Report>,
     counters: Vec<(&'static str, u64)>,
 }
 

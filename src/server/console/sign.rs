@@ -156,13 +156,11 @@ async fn invited(app: &App, address: Address, token: &str) -> Result<(Key, Strin
         let wait = verdict.retry_after.unwrap_or_default();
         return Err(Problem::too_many_requests("this address has tried too many links").after(wait));
     }
-    match app.store().user_by_link(&hash).await? {
-        Some(user) => Ok((key, user.name)),
-        None => {
-            app.doorkeeper().was_wrong(address.0, now);
-            Err(unknown())
-        }
-    }
+    let Some(user) = app.store().user_by_link(&hash).await? else {
+        app.doorkeeper().was_wrong(address.0, now);
+        return Err(unknown());
+    };
+    Ok((key, user.name))
 }
 
 /// `GET /link/{token}`

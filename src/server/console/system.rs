@@ -17,6 +17,17 @@ pub struct List {
     systems: Vec<View>,
 }
 
+impl List {
+    /// What the state of a circuit means for requests.
+    fn circuit(state: &str) -> &'static str {
+        match state {
+            "closed" => "requests_go",
+            "half_open" => "one_tries",
+            _ => "nothing_is_sent",
+        }
+    }
+}
+
 /// `GET /systems`
 pub async fn list(State(app): State<App>, f: Frame) -> Result<Page<List>> {
     let Json(systems) = api::system::list(State(app)).await?;

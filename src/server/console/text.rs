@@ -95,7 +95,7 @@ texts! {
     failure: "Failure" | "Falha";
     conflict: "Conflict" | "Conflito";
     link: "Link" | "Vínculo";
-    links: "Links" | "Vínculos";
+    pairs: "Pairs, at the last comparison" | "Pares, na última comparação";
     attempts: "Attempts" | "Tentativas";
     decide: "Decide" | "Decidir";
     decision: "Decision" | "Decisão";
@@ -105,6 +105,7 @@ texts! {
     queue_empty: "Every change that came is worked on." | "Todas as mudanças recebidas foram processadas.";
     queue_depth: "Changes that wait" | "Mudanças em espera";
     queue_oldest: "the oldest for" | "a mais antiga há";
+    queue_waiting: "of these, for another record:" | "destas, por outro registro:";
     no_mappings: "No mapping is loaded: write one, or begin with `syncline init`." | "Nenhum mapeamento carregado: escreva um, ou comece com `syncline init`.";
     all_well: "All is well: nothing waits for you." | "Tudo em ordem: nada espera por você.";
     match_score: "Match" | "Acordo";
@@ -177,6 +178,9 @@ texts! {
     no_held: "No run is held." | "Nenhuma execução retida.";
     what_it_found: "What it found" | "O que encontrou";
     what_it_would_do: "What it would do" | "O que faria";
+    would_create: "Make" | "Criar";
+    would_update: "Change" | "Alterar";
+    would_delete: "Delete" | "Excluir";
     an_admin_decides: "An administrator releases or discards it." | "Um administrador libera ou descarta.";
     release: "Release" | "Liberar";
     discard: "Discard" | "Descartar";

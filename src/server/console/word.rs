@@ -26,8 +26,8 @@ const WORDS: &[(&str, &str)] = &[
     ("event_failed", "evento falhou"), ("write_failed", "gravação falhou"), ("edited_on_wrong_side", "editado no lado errado"),
     ("mapping_changed", "mapeamento mudou"), ("unknown", "desconhecido"), ("reported", "relatado"), ("repaired", "reparado"),
     // Rules, systems, notices.
-    ("active", "ativa"), ("ends_soon", "termina em breve"), ("removed", "removida"), ("closed", "fechado"),
-    ("half_open", "meio aberto"), ("drift", "divergência"), ("paused", "pausado"), ("unreachable", "inacessível"),
+    ("active", "ativa"), ("ends_soon", "termina em breve"), ("removed", "removida"), ("requests_go", "requisições passam"),
+    ("one_tries", "uma tenta"), ("nothing_is_sent", "nada é enviado"), ("drift", "divergência"), ("paused", "pausado"), ("unreachable", "inacessível"),
     ("secret_due", "segredo a vencer"), ("secret_overdue", "segredo vencido"), ("overdue", "atrasada"), 
     ("sent", "enviado"), ("dead", "desistido"), ("raised", "surgiu"), ("well", "normal"),
     // Mappings and people.

@@ -26,7 +26,7 @@ use syncline::{
 
 use crate::support::app::{CANARIES, TestApp};
 
-mod action;
+pub mod action;
 mod decision;
 mod drift;
 mod role;

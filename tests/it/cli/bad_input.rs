@@ -94,7 +94,7 @@ fn a_word_that_is_none_of_a_list_is_told_with_the_list() {
     let text = told(&place, 2, &["failures", "--class", "temporary"]);
     assert!(text.contains("transient, auth, rejected"), "{text}");
     let text = told(&place, 2, &["token", "create", "x", "--role", "king"]);
-    assert!(text.contains("viewer, operator, admin"), "{text}");
+    assert!(text.contains("viewer, analyst, operator, admin"), "{text}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ fn place(url: &str) -> Place {
         "connector": "pushing", "settings": { "base_url": { "type": "url" } }, "base_url": "{{ settings.base_url }}",
         "objects": { "account": {
             "id": "id", "list": { "get": "/accounts", "records": "items" }, "get": { "get": "/accounts/{{ id }}" },
+            "update": { "patch": "/accounts/{{ id }}", "body": "{{ changes }}" },
         } },
         "webhooks": hooks::form(),
     });

@@ -8,7 +8,7 @@ use syncline::sandbox::Edit;
 use super::site::Site;
 
 /// A place where two accounts would be deleted, more than the mapping allows; and the held run.
-async fn held() -> (Site, Json, usize) {
+pub async fn held() -> (Site, Json, usize) {
     let site = Site::new().await;
     let path = site.path("mappings/customer-account.yaml");
     let text = fs::read_to_string(&path).unwrap();

@@ -2,11 +2,11 @@
 
 mod bulkhead;
 mod crash;
-mod held;
+pub mod held;
 mod live;
 mod promise;
 mod pushed;
 mod settings;
-mod site;
+pub mod site;
 mod start;
 mod stop;

@@ -190,8 +190,11 @@ async fn a_person_signs_in_and_sixty_four_tasks_of_three_processes_renew_exactly
     let database = Database::sqlite();
     let text = for_people(&provider);
     let mut processes = Vec::new();
-    for node in ["north", "south", "west"] {
-        let store = database.open_beside(node).await;
+    for store in [
+        database.open().await,
+        database.open_beside("south").await,
+        database.open_beside("west").await,
+    ] {
         let tokens = assembly::tokens(&store);
         processes.push((store, system(&text, crm.base_url(), &[("client_id", "cli")], tokens)));
     }

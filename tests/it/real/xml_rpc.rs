@@ -19,6 +19,7 @@ errors:
   - { when: "{{ body.fault.faultCode == 4 }}", then: missing }
   - { when: "{{ body.fault.faultCode == 2 }}", then: exists }
 types:
+  zone: UTC
   datetime: { format: "%Y%m%dT%H:%M:%S", write: { dateTime.iso8601: "{{ value }}" } }
 objects:
   account:

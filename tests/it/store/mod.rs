@@ -53,6 +53,7 @@ mod report;
 mod run;
 mod subscription;
 mod token;
+mod user;
 mod write;
 
 const MINUTE: std::time::Duration = std::time::Duration::from_mins(1);

@@ -1,6 +1,7 @@
 //! What tests share.
 
 pub mod app;
+pub mod chromium;
 pub mod database;
 pub mod disk;
 pub mod hooks;
@@ -11,3 +12,4 @@ pub mod proxy;
 pub mod rig;
 pub mod smtp;
 pub mod system;
+pub mod visitor;

@@ -16,6 +16,13 @@ for (const place of document.querySelectorAll("[data-progress]")) {
   });
   source.addEventListener("end", () => {
     source.close();
-    location.reload();
+    const address = new URL(location.href);
+    // What a form had just done is no news any more.
+    if (address.searchParams.has("done")) {
+      address.searchParams.delete("done");
+      location.replace(address);
+    } else {
+      location.reload();
+    }
   });
 }

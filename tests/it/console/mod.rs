@@ -1,0 +1,8 @@
+//! The console over a real socket: who gets in, what pages show, and that whatever comes from outside stays text.
+
+mod access;
+mod action;
+mod browser;
+mod page;
+mod role;
+mod scene;
