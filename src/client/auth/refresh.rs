@@ -66,8 +66,7 @@ impl Authenticator {
             return Ok((state.adopt(token), Renewed::Found));
         }
         let before = state.shelved.clone().filter(|token| token.refresh.is_some());
-        // Where a person signs in, settings give none; cases, for which nobody signs in, do.
-        let given = self.credentials.get("refresh_token").cloned();
+        let given = self.credentials.get(REFRESH_TOKEN).cloned();
         let before = before.or_else(|| {
             given.map(|refresh| Token {
                 refresh: Some(refresh),
@@ -129,6 +128,8 @@ impl Authenticator {
     }
 }
 
+/// The credential that stands for a first sign-in.
+pub(super) const REFRESH_TOKEN: &str = "refresh_token";
 /// The code of a sign-in that a person has to make again.
 const ENDED: &str = "AU010";
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::refresh::REFRESH_TOKEN;
 use crate::{
     client::system::System,
     core::connector::{auth::Auth, form::Grant},
@@ -73,6 +74,7 @@ impl System {
         };
         let got_with = exchange.auth.got_with(exchange);
         let token = kept.map(|kept| kept.token).filter(|token| token.got_with == got_with);
+        let has_refresh_token = exchange.auth.credentials.contains_key(REFRESH_TOKEN);
         let grant = auth.oauth2().map(|oauth2| oauth2.grant);
         let lasts = |ends_at: Option<DateTime<Utc>>| ends_at.is_none_or(|at| now < at);
         let state = match &token {
@@ -86,7 +88,7 @@ impl System {
                     State::NeedsLogin
                 }
             }
-            None if grant == Some(Grant::AuthorizationCode) => State::NeedsLogin,
+            None if grant == Some(Grant::AuthorizationCode) && !has_refresh_token => State::NeedsLogin,
             Some(_) => State::SignedIn,
             None => State::NotYet,
         };

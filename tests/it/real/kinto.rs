@@ -67,28 +67,13 @@ async fn a_store_made_for_synchronization_is_read_written_and_followed_through_d
         .await
         .unwrap();
     let version = made.version.clone().unwrap();
-    let changed = system
-        .update(
-            "account",
-            BatchItem {
-                version: Some(&version),
-                ..BatchItem::of(&made.id, &name("Ana SA"), "key")
-            },
-            Road::Manual,
-        )
-        .await
-        .unwrap();
-    let stale = system
-        .update(
-            "account",
-            BatchItem {
-                version: Some(&version),
-                ..BatchItem::of(&made.id, &name("late"), "key")
-            },
-            Road::Manual,
-        )
-        .await
-        .unwrap_err();
+    let change = |fields| BatchItem {
+        version: Some(&version),
+        ..BatchItem::of(&made.id, fields, "key")
+    };
+    let (first, late) = (name("Ana SA"), name("late"));
+    let changed = system.update("account", change(&first), Road::Manual).await.unwrap();
+    let stale = system.update("account", change(&late), Road::Manual).await.unwrap_err();
     assert_eq!(stale.outcome, Outcome::Stale, "{:?}", stale.fault);
     let seen = system.get("account", &made.id, Road::Manual).await.unwrap().unwrap();
     assert_eq!(seen.fields["name"], Value::from("Ana SA"));

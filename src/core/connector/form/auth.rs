@@ -315,12 +315,14 @@ impl ConnectorForm {
         needed
     }
 
-    /// The credentials that a system of this kind may be given: those, and a client's secret where it can do without.
+    /// The credentials that a system of this kind may be given: those, a client's secret where it can do without, and a refresh
+    /// token where a person would sign in otherwise.
     #[must_use]
     pub fn known_credentials(&self) -> Vec<&str> {
         let mut known = self.needed_credentials();
-        if self.auth.oauth2.is_some() {
+        if let Some(oauth2) = &self.auth.oauth2 {
             known.extend(["client_id", "client_secret"]);
+            known.extend(oauth2.grant.refreshes().then_some("refresh_token"));
         }
         known.sort_unstable();
         known.dedup();
