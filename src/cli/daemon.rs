@@ -303,10 +303,10 @@ fn schedule_options(settings: &Settings) -> schedule::Options {
 fn hooks(settings: &Settings, catalog: &Catalog) -> Result<BTreeMap<String, Hook>> {
     let mut hooks = BTreeMap::new();
     for (name, system) in &settings.systems {
-        let Some(definition) = catalog
-            .connector_of(name)
-            .and_then(|connector| connector.webhooks.clone())
-        else {
+        let Some(connector) = catalog.connector_of(name) else {
+            continue;
+        };
+        let Some(definition) = connector.webhooks.clone() else {
             continue;
         };
         let mut secrets = Vec::new();
@@ -316,11 +316,8 @@ fn hooks(settings: &Settings, catalog: &Catalog) -> Result<BTreeMap<String, Hook
                 .map_err(|error| Error::failed(format!("webhook secret of system `{name}`: {error}")))?;
             secrets.push(secret.until(given.not_after));
         }
-        let given: Map = system
-            .settings
-            .iter()
-            .map(|(key, value)| (key.clone(), Value::from(value.clone())))
-            .collect();
+        let given = connector.settings_of(|key| system.settings.get(key).cloned().map(Value::from));
+        let given = given.map_err(|key| Error::failed(format!("system `{name}`: setting `{key}` is missing")))?;
         let hook = Hook::new(
             name,
             definition,

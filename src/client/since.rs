@@ -6,7 +6,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Listing, Road, System};
 use crate::core::{
-    connector::Object,
     fault::Fault,
     status::{FailureClass, Stage},
 };
@@ -18,15 +17,19 @@ impl System {
     /// Asks for what changed after a time that has not come, which must give nothing, and for what changed since long ago,
     /// which must give something where there is anything. A connector that cannot ask has nothing to be checked.
     pub async fn check_since(&self, object: &str, road: Road) -> Result<(), Fault> {
-        let lists_changes = self.connector().objects.get(object).is_some_and(Object::lists_changes);
-        if !lists_changes {
+        let known = self.connector().objects.get(object);
+        let Some(known) = known.filter(|object| object.lists_changes()) else {
             return Ok(());
-        }
+        };
         let ahead = self.now() + AHEAD;
         if self.has_any(object, Some(ahead), road).await? {
             let message =
                 format!("asked for what changes in a year, `{object}` gave records: the filter by time does nothing");
             return Err(useless(self, "RQ040", &message));
+        }
+        if known.listing(true).is_some_and(|list| list.reaches.is_some()) {
+            // That nothing changed for so long says nothing about the filter.
+            return Ok(());
         }
         // Before anything in any business system, and not the one moment that may stand for "no time".
         let long_ago = DateTime::UNIX_EPOCH + TimeDelta::days(1);

@@ -68,13 +68,9 @@ impl System {
 
     fn build(config: Config, script: Option<Arc<Script>>) -> Result<Self, ConfigError> {
         let connector = config.connector;
-        let mut settings = Map::new();
-        for (name, declared) in &connector.settings {
-            match config.settings.get(name).cloned().or_else(|| declared.default.clone()) {
-                Some(value) => drop(settings.insert(name.clone(), value)),
-                None => return Err(ConfigError::Missing(name.clone())),
-            }
-        }
+        let settings = connector
+            .settings_of(|name| config.settings.get(name).cloned())
+            .map_err(ConfigError::Missing)?;
         let settings = Arc::new(Value::Map(settings));
         let mut scope = Scope::new();
         scope.set("settings", Arc::clone(&settings));

@@ -644,6 +644,8 @@ mod tests {
 
         #[test]
         fn what_was_set_is_found(path in any_path()) {
+            // Putting a number in place of an item takes away the member that it is known by.
+            prop_assume!(!path.segments().iter().any(|segment| matches!(segment, Segment::Item { .. })));
             let mut place = Value::Null;
             if path.set(&mut place, Value::Int(1)).is_ok() {
                 prop_assert_eq!(path.get(&place), Some(&Value::Int(1)));

@@ -75,6 +75,20 @@ pub struct Connector {
     pub subscriptions: Option<Subscriptions>,
 }
 
+impl Connector {
+    /// The settings of one system as templates see them: what is given, and the defaults of the rest. The error is the name of
+    /// one that is missing.
+    pub fn settings_of(&self, given: impl Fn(&str) -> Option<Value>) -> Result<Map, String> {
+        let known = self.settings.iter();
+        known
+            .map(|(name, declared)| {
+                let value = given(name).or_else(|| declared.default.clone());
+                Ok((name.clone(), value.ok_or_else(|| name.clone())?))
+            })
+            .collect()
+    }
+}
+
 /// One thing that a system is given in its configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
@@ -291,6 +305,8 @@ pub struct List {
     pub page_size: Option<Template>,
     /// How far an incremental read goes back behind the last one.
     pub overlap: Duration,
+    /// How far back the system knows what changed, where that is not for ever.
+    pub reaches: Option<Period>,
     /// The form of `since`, where it is not that of every datetime.
     pub since_form: Option<DateTimeForm>,
 }

@@ -330,30 +330,20 @@ fn intent(engine: &Engine, mapping: &Mapping, run_id: Option<i64>, due: &Due<'_>
 /// nobody over there would know it.
 fn idempotency_key(engine: &Engine, mapping: &Mapping, due: &Due<'_>, partner: &str, values_hash: u64) -> String {
     let Due { write, made, .. } = due;
-    let mut name = format!(
-        "{}\n{}\n{}\n{partner}\n{values_hash:x}",
-        mapping.name, write.to, write.kind
-    );
-    if seam::has_bug(Bug::KeyUsedAgain) {
-        return key_of(engine, &name);
+    let (mapping_name, to, kind) = (&mapping.name, write.to, write.kind);
+    let mut parts = vec![format!("{mapping_name}\n{to}\n{kind}\n{partner}\n{values_hash:x}")];
+    if !seam::has_bug(Bug::KeyUsedAgain) {
+        parts.extend((*made > 0).then(|| made.to_string()));
+        parts.extend(due.before.map(|before| {
+            let fields = Value::Map(before.fields.clone());
+            format!("{:x}", engine.key().field("before", Some(&fields)))
+        }));
+        let system = engine.end(mapping, to).ok();
+        let carries_key = system.is_some_and(|system| system.batch_carries_key(&mapping.end(to).object));
+        let is_unknown = kind == WriteKind::Create && !due.is_single && !carries_key;
+        parts.extend(is_unknown.then(|| "batch".to_owned()));
     }
-    if *made > 0 {
-        name.push_str(&format!("\n{made}"));
-    }
-    if let Some(before) = due.before {
-        let fields = Value::Map(before.fields.clone());
-        name.push_str(&format!("\n{:x}", engine.key().field("before", Some(&fields))));
-    }
-    let system = engine.end(mapping, write.to).ok();
-    let carries_key = system.is_some_and(|system| system.batch_carries_key(&mapping.end(write.to).object));
-    if write.kind == WriteKind::Create && !due.is_single && !carries_key {
-        name.push_str("\nbatch");
-    }
-    key_of(engine, &name)
-}
-
-fn key_of(engine: &Engine, name: &str) -> String {
-    format!("syncline-{}", hex::encode(engine.key().text(name)))
+    format!("syncline-{}", hex::encode(engine.key().text(&parts.join("\n"))))
 }
 
 fn outcome(write_id: i64, status: WriteStatus, http_status: Option<u16>, written: Option<&Written>) -> FinishedWrite {

@@ -192,6 +192,7 @@ impl Compiler<'_> {
             paging,
             page_size,
             overlap: form.overlap.unwrap_or(OVERLAP_DEFAULT).duration(),
+            reaches: form.reaches,
             since_form,
         }
     }

@@ -571,6 +571,9 @@ call! {
         /// How far an incremental read goes back behind the last one (default 2m), for clocks that differ and late commits.
         #[serde(default)]
         overlap: Option<Period>,
+        /// How far back the system knows what changed, where that is not for ever (`30d`).
+        #[serde(default)]
+        reaches: Option<Period>,
         /// The form of `since`: `rfc3339`, `epoch_seconds`, `epoch_millis` or a strftime pattern (default: as `types` says
         /// for datetimes).
         #[serde(default)]

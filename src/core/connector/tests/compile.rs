@@ -303,3 +303,14 @@ fn an_unknown_key_is_an_error() {
         .to_string();
     assert!(error.contains("titel"), "{error}");
 }
+
+#[test]
+fn templates_see_the_defaults_of_settings_that_are_not_given() {
+    let (connector, _) = check(ACME);
+    let connector = connector.unwrap();
+    let given = |name: &str| (name == "base_url").then(|| Value::from("https://acme.example"));
+    let settings = connector.settings_of(given).unwrap();
+    assert_eq!(settings["page_size"], Value::Int(200));
+    assert_eq!(settings["zone"], Value::from("UTC"));
+    assert_eq!(connector.settings_of(|_| None), Err("base_url".to_owned()));
+}
