@@ -12,7 +12,7 @@ use crate::{
     clock::Clock,
     core::{
         breaker,
-        value::{Map, Value},
+        value::Value,
         webhook::Secret,
     },
     metrics::{Circuit, Metrics},
