@@ -10,11 +10,7 @@ use super::error::{Error, Result};
 use crate::{
     catalog::load::Catalog,
     clock::Clock,
-    core::{
-        breaker,
-        value::Value,
-        webhook::Secret,
-    },
+    core::{breaker, value::Value, webhook::Secret},
     metrics::{Circuit, Metrics},
     server::{self, App, Hook, Parts, console::user, listen},
     settings::{self, Settings},

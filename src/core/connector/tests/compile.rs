@@ -306,8 +306,7 @@ fn an_unknown_key_is_an_error() {
 
 #[test]
 fn templates_see_the_defaults_of_settings_that_are_not_given() {
-    let (connector, _) = check(ACME);
-    let connector = connector.unwrap();
+    let connector = acme();
     let given = |name: &str| (name == "base_url").then(|| Value::from("https://acme.example"));
     let settings = connector.settings_of(given).unwrap();
     assert_eq!(settings["page_size"], Value::Int(200));
