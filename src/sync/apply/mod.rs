@@ -14,12 +14,13 @@ use super::{Engine, fetch::Fetched};
 use crate::{
     client::{Outcome, Road, WriteFault, Written},
     core::{
+        diff,
         fault::Fault,
         mapping::Mapping,
         plan::{Plan, Write},
         record::{Record, RecordKey},
         status::{Side, Sides, WriteKind, WriteStatus},
-        value::{Value, lay_over},
+        value::{Map, Value, lay_over},
     },
     seam::{self, Bug},
     store::{
@@ -162,7 +163,7 @@ async fn agree_early(engine: &Engine, mapping: &Mapping, works: &[Work<'_>]) -> 
                 record: None,
             };
             let before = course.after.get_mut(write.to).take();
-            *course.after.get_mut(write.to) = Some(after(before, write, written));
+            *course.after.get_mut(write.to) = Some(after(engine, mapping, before, write, written));
         }
         link::settle(engine, mapping, work, &course.after, &mut course.done);
         ops.append(&mut course.done.ops);
@@ -231,7 +232,7 @@ async fn write(
         if let Some(course) = courses.get_mut(due.at) {
             let system = &mapping.end(due.write.to).system;
             engine.metrics().write(system, due.write.kind, status(&sent));
-            note(course, due.write, write_id, sent);
+            note(engine, mapping, course, due.write, (write_id, sent));
         }
     }
     Ok(())
@@ -247,7 +248,7 @@ fn status(sent: &send::Sent) -> WriteStatus {
 }
 
 /// Puts the outcome of one write on record.
-fn note(course: &mut Course, write: &Write, write_id: i64, sent: send::Sent) {
+fn note(engine: &Engine, mapping: &Mapping, course: &mut Course, write: &Write, (write_id, sent): (i64, send::Sent)) {
     let status = status(&sent);
     match sent.outcome {
         Ok(written) => {
@@ -260,7 +261,7 @@ fn note(course: &mut Course, write: &Write, write_id: i64, sent: send::Sent) {
                 course.done.ops.push(Op::FinishWrite(ended));
             }
             let before = course.after.get_mut(write.to).take();
-            let after = written.map(|written| after(before, write, written));
+            let after = written.map(|written| after(engine, mapping, before, write, written));
             if sent.is_unread && write.kind == WriteKind::Create {
                 course.done.unread = after.clone().map(|record| (write.to, record));
             }
@@ -288,17 +289,53 @@ fn note(course: &mut Course, write: &Write, write_id: i64, sent: send::Sent) {
 }
 
 /// The record as it is after the write; where nobody has shown it, what was sent is taken for what is there.
-fn after(before: Option<Record>, write: &Write, written: Written) -> Record {
-    if let Some(record) = written.record {
-        return record;
-    }
-    let mut fields = before.map(|record| record.fields).unwrap_or_default();
-    lay_over(&mut fields, &write.fields);
-    Record {
-        id: written.id,
-        fields,
-        version: written.version,
+///
+/// Of what the answer shows, only what was written is agreed. What somebody changed there in between is not: it stays as it
+/// was read, without the version of the answer, so that it is looked at.
+fn after(engine: &Engine, mapping: &Mapping, before: Option<Record>, write: &Write, written: Written) -> Record {
+    let Some(shown) = written.record else {
+        let mut fields = before.map(|record| record.fields).unwrap_or_default();
+        lay_over(&mut fields, &write.fields);
+        return Record {
+            id: written.id,
+            fields,
+            version: written.version,
+            updated_at: None,
+        };
+    };
+    let Some(before) = before else { return shown };
+    let mut agreed = before.fields;
+    take_over(&mut agreed, &write.fields, &shown.fields);
+    let agreed = Record {
+        fields: agreed,
+        version: None,
         updated_at: None,
+        id: shown.id.clone(),
+    };
+    let hashes = |record: &Record| diff::hashes(engine.key(), mapping, write.to, record).collect::<Vec<_>>();
+    if hashes(&agreed) == hashes(&shown) {
+        shown
+    } else {
+        agreed
+    }
+}
+
+/// Puts what `shown` has in place of what was written.
+fn take_over(fields: &mut Map, written: &Map, shown: &Map) {
+    for (name, change) in written {
+        match (change, shown.get(name)) {
+            (Value::Map(written), Some(Value::Map(shown))) => {
+                let inner = fields.entry(name.clone()).or_default();
+                if !matches!(inner, Value::Map(_)) {
+                    *inner = Value::Map(Map::new());
+                }
+                if let Value::Map(inner) = inner {
+                    take_over(inner, written, shown);
+                }
+            }
+            (_, Some(value)) => drop(fields.insert(name.clone(), value.clone())),
+            (_, None) => drop(fields.remove(name)),
+        }
     }
 }
 
