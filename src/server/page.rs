@@ -20,6 +20,17 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// The same page of something else.
+    #[must_use]
+    pub fn map<V>(self, view: impl Fn(T) -> V) -> Page<V> {
+        Page {
+            items: self.items.into_iter().map(view).collect(),
+            next: self.next,
+        }
+    }
+}
+
 /// Which page is asked for; part of the query of every list.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {

@@ -50,10 +50,7 @@ fn row(app: &App, view: View) -> Row {
 /// `GET /conflicts`
 pub async fn list(State(app): State<App>, f: Frame) -> Result<Page<List>> {
     let Json(found) = api::conflict::list(State(app.clone()), f.caller()?, Asked(f.asked()?)).await?;
-    let rows = page::Page {
-        items: found.items.into_iter().map(|view| row(&app, view)).collect(),
-        next: found.next,
-    };
+    let rows = found.map(|view| row(&app, view));
     Ok(Page(List {
         mappings: drift::names(&app),
         f,

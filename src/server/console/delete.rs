@@ -40,10 +40,7 @@ pub async fn list(State(app): State<App>, f: Frame) -> Result<Page<List>> {
         systems: drift::systems(&app, &view.mapping),
         view,
     };
-    let rows = page::Page {
-        items: found.items.into_iter().map(row).collect(),
-        next: found.next,
-    };
+    let rows = found.map(row);
     Ok(Page(List {
         mappings: drift::names(&app),
         f,

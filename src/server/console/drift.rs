@@ -86,10 +86,7 @@ pub struct Item {
 pub async fn get(State(app): State<App>, f: Frame, Id(id): Id) -> Result<Page<ReportPage>> {
     let Json(report) = api::drift::get(State(app.clone()), Id(id)).await?;
     let Json(found) = api::drift::items(State(app.clone()), f.caller()?, Id(id), Asked(f.asked()?)).await?;
-    let items = page::Page {
-        items: found.items.into_iter().map(item).collect(),
-        next: found.next,
-    };
+    let items = found.map(item);
     let language = f.language;
     let fields = report
         .fields()

@@ -43,10 +43,7 @@ pub async fn list(State(app): State<App>, f: Frame) -> Result<Page<List>> {
         percent: format!("{:.0} %", view.score * 100.0),
         view,
     };
-    let rows = page::Page {
-        items: found.items.into_iter().map(row).collect(),
-        next: found.next,
-    };
+    let rows = found.map(row);
     Ok(Page(List {
         mappings: drift::names(&app),
         f,
