@@ -7,9 +7,9 @@ use super::{
     context::{Context, block_on},
     error::{Error, Result},
     output::{self, count},
-    project::{Survey, is_same_file, run_cases, survey},
+    project::{Survey, is_same_file, survey},
 };
-use crate::catalog::diagnostic::Diagnostic;
+use crate::{catalog::diagnostic::Diagnostic, rehearsal};
 
 /// Settings, connectors, mappings and cases: everything that is wrong, in one go.
 #[derive(Debug, clap::Args)]
@@ -30,13 +30,16 @@ pub struct Args {
 pub(super) fn run(context: &Context, args: &Args) -> Result {
     context.in_project()?;
     let mut survey = survey(context);
-    let reports = block_on(async { Ok(run_cases(&survey.catalog, None).await) })?;
+    let of_connectors = block_on(async { Ok(rehearsal::run(&survey.catalog, None).await) })?;
+    let problems = of_connectors.iter().flat_map(|(_, report)| &report.problems);
+    survey.diagnostics.extend(problems.cloned());
+    // How the cases of mappings are written was looked at when they were read; here only what comes of them is new.
+    let reports: Vec<_> = of_connectors
+        .into_iter()
+        .chain(survey.catalog.run_cases(None))
+        .collect();
     let cases: usize = reports.iter().map(|(_, report)| report.outcomes.len()).sum();
-    // How cases are written was looked at when they were read; here only what comes of them is new.
     for (_, report) in reports {
-        survey
-            .diagnostics
-            .extend(report.problems.into_iter().filter(|problem| problem.code == "TS006"));
         survey
             .diagnostics
             .extend(report.outcomes.into_iter().flat_map(|outcome| outcome.misses));

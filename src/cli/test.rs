@@ -49,11 +49,16 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
     let survey = survey(context);
     let names = chosen(&survey, &args.names)?;
     let mut tally = Tally::default();
-    for name in &names {
-        for (_, report) in block_on(async { Ok(run_cases(&survey.catalog, Some(name)).await) })? {
-            tally.definitions += 1;
-            show(context, name, &report, &mut tally)?;
+    let reports = block_on(async {
+        let mut reports = Vec::new();
+        for name in &names {
+            reports.extend(run_cases(&survey.catalog, Some(name)).await);
         }
+        Ok(reports)
+    })?;
+    for (name, report) in &reports {
+        tally.definitions += 1;
+        show(context, name, report, &mut tally)?;
     }
     let broken = broken(context, &survey, &names)?;
     context.output.line(tally.closing())?;

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map as JsonMap, Value as Json};
+
 use super::{Misses, Stage, request, scripted};
 use crate::{
     client::{BatchItem, Listing, Outcome, Road, Script, Scripted, System, WriteFault, Written},
     core::{
         connector::{
             Object,
-            case::{CaseForm, ChangeForm, ListForm, OutcomeForm},
+            case::{AnswerForm, CaseForm, ChangeForm, ListForm, OutcomeForm},
             page::{Page as Turned, Pager},
         },
         fault::Fault,
@@ -57,15 +59,9 @@ impl Stage<'_> {
     }
 
     async fn operation(&self, case: &CaseForm, object: &Object, misses: &mut Misses) {
-        let mut answers: Vec<Scripted> = Vec::new();
-        if let Some(before) = case.list.as_ref().and_then(|list| list.after_answer.as_ref()) {
-            let bytes = crate::core::value::json::to_string(&Value::from(before)).into_bytes();
-            answers.push(Scripted {
-                status: 200,
-                headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-                body: bytes,
-            });
-        }
+        let before = case.list.as_ref().and_then(|list| list.after_answer.clone());
+        let before = before.map(|body| scripted(&AnswerForm::of(body)));
+        let mut answers: Vec<Scripted> = before.into_iter().collect();
         let skipped = answers.len();
         answers.extend(case.answer.as_ref().map(scripted));
         let (system, script) = match self.system(answers, None) {
@@ -92,11 +88,7 @@ impl Stage<'_> {
         let Some(object) = self.connector.objects.values().next() else {
             return;
         };
-        let nothing = Scripted {
-            status: 200,
-            headers: Vec::new(),
-            body: b"{}".to_vec(),
-        };
+        let nothing = scripted(&AnswerForm::of(Json::Object(JsonMap::new())));
         let (system, script) = match self.system(vec![nothing], case.answer.as_ref().map(scripted)) {
             Ok(made) => made,
             Err(error) => return misses.refuse("", error.to_string(), "correct `settings:`"),
@@ -356,7 +348,7 @@ async fn batch(system: &System, case: &CaseForm, name: &str) -> Heard {
     }
 }
 
-fn map(fields: &serde_json::Map<String, serde_json::Value>) -> Map {
+fn map(fields: &JsonMap<String, Json>) -> Map {
     fields
         .iter()
         .map(|(name, value)| (name.clone(), Value::from(value)))
@@ -364,7 +356,7 @@ fn map(fields: &serde_json::Map<String, serde_json::Value>) -> Map {
 }
 
 /// An id as it is known: texts as they are, numbers as their digits.
-pub(super) fn text(value: &serde_json::Value) -> String {
+pub(super) fn text(value: &Json) -> String {
     Value::from(value).to_text().unwrap_or_default()
 }
 

@@ -11,6 +11,7 @@ mod request;
 use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
+use serde_json::Value as Json;
 
 use crate::{
     catalog::{
@@ -27,11 +28,12 @@ use crate::{
             form::LimitsForm,
         },
         problem::{Problem, Problems, nearest, pointer},
-        value::Value,
+        value::{Value, json},
     },
 };
 
-/// Plays the cases of one connector, or of every connector that has any. A connector that is wrong has no cases to play.
+/// Plays the cases of one connector, or of every connector that has any. Of a connector that is wrong none can be played: only
+/// what is wrong with how its cases are written is told.
 pub async fn run(catalog: &Catalog, only: Option<&str>) -> Vec<(String, Report)> {
     let chosen = catalog
         .connector_cases()
@@ -39,9 +41,14 @@ pub async fn run(catalog: &Catalog, only: Option<&str>) -> Vec<(String, Report)>
         .filter(|(name, _)| only.is_none_or(|only| only == *name));
     let mut reports = Vec::new();
     for (name, cases) in chosen {
-        if let Some(connector) = catalog.connectors.get(name) {
-            reports.push((name.clone(), play(&cases.file, &cases.bytes, connector).await));
-        }
+        let report = if let Some(connector) = catalog.connectors.get(name) {
+            play(&cases.file, &cases.bytes, connector).await
+        } else {
+            let mut report = Report::new(&cases.file);
+            let _ = report.open::<CasesForm>(&cases.bytes);
+            report
+        };
+        reports.push((name.clone(), report));
     }
     reports
 }
@@ -209,23 +216,24 @@ fn scripted(form: &AnswerForm) -> Scripted {
         .iter()
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    let body = match (&form.text, &form.body) {
-        (Some(text), _) => text.clone().into_bytes(),
-        (None, Some(body)) => {
-            if !form
-                .headers
-                .keys()
-                .any(|name| name.eq_ignore_ascii_case("content-type"))
-            {
-                headers.push(("content-type".to_owned(), "application/json".to_owned()));
-            }
-            crate::core::value::json::to_string(&Value::from(body)).into_bytes()
-        }
-        (None, None) => Vec::new(),
-    };
+    let is_typed = form
+        .headers
+        .keys()
+        .any(|name| name.eq_ignore_ascii_case("content-type"));
+    if form.text.is_none() && form.body.is_some() && !is_typed {
+        headers.push(("content-type".to_owned(), "application/json".to_owned()));
+    }
     Scripted {
         status: form.status,
         headers,
-        body,
+        body: content(form.text.as_deref(), form.body.as_ref())
+            .unwrap_or_default()
+            .into_bytes(),
     }
+}
+
+/// A body as it goes over the wire: its exact text, or JSON.
+fn content(text: Option<&str>, body: Option<&Json>) -> Option<String> {
+    let json = || body.map(|body| json::to_string(&Value::from(body)));
+    text.map(str::to_owned).or_else(json)
 }

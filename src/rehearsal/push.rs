@@ -5,13 +5,13 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
-use super::{Misses, Stage, ask::text, moment};
+use super::{Misses, Stage, ask::text, content, moment};
 use crate::core::{
-    connector::case::{AnswerForm, CaseForm, EventForm, PushForm},
+    connector::case::{CaseForm, EventForm, PushForm},
     value::{Value, json},
     webhook::{
         self, Incoming, Secret,
-        event::{Definition, Pushed, Reply},
+        event::{Arrival, Definition, Pushed, Reply},
     },
 };
 
@@ -36,9 +36,16 @@ impl Stage<'_> {
         let Some(secrets) = self.secrets(definition, misses) else {
             return;
         };
-        let settings = match self.system(Vec::new(), None) {
-            Ok((system, _)) => Arc::clone(system.settings()),
-            Err(error) => return misses.refuse("", error.to_string(), "correct `settings:`"),
+        let given = |name: &str| self.form.settings.get(name).map(Value::from);
+        let settings = match self.connector.settings_of(given) {
+            Ok(settings) => Arc::new(Value::Map(settings)),
+            Err(missing) => {
+                return misses.refuse(
+                    "",
+                    format!("setting `{missing}` is missing"),
+                    "give it under `settings:`",
+                );
+            }
         };
         let request = Push::new(form, &self.connector.name);
         let mut headers = request.headers();
@@ -56,13 +63,16 @@ impl Stage<'_> {
         };
         headers.extend(signed.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
         let incoming = request.incoming(&headers);
-        let body = json::parse(&request.body, &json::Limits::default());
-        let body = Arc::new(body.unwrap_or_default());
-        match heard(definition, &secrets, &incoming, &body, &settings, now) {
-            Ok(Said::Events(events)) => self::events(case, &events, misses),
-            Ok(Said::Reply(answer)) => reply(case, &answer, misses),
+        match definition.receive(&incoming, &secrets, &settings, now, &json::Limits::default()) {
+            Ok(Arrival::Events(events)) => self::events(case, &events, misses),
+            Ok(Arrival::Handshake(answer)) => reply(case, &answer, misses),
             Err(_) if case.expect.refused => {}
-            Err(reason) => misses.miss("", "push", Some("a push that is taken".to_owned()), Some(reason)),
+            Err(reason) => misses.miss(
+                "",
+                "push",
+                Some("a push that is taken".to_owned()),
+                Some(reason.to_string()),
+            ),
         }
     }
 
@@ -85,43 +95,6 @@ impl Stage<'_> {
     }
 }
 
-enum Said {
-    Events(Vec<Pushed>),
-    Reply(Reply),
-}
-
-/// What the daemon would make of the request, in its order: a handshake that nobody signs, the proof, a signed handshake,
-/// the events.
-fn heard(
-    definition: &Definition,
-    secrets: &[Secret],
-    incoming: &Incoming<'_>,
-    body: &Arc<Value>,
-    settings: &Arc<Value>,
-    now: DateTime<Utc>,
-) -> Result<Said, String> {
-    let handshake = || {
-        definition
-            .handshake(incoming, body, settings)
-            .ok()
-            .flatten()
-            .map(Said::Reply)
-    };
-    if definition.has_unsigned_handshake()
-        && let Some(reply) = handshake()
-    {
-        return Ok(reply);
-    }
-    webhook::verify(definition.recipe(), secrets, incoming, now).map_err(|rejection| rejection.to_string())?;
-    if definition.has_signed_handshake()
-        && let Some(reply) = handshake()
-    {
-        return Ok(reply);
-    }
-    let events = definition.read(incoming, body, settings);
-    events.map(Said::Events).map_err(|malformed| malformed.to_string())
-}
-
 /// A push as it is sent.
 struct Push<'a> {
     form: &'a PushForm,
@@ -141,16 +114,13 @@ impl<'a> Push<'a> {
             query.extend_pairs(&form.query);
             url = format!("{url}?{}", query.finish());
         }
-        let body = match (&form.text, &form.body) {
-            (Some(text), _) => text.clone().into_bytes(),
-            (None, Some(body)) => json::to_string(&Value::from(body)).into_bytes(),
-            (None, None) => Vec::new(),
-        };
         Self {
             form,
             method: form.method.as_deref().unwrap_or("POST"),
             url,
-            body,
+            body: content(form.text.as_deref(), form.body.as_ref())
+                .unwrap_or_default()
+                .into_bytes(),
         }
     }
 
@@ -246,16 +216,8 @@ fn reply(case: &CaseForm, found: &Reply, misses: &mut Misses) {
         Value::Text(text) => text.clone(),
         other => json::to_string(other),
     });
-    let expected = body_of(wanted);
+    let expected = content(wanted.text.as_deref(), wanted.body.as_ref());
     if expected.is_some() && expected != body {
         misses.miss("/expect/reply/body", "body of the reply", expected, body);
-    }
-}
-
-fn body_of(form: &AnswerForm) -> Option<String> {
-    match (&form.text, &form.body) {
-        (Some(text), _) => Some(text.clone()),
-        (None, Some(body)) => Some(json::to_string(&Value::from(body))),
-        (None, None) => None,
     }
 }

@@ -1,6 +1,6 @@
 //! The request that a case expects, against the one that was made.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::Value as Json;
 use url::Url;
@@ -28,61 +28,38 @@ pub(super) fn compare(place: &str, what: &str, expected: &RequestForm, call: &Ca
         );
     };
     let found = call.method.key().to_uppercase();
-    let lines = [
-        format!("{method} {}{}", url.origin().ascii_serialization(), url.path()),
-        format!("{found} {}{}", call.url.origin().ascii_serialization(), call.url.path()),
-    ];
-    let [wanted, sent] = lines;
+    let wanted = format!("{method} {}{}", url.origin().ascii_serialization(), url.path());
+    let sent = format!("{found} {}{}", call.url.origin().ascii_serialization(), call.url.path());
     if wanted != sent {
         misses.miss(place, what, Some(wanted), Some(sent));
     }
-    let differ = |name: &str, wanted: Option<String>, sent: Option<String>, misses: &mut Misses| {
+    let mut differ = |name: &str, wanted: Option<String>, sent: Option<String>| {
         if wanted != sent {
             misses.miss(place, &format!("{what}: {name}"), wanted, sent);
         }
     };
-    let (wanted, sent) = (parameters(&url), parameters(&call.url));
-    for name in wanted
-        .keys()
-        .chain(sent.keys().filter(|name| !wanted.contains_key(*name)))
-    {
-        let shown = |values: Option<&Vec<String>>| values.map(|values| values.join(" and "));
-        differ(
-            &format!("parameter `{name}`"),
-            shown(wanted.get(name)),
-            shown(sent.get(name)),
-            misses,
-        );
-    }
+    let (wanted, sent) = (by_name(url.query_pairs()), by_name(call.url.query_pairs()));
+    several("parameter", &wanted, &sent, &mut differ);
     for (name, value) in &expected.headers {
         let sent = header(&call.headers, name).map(str::to_owned);
-        differ(&format!("header `{name}`"), Some(value.clone()), sent, misses);
+        differ(&format!("header `{name}`"), Some(value.clone()), sent);
     }
-    body(expected, call, |name, wanted, sent| differ(name, wanted, sent, misses));
+    body(expected, call, differ);
 }
 
 fn body(expected: &RequestForm, call: &Call, mut differ: impl FnMut(&str, Option<String>, Option<String>)) {
     let sent = call.body.as_deref().unwrap_or_default();
     if let Some(fields) = &expected.form {
-        let wanted: BTreeMap<String, Vec<String>> = fields
+        let wanted = fields
             .iter()
             .map(|(name, value)| (name.clone(), texts(value)))
             .collect();
-        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (name, value) in url::form_urlencoded::parse(sent) {
-            found.entry(name.into_owned()).or_default().push(value.into_owned());
-        }
-        for name in wanted
-            .keys()
-            .chain(found.keys().filter(|name| !wanted.contains_key(*name)))
-        {
-            let shown = |values: Option<&Vec<String>>| values.map(|values| values.join(" and "));
-            differ(
-                &format!("form field `{name}`"),
-                shown(wanted.get(name)),
-                shown(found.get(name)),
-            );
-        }
+        several(
+            "form field",
+            &wanted,
+            &by_name(url::form_urlencoded::parse(sent)),
+            differ,
+        );
         return;
     }
     let shown = || String::from_utf8_lossy(sent).into_owned();
@@ -144,10 +121,22 @@ fn texts(value: &Json) -> Vec<String> {
     }
 }
 
-fn parameters(url: &Url) -> BTreeMap<String, Vec<String>> {
-    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, value) in url.query_pairs() {
+/// Values by the name they are sent with, in their order.
+type ByName = BTreeMap<String, Vec<String>>;
+
+fn by_name<'p>(pairs: impl Iterator<Item = (Cow<'p, str>, Cow<'p, str>)>) -> ByName {
+    let mut found = ByName::new();
+    for (name, value) in pairs {
         found.entry(name.into_owned()).or_default().push(value.into_owned());
     }
     found
+}
+
+/// Compares what is wanted with what was sent, name by name; `what` is the word for one of them.
+fn several(what: &str, wanted: &ByName, sent: &ByName, mut differ: impl FnMut(&str, Option<String>, Option<String>)) {
+    let unwanted = sent.keys().filter(|name| !wanted.contains_key(*name));
+    for name in wanted.keys().chain(unwanted) {
+        let shown = |all: &ByName| all.get(name).map(|values| values.join(" and "));
+        differ(&format!("{what} `{name}`"), shown(wanted), shown(sent));
+    }
 }

@@ -32,8 +32,7 @@ use crate::{
         value::{Value, json},
         webhook::{
             Incoming, Kind, Secret,
-            event::{Definition, Malformed, Pushed, Reply, form::AnswerForm},
-            verify,
+            event::{Arrival, Definition, Pushed, Refusal, Reply, form::AnswerForm},
         },
     },
     metrics::IntakeResult,
@@ -207,25 +206,21 @@ async fn take(app: &App, hook: Option<&Hook>, id: &RequestId, request: Request) 
         body: &body,
     };
     let definition = &hook.definition;
-    if definition.has_unsigned_handshake()
-        && let Some(answer) = handshake(hook, &incoming, parse(app, &body).unwrap_or(Value::Null))
-    {
-        return answer;
-    }
-    if let Err(rejection) = verify(definition.recipe(), &hook.secrets, &incoming, app.clock().now()) {
-        tracing::info!(system = %hook.system, request_id = %id.0, reason = %rejection, "webhook rejected");
-        return rejected(rejection.kind(), definition.answer().rejected);
-    }
-    let value = parse(app, &body);
-    if definition.has_signed_handshake() {
-        let body = value.as_ref().map_or(Value::Null, Value::clone);
-        if let Some(answer) = handshake(hook, &incoming, body) {
-            return answer;
+    let received = definition.receive(
+        &incoming,
+        &hook.secrets,
+        &hook.settings,
+        app.clock().now(),
+        &limits(app),
+    );
+    match received {
+        Ok(Arrival::Events(events)) => store(app, hook, id, events).await,
+        Ok(Arrival::Handshake(reply)) => reply_to_handshake(reply),
+        Err(Refusal::Unverified(rejection)) => {
+            tracing::info!(system = %hook.system, request_id = %id.0, reason = %rejection, "webhook rejected");
+            rejected(rejection.kind(), definition.answer().rejected)
         }
-    }
-    match value.and_then(|value| Ok(definition.read(&incoming, &Arc::new(value), &hook.settings)?)) {
-        Ok(events) => store(app, hook, id, events).await,
-        Err(error) => {
+        Err(error @ (Refusal::Json(_) | Refusal::Malformed(_))) => {
             tracing::warn!(system = %hook.system, request_id = %id.0, reason = %error, "webhook cannot be read");
             let status = definition.answer().malformed;
             Answer::configured(IntakeResult::Undecodable, status, format!("{error}\n"))
@@ -238,26 +233,14 @@ fn rejected(kind: Kind, status: u16) -> Answer {
     Answer::configured(IntakeResult::Rejected(kind), status, "not verified\n")
 }
 
-/// Why a verified request brings no events.
-#[derive(Debug, thiserror::Error)]
-enum Unreadable {
-    #[error("the body is not the JSON it should be: {0}")]
-    Json(#[from] json::Error),
-    #[error(transparent)]
-    Events(#[from] Malformed),
-}
-
-fn parse(app: &App, body: &[u8]) -> Result<Value, Unreadable> {
-    if body.is_empty() {
-        return Ok(Value::Null);
-    }
+/// How deep and large what a request says may be.
+fn limits(app: &App) -> json::Limits {
     let server = &app.settings().server;
-    let limits = json::Limits {
+    json::Limits {
         depth: server.webhook_depth_max,
         nodes: server.webhook_values_max,
         ..json::Limits::default()
-    };
-    Ok(json::parse(body, &limits)?)
+    }
 }
 
 /// The whole body, as it came over the wire.
@@ -289,15 +272,6 @@ async fn read(parts: &Parts, body: Body, bytes_max: usize) -> Result<Bytes, Answ
             "the body did not arrive whole\n",
         )),
     }
-}
-
-/// The answer to a handshake; none where the request is no handshake. What cannot be read is none either.
-fn handshake(hook: &Hook, incoming: &Incoming<'_>, body: Value) -> Option<Answer> {
-    let reply = hook
-        .definition
-        .handshake(incoming, &Arc::new(body), &hook.settings)
-        .ok()??;
-    Some(reply_to_handshake(reply))
 }
 
 fn reply_to_handshake(reply: Reply) -> Answer {

@@ -12,7 +12,7 @@ use crate::{
         yaml::{Content, Document, Tree},
     },
     core::{
-        connector::{case::CasesForm, form::ConnectorForm},
+        connector::form::ConnectorForm,
         mapping::form::{CaseForm, MappingForm},
         problem::{Problem, Problems, Severity},
     },
@@ -54,14 +54,6 @@ impl Form for MappingForm {
 }
 
 impl Form for Vec<CaseForm> {
-    const REFERRED_TO: &'static [&'static str] = &[];
-
-    fn name(&self) -> Option<(&'static str, &str)> {
-        None
-    }
-}
-
-impl Form for CasesForm {
     const REFERRED_TO: &'static [&'static str] = &[];
 
     fn name(&self) -> Option<(&'static str, &str)> {

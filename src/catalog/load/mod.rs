@@ -26,7 +26,7 @@ use super::{
     diagnostic::{self, Diagnostic},
 };
 use crate::core::{
-    connector::{Connector, Object, case::CasesForm, form::ConnectorForm},
+    connector::{Connector, Object, form::ConnectorForm},
     mapping::{
         End, Mapping,
         form::{CaseForm, MappingForm},
@@ -211,8 +211,12 @@ impl Loader<'_> {
             place.insert(name.clone(), Arc::new(compiled));
         }
         self.catalog.order = circle::check(&mut mappings);
-        self.catalog.cases = self.cases::<Vec<CaseForm>, _>(cases, &mappings, "mapping");
-        self.catalog.connector_cases = self.cases::<CasesForm, _>(connector_cases, &connectors, "connector");
+        self.catalog.cases = self.cases(cases, &mappings, "mapping", |file| {
+            Definition::<Vec<CaseForm>>::read(file).into_diagnostics()
+        });
+        // How those of connectors are written is looked at by who plays them: they are long, and a daemon that starts has no use
+        // for them.
+        self.catalog.connector_cases = self.cases(connector_cases, &connectors, "connector", |_| Vec::new());
         self.diagnostics
             .extend(connectors.into_values().flat_map(Definition::into_diagnostics));
         self.diagnostics
@@ -239,12 +243,13 @@ impl Loader<'_> {
         files
     }
 
-    /// Keeps the cases of definitions, and checks how they are written.
-    fn cases<C: document::Form, T>(
+    /// Keeps the cases of definitions; `check` says what is wrong with how a file is written.
+    fn cases<T>(
         &mut self,
         files: Vec<File>,
         definitions: &BTreeMap<String, Definition<T>>,
         what: &str,
+        check: impl Fn(&File) -> Vec<Diagnostic>,
     ) -> BTreeMap<String, CaseFile> {
         let mut kept = BTreeMap::new();
         for file in files {
@@ -258,8 +263,7 @@ impl Loader<'_> {
                 self.diagnostics.push(Diagnostic::of_file(&file.path, problem));
                 continue;
             }
-            let definition = Definition::<C>::read(&file);
-            self.diagnostics.extend(definition.into_diagnostics());
+            self.diagnostics.extend(check(&file));
             let cases = CaseFile {
                 file: file.path,
                 bytes: file.bytes.into(),

@@ -7,9 +7,12 @@
 mod compile;
 mod field;
 pub mod form;
+mod receive;
 
 #[cfg(test)]
 mod tests;
+
+pub use receive::{Arrival, Refusal};
 
 use std::{
     collections::{BTreeMap, HashSet},
