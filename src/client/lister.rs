@@ -50,6 +50,8 @@ pub struct Lister {
     next: Option<JoinHandle<Read>>,
     failed: Option<Fault>,
     is_complete: bool,
+    is_shifted: bool,
+    counts_places: bool,
 }
 
 impl Lister {
@@ -59,14 +61,18 @@ impl Lister {
             next: None,
             failed: Some(fault),
             is_complete: false,
+            is_shifted: false,
+            counts_places: false,
         }
     }
 
     pub(super) fn start(reader: Reader) -> Self {
         Self {
+            counts_places: reader.pager.paging().counts_places(),
             next: Some(tokio::spawn(meter::carry(Box::new(reader).read()))),
             failed: None,
             is_complete: false,
+            is_shifted: false,
         }
     }
 
@@ -80,10 +86,25 @@ impl Lister {
         let (page, reader) = task.await.map_err(|_| broken())?.map_err(|fault| *fault)?;
         if reader.is_ended {
             self.is_complete = reader.pager.is_complete();
+            self.is_shifted = reader.pager.is_shifted();
         } else {
             self.next = Some(tokio::spawn(meter::carry(reader.read())));
         }
         Ok(page)
+    }
+
+    /// Whether a record that comes twice means that another one was passed over ([`Paging::counts_places`]).
+    ///
+    /// [`Paging::counts_places`]: crate::core::connector::page::Paging::counts_places
+    #[must_use]
+    pub const fn counts_places(&self) -> bool {
+        self.counts_places
+    }
+
+    /// Whether records were passed over because others went away; known at the end.
+    #[must_use]
+    pub const fn is_shifted(&self) -> bool {
+        self.is_shifted
     }
 
     /// Whether every record was seen, as far as the system tells; known at the end.

@@ -64,6 +64,9 @@ pub enum Fault {
     CutListing,
     /// A listing says that there is nothing.
     EmptyListing,
+    /// The first record of a listing moves to its end before this page, as if it had been changed: where pages are told by
+    /// places, each that follows moves up by one, and one of them is passed over.
+    ShiftListing,
     /// The results of a batch come in an order of chance.
     ShuffleBatch,
     /// An event is not sent.
@@ -98,6 +101,7 @@ impl Fault {
             Self::RepeatPage => "repeat_page",
             Self::CutListing => "cut_listing",
             Self::EmptyListing => "empty_listing",
+            Self::ShiftListing => "shift_listing",
             Self::ShuffleBatch => "shuffle_batch",
             Self::LoseWebhook => "lose_webhook",
             Self::DelayWebhook { .. } => "delay_webhook",

@@ -233,6 +233,9 @@ pub enum Error {
     /// The daemon is shutting down; the work goes on in a later run.
     #[error("interrupted by the shutdown")]
     Shutdown,
+    /// Records changed places in a listing each time it was read: some may have been passed over.
+    #[error("`{0}` moved records from page to page while they were read, each time: what came is looked at, and the next poll reads them again")]
+    Shifted(String),
     /// Another node or task is at it.
     #[error("mapping `{0}` is being worked on already")]
     Busy(String),

@@ -4,8 +4,15 @@
 //! stamped by another clock come again rather than never. It moves only after everything read is in the dirty set.
 //!
 //! Before there is a cursor, the system is tried out: one that ignores the question would be believed for ever.
+//!
+//! Where pages are told by places, a record that changes while they are read moves to the end, and another one slips from a page
+//! that is to come to one that was read. Then everything is read again.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::{BuildHasher as _, RandomState},
+    sync::Arc,
+};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
@@ -31,6 +38,10 @@ use crate::{
 const FIRST_LOOK: TimeDelta = TimeDelta::hours(1);
 /// Changes that stand behind live events.
 const PRIORITY: i64 = 10;
+/// How often a listing is read whose records change places.
+const PASSES_MAX: u32 = 4;
+/// So many records are watched for coming twice: 8 bytes each.
+const WATCHED_MAX: usize = 1_000_000;
 
 /// Asks one side of a mapping what changed, and puts it into the dirty set. Returns how many records came.
 pub async fn poll(engine: &Engine, mapping: &Mapping, side: Side, trigger: Trigger) -> Result<u64, Error> {
@@ -106,41 +117,86 @@ async fn read(engine: &Engine, mapping: &Mapping, name: &Arc<str>, side: Side, r
     if engine.store().cursor(&mapping.name, side).await?.is_none() {
         system.check_since(&mapping.end(side).object, Road::Poll).await?;
     }
-    let mut lister = system.list(
-        &mapping.end(side).object,
-        Listing {
-            since: Some(since),
-            ..Listing::default()
-        },
-        Road::Poll,
-    );
     let mut count = 0;
-    while let Some(page) = lister.next().await? {
-        let read = page.records.len() as u64;
-        let known = known_versions(engine, mapping, side, &page.records).await?;
+    for _ in 0..PASSES_MAX {
+        let pass = Pass {
+            engine,
+            mapping,
+            name,
+            side,
+            run_id,
+            since,
+        };
+        let (read, is_whole) = pass.read().await?;
+        count += read;
+        if is_whole {
+            return Ok(count);
+        }
+        tracing::debug!(mapping = mapping.name, %side, "records changed places while they were read: once more");
+    }
+    Err(Error::Shifted(mapping.end(side).system.clone()))
+}
+
+/// One pass over the pages of what changed.
+struct Pass<'a> {
+    engine: &'a Engine,
+    mapping: &'a Mapping,
+    name: &'a Arc<str>,
+    side: Side,
+    run_id: i64,
+    since: DateTime<Utc>,
+}
+
+impl Pass<'_> {
+    /// How many records came, and whether surely none was passed over.
+    async fn read(&self) -> Result<(u64, bool), Error> {
+        let listing = Listing {
+            since: Some(self.since),
+            ..Listing::default()
+        };
+        let object = &self.mapping.end(self.side).object;
+        let mut lister = self
+            .engine
+            .end(self.mapping, self.side)?
+            .list(object, listing, Road::Poll);
+        let (hasher, mut seen) = (RandomState::new(), HashSet::new());
+        let (mut count, mut is_whole) = (0, true);
+        while let Some(page) = lister.next().await? {
+            count += page.records.len() as u64;
+            if lister.counts_places() && seen.len() < WATCHED_MAX {
+                let are_new = page.records.iter().map(|record| seen.insert(hasher.hash_one(&record.id)));
+                is_whole &= are_new.fold(true, |all, is_new| all && is_new);
+            }
+            self.take(page.records).await?;
+            if seam::has_bug(Bug::PollForgetsPages) {
+                break;
+            }
+        }
+        Ok((count, is_whole && !lister.is_shifted()))
+    }
+
+    /// Puts one page into the dirty set.
+    async fn take(&self, records: Vec<Record>) -> Result<(), Error> {
+        let read = records.len() as u64;
+        let known = known_versions(self.engine, self.mapping, self.side, &records).await?;
         let is_news = |record: &Record| record.version.is_none() || known.get(&record.id) != record.version.as_ref();
-        let changed = page.records.into_iter().filter(is_news).map(|record| {
-            let key = RecordKey::new(Arc::clone(name), side, record.id);
+        let changed = records.into_iter().filter(is_news).map(|record| {
+            let key = RecordKey::new(Arc::clone(self.name), self.side, record.id);
             let change = NewChange::new(key, ChangeOrigin::Poll, EventKind::Updated);
             Op::Enqueue(NewChange {
                 priority: PRIORITY,
-                run_id: Some(run_id),
+                run_id: Some(self.run_id),
                 ..change
             })
         });
         let mut ops: Vec<Op> = changed.collect();
         ops.push(Op::AddCounters {
-            run_id,
+            run_id: self.run_id,
             counters: Counters {
                 read,
                 ..Counters::default()
             },
         });
-        engine.store().commit(ops).await?;
-        count += read;
-        if seam::has_bug(Bug::PollForgetsPages) {
-            break;
-        }
+        Ok(self.engine.store().commit(ops).await?)
     }
-    Ok(count)
 }

@@ -34,6 +34,13 @@ impl Paging {
         more: None,
     };
 
+    /// Whether pages are told by the places of their records: a record that goes, or moves to the end because it changed, moves
+    /// another one to a place that was read already.
+    #[must_use]
+    pub const fn counts_places(&self) -> bool {
+        matches!(self.style, Style::Offset(_) | Style::Number(_))
+    }
+
     /// The paths of a record that lead to the next page.
     #[must_use]
     pub fn keyset(&self) -> &[Path] {
@@ -314,8 +321,7 @@ impl Pager {
             .and_then(|at| at.get(page.rest, page.headers))
         {
             let total = total.to_text().and_then(|text| text.parse().ok()).or(self.total);
-            let is_counted = matches!(self.paging.style, Style::Offset(_) | Style::Number(_));
-            self.is_shifted |= is_counted && total < self.total;
+            self.is_shifted |= self.paging.counts_places() && total < self.total;
             self.total = total;
         }
         let is_repeated = page.count > 0 && self.previous_print == Some(page.print);
@@ -348,6 +354,12 @@ impl Pager {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.is_ended && !self.is_shifted && self.total.is_none_or(|total| self.read >= total)
+    }
+
+    /// Whether records went away while they were counted, so that others were passed over.
+    #[must_use]
+    pub const fn is_shifted(&self) -> bool {
+        self.is_shifted
     }
 
     /// Pages read so far.

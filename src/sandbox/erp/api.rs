@@ -108,10 +108,12 @@ async fn list<E: Entity<System = Nordwind>>(
         let books = office.books();
         let table = E::table(&books);
         let selection = table.select(&wanted.filters, wanted.since);
-        (
-            table.page(&selection, wanted.offset, wanted.limit),
-            table.count(&selection),
-        )
+        let is_shifted = caller.fault == Some(Fault::ShiftListing);
+        let mut rows = table.page(&selection, wanted.offset + usize::from(is_shifted), wanted.limit);
+        if is_shifted && rows.len() < wanted.limit {
+            rows.extend(table.page(&selection, 0, 1));
+        }
+        (rows, table.count(&selection))
     };
     match caller.fault {
         Some(Fault::EmptyListing) => (rows, total) = (Vec::new(), 0),

@@ -50,6 +50,8 @@ pub struct Unlinked {
 
 /// The most ids that are told of several candidates.
 const TOLD_MAX: i64 = 20;
+/// So many match keys are gone through for a sample.
+const WALKED_MAX: i64 = 50_000;
 
 impl Scan {
     /// Linked pairs after `link_id` that are not exactly as they were when both sides last agreed.
@@ -97,6 +99,30 @@ impl Scan {
                 one.candidates = matching.candidates(side, &one.id)?;
                 if let Candidates::One(partner) = &one.candidates {
                     one.partner = listed(connection, side.other(), partner)?;
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Up to `limit` ids of unlinked records for which the other listing has nothing: a fair sample of them, since they are gone
+    /// through in the order of keyed hashes.
+    pub async fn silent(&self, side: Side, limit: usize) -> Result<Vec<String>, Error> {
+        self.with(move |connection| {
+            let sql = "select own.id from (select rule, hash, id from rule where side = ? and not linked \
+                    order by rule, hash limit ?) own \
+                where not exists (select 1 from rule other \
+                    where other.side = ? and other.rule = own.rule and other.hash = own.hash)";
+            let mut select = connection.prepare_cached(sql)?;
+            let mut rows = select.query(params![number(side), WALKED_MAX, number(side.other())])?;
+            let (mut matching, mut found) = (Matching::new(connection)?, Vec::new());
+            while let Some(row) = rows.next()?
+                && found.len() < limit
+            {
+                let id: String = row.get(0)?;
+                if matching.candidates(side, &id)? == Candidates::None && !found.contains(&id) {
+                    found.push(id);
                 }
             }
             Ok(found)

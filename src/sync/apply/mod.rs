@@ -361,24 +361,26 @@ fn intent(engine: &Engine, mapping: &Mapping, run_id: Option<i64>, due: &Due<'_>
     }
 }
 
-/// The key of a write: the same whenever the same write is tried again, and never that of another one, else the other side
-/// would answer with what it did then. So a record that is `made` anew after it was gone gets another key, a change of what
-/// the record was in between too (a value may come back), and so does a create that went out in a batch without its key:
-/// nobody over there would know it.
+/// The key of a write. No two writes may have one, else the other side would answer with what it did at the first.
+///
+/// That of a create is the same whenever it is tried again, so that it happens once: a record that is `made` anew after it was
+/// gone gets another one, and so does a create that went out in a batch without its key: nobody over there would know it. An
+/// update or a delete is only tried again after the record was read, so that every one of them has its own: values may come
+/// back.
 fn idempotency_key(engine: &Engine, mapping: &Mapping, due: &Due<'_>, partner: &str, values_hash: u64) -> String {
     let Due { write, made, .. } = due;
     let (mapping_name, to, kind) = (&mapping.name, write.to, write.kind);
     let mut parts = vec![format!("{mapping_name}\n{to}\n{kind}\n{partner}\n{values_hash:x}")];
-    if !seam::has_bug(Bug::KeyUsedAgain) {
-        parts.extend((*made > 0).then(|| made.to_string()));
-        parts.extend(due.before.map(|before| {
-            let fields = Value::Map(before.fields.clone());
-            format!("{:x}", engine.key().field("before", Some(&fields)))
-        }));
+    if kind == WriteKind::Create {
         let system = engine.end(mapping, to).ok();
         let carries_key = system.is_some_and(|system| system.batch_carries_key(&mapping.end(to).object));
-        let is_unknown = kind == WriteKind::Create && !due.is_single && !carries_key;
-        parts.extend(is_unknown.then(|| "batch".to_owned()));
+        let is_unknown = !due.is_single && !carries_key;
+        if !seam::has_bug(Bug::KeyUsedAgain) {
+            parts.extend((*made > 0).then(|| made.to_string()));
+            parts.extend(is_unknown.then(|| "batch".to_owned()));
+        }
+    } else if !seam::has_bug(Bug::KeyUsedAgain) {
+        parts.push(format!("{:x}{:x}", seam::number(), seam::number()));
     }
     format!("syncline-{}", hex::encode(engine.key().text(&parts.join("\n"))))
 }

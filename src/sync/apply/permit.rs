@@ -20,6 +20,9 @@ use crate::{
 /// How long a create without an answer may still be under way at the other side after it was given up.
 const UNDER_WAY: TimeDelta = TimeDelta::seconds(60);
 
+/// How long a system is relied on to remember an idempotency key; vendors promise a day at least.
+const KEY_KEPT: TimeDelta = TimeDelta::hours(12);
+
 /// What is on record of earlier creates, by the side and id of the record they come from.
 #[derive(Default)]
 pub(super) struct Earlier {
@@ -170,7 +173,10 @@ fn create(
     let is_recognized = engine
         .end(mapping, due.write.to)
         .is_ok_and(|system| system.recognizes_creates(&end.object));
-    if is_recognized && earlier.iter().all(|write| write.idempotency_key == key) {
+    let oldest = engine.clock().now() - KEY_KEPT;
+    let is_remembered =
+        |write: &&store::write::Write| write.idempotency_key == key && write.started_at > oldest;
+    if is_recognized && earlier.iter().all(is_remembered) {
         return Ok(true);
     }
     let message = format!("an earlier create in `{}` may have gone through", end.system);

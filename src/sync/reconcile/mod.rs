@@ -16,6 +16,7 @@ mod planning;
 mod progress;
 mod readback;
 mod repair;
+mod silence;
 
 use std::{
     path::Path,
@@ -74,8 +75,10 @@ pub struct Report {
     pub run_id: i64,
     /// How it ended.
     pub status: RunStatus,
-    /// Why it is held or failed.
+    /// Why it is held or failed, or what it cannot say.
     pub note: Option<String>,
+    /// Whether it went on with one that was cut off, whose listings were read before: what changed since is not in it.
+    pub is_continued: bool,
     /// The numbers.
     pub summary: Summary,
     /// What was done.
@@ -446,6 +449,12 @@ impl Saved {
 }
 
 impl Tally {
+    /// Believes no listing any longer that was found to be short.
+    fn believe(&self, complete: &mut Sides<bool>) {
+        complete.left &= !self.short.left;
+        complete.right &= !self.short.right;
+    }
+
     fn absorb(&mut self, part: Self) {
         self.summary.absorb(part.summary);
         self.counters.add(&part.counters);
@@ -494,6 +503,14 @@ impl Chunks {
             self.one(tally).await?;
         }
         self.running.spawn(context.task(work));
+        Ok(())
+    }
+
+    /// Waits for all that were begun, before more is begun.
+    async fn drain(&mut self, tally: &mut Tally) -> Result<(), Error> {
+        while !self.running.is_empty() {
+            self.one(tally).await?;
+        }
         Ok(())
     }
 
@@ -551,7 +568,8 @@ impl Reconciliation {
         if self.is_first(counts).await? {
             self.restore(FIRST).await?;
             context.progress.begin(Phase::Repairing);
-            planning::unlinked(&context, &mut self.tally, complete, planning::Then::Settle).await?;
+            planning::unlinked(&context, &mut self.tally, &mut complete, planning::Then::Settle).await?;
+            self.tally.summary.complete = complete.left && complete.right;
         } else {
             match self.restore(PLANNED).await? {
                 Some(planned) => complete = planned,
@@ -613,7 +631,7 @@ impl Reconciliation {
     async fn plan(&mut self, counts: scan::Counts, complete: &mut Sides<bool>) -> Result<(), Error> {
         let context = self.context.clone();
         context.progress.begin(Phase::Comparing);
-        if context.progress.now().continued > 0 {
+        if self.is_continued() {
             context.engine.store().clear_drift(context.run_id).await?;
             context.scan.clear_todos().await?;
             context
@@ -621,8 +639,8 @@ impl Reconciliation {
                 .note(|progress| (progress.compared, progress.planned) = (0, 0));
         }
         planning::pairs(&context, &mut self.tally, counts.pairs, complete).await?;
+        planning::unlinked(&context, &mut self.tally, complete, planning::Then::Plan).await?;
         self.tally.summary.complete = complete.left && complete.right;
-        planning::unlinked(&context, &mut self.tally, *complete, planning::Then::Plan).await?;
         context
             .scan
             .save(PLANNED, Saved::of(&self.tally, *complete))
@@ -630,7 +648,11 @@ impl Reconciliation {
             .map_err(Error::from)
     }
 
-    /// Why missing records were left alone, if they were.
+    fn is_continued(&self) -> bool {
+        self.context.progress.now().continued > 0
+    }
+
+    /// What cannot be said: why missing records were left alone, if they were, or that the listings are those of an earlier time.
     fn doubt(&self, shrunk: Sides<bool>) -> Option<String> {
         let mapping = &self.context.mapping;
         let side = match (shrunk.left, shrunk.right) {
@@ -646,8 +668,12 @@ impl Reconciliation {
                 mapping.name
             ));
         }
-        let is_short = !self.tally.summary.complete;
-        is_short.then(|| "a listing did not come to its end: missing records were left alone".to_owned())
+        let what = match (self.tally.summary.complete, self.is_continued()) {
+            (false, _) => "a listing did not come to its end: missing records were left alone",
+            (true, true) => "went on with listings from before it was cut off: the next one shows what has changed since",
+            (true, false) => return None,
+        };
+        Some(what.to_owned())
     }
 
     /// Whether a listing has far fewer records than the last complete one. Whoever asks for a full look means it.
@@ -727,6 +753,7 @@ impl Reconciliation {
             run_id,
             status,
             note,
+            is_continued: self.is_continued(),
             summary: self.tally.summary,
             counters,
         })

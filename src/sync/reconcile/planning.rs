@@ -1,11 +1,12 @@
 //! What would have to be done: every pair that is not as it was agreed, and every record without a link.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     Chunks, Context, FIRST, Tally,
     evidence::{self, Case},
     repair,
+    silence::{self, Silence},
 };
 use crate::{
     client::Road,
@@ -51,8 +52,7 @@ pub(super) async fn pairs(
     let fields = context.mapping.fields.len() as u64;
     tally.summary.add_unchanged(unchanged, fields);
     tally.counters.unchanged += unchanged;
-    complete.left &= !tally.short.left;
-    complete.right &= !tally.short.right;
+    tally.believe(complete);
     Ok(())
 }
 
@@ -104,20 +104,22 @@ async fn plan_pairs(context: &Context, suspects: Vec<Suspect>) -> Result<Tally, 
     Ok(tally)
 }
 
-/// Plans every record that is in no link, and does what is wanted then.
+/// Plans every record that is in no link, and does what is wanted then. A partner that a search finds and a listing did not show
+/// means that the listing was short.
 pub(super) async fn unlinked(
     context: &Context,
     tally: &mut Tally,
-    complete: Sides<bool>,
+    complete: &mut Sides<bool>,
     then: Then,
 ) -> Result<(), Error> {
     for side in [Side::Left, Side::Right] {
         let mut chunks = match then {
             Then::Plan => Chunks::new(context),
-            Then::Settle => Chunks::saving(context, FIRST, complete),
+            Then::Settle => Chunks::saving(context, FIRST, *complete),
         };
         let result = begin_unlinked(context, tally, side, complete, then, &mut chunks).await;
         chunks.end(tally, result).await?;
+        tally.believe(complete);
     }
     Ok(())
 }
@@ -126,36 +128,59 @@ async fn begin_unlinked(
     context: &Context,
     tally: &mut Tally,
     side: Side,
-    complete: Sides<bool>,
+    complete: &mut Sides<bool>,
     then: Then,
     chunks: &mut Chunks,
 ) -> Result<(), Error> {
+    let mut silence = Silence::of(context, side);
+    let first = silence.first(context, *complete).await?;
+    let tested = first.iter().map(|look| look.key.clone()).collect();
+    begin_chunk(context, tally, chunks, then, (first, tested)).await?;
+    chunks.drain(tally).await?;
     let mut after = String::new();
     loop {
         context.go_on()?;
+        tally.believe(complete);
         let found = context.scan.unlinked(side, &after, context.chunk()).await?;
         let Some(last) = found.last() else { return Ok(()) };
         after.clone_from(&last.id);
         // A pair is planned from its left record.
-        let is_due = |one: &Unlinked| side == Side::Left || !matches!(one.candidates, Candidates::One(_));
-        let looks: Vec<Look> = found
+        let is_due = |one: &Unlinked| {
+            let is_twin = side == Side::Right && matches!(one.candidates, Candidates::One(_));
+            !is_twin && !silence.was_first(&one.id)
+        };
+        let mut looks: Vec<Look> = found
             .into_iter()
             .filter(is_due)
-            .map(|one| look(context, side, one, complete))
+            .map(|one| look(context, side, one, *complete))
             .collect();
-        let own = context.clone();
-        context
-            .progress
-            .note(|progress| progress.compared += looks.len() as u64);
-        chunks
-            .begin(context, tally, async move {
-                match then {
-                    Then::Plan => plan_unlinked(&own, looks).await,
-                    Then::Settle => settle_unlinked(&own, looks).await,
-                }
-            })
-            .await?;
+        let tested = silence.test(&mut looks);
+        begin_chunk(context, tally, chunks, then, (looks, tested)).await?;
     }
+}
+
+/// Begins with a chunk of records, of which some test a listing.
+async fn begin_chunk(
+    context: &Context,
+    tally: &mut Tally,
+    chunks: &mut Chunks,
+    then: Then,
+    (looks, tested): (Vec<Look>, HashSet<RecordKey>),
+) -> Result<(), Error> {
+    if looks.is_empty() {
+        return Ok(());
+    }
+    let own = context.clone();
+    context
+        .progress
+        .note(|progress| progress.compared += looks.len() as u64);
+    let work = async move {
+        match then {
+            Then::Plan => plan_unlinked(&own, looks, &tested).await,
+            Then::Settle => settle_unlinked(&own, looks, &tested).await,
+        }
+    };
+    chunks.begin(context, tally, work).await
 }
 
 /// A record without a link, with what the listings have for it. Where the other listing was short, that it shows no
@@ -177,19 +202,28 @@ pub(super) fn look(context: &Context, side: Side, found: Unlinked, complete: Sid
     }
 }
 
-async fn settle_unlinked(context: &Context, looks: Vec<Look>) -> Result<Tally, Error> {
+async fn settle_unlinked(context: &Context, looks: Vec<Look>, tested: &HashSet<RecordKey>) -> Result<Tally, Error> {
     let records = looks
         .iter()
         .map(|look| (look.key.side, look.key.record_id.clone()))
         .collect();
-    let mut tally = repair::settle(context, looks, repair::Drift::New).await?;
+    let mut tally = repair::settle(context, looks, tested, repair::Drift::New).await?;
     tally.done.records = records;
     Ok(tally)
 }
 
-async fn plan_unlinked(context: &Context, looks: Vec<Look>) -> Result<Tally, Error> {
+async fn plan_unlinked(context: &Context, looks: Vec<Look>, tested: &HashSet<RecordKey>) -> Result<Tally, Error> {
     let planned = record::plan_all(&context.engine, &context.mapping, &looks, Road::Reconcile).await?;
-    note_all(context, &looks, planned).await
+    let mut short = Sides::of(|_| false);
+    for (look, planned) in looks.iter().zip(&planned) {
+        let Ok(planned) = planned else { continue };
+        if tested.contains(&look.key) && silence::is_refuted(&look.key, &planned.pair) {
+            *short.get_mut(look.key.side.other()) = true;
+        }
+    }
+    let mut tally = note_all(context, &looks, planned).await?;
+    tally.short = short;
+    Ok(tally)
 }
 
 /// Puts plans into the numbers and the report, and remembers what has to be done.

@@ -1,12 +1,12 @@
 //! Carrying out what was planned, chunk by chunk: each record is leased and looked at once more, the writes of a chunk go
 //! out together, and what came of them is stored in one durable commit.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     Chunks, Context, LEASE, PLANNED, Tally,
     evidence::{self, Case, Known},
-    listing, planning,
+    listing, planning, silence,
 };
 use crate::{
     client::Road,
@@ -65,7 +65,7 @@ async fn begin(context: &Context, tally: &mut Tally, complete: Sides<bool>, chun
         let own = context.clone();
         chunks
             .begin(context, tally, async move {
-                let mut tally = settle(&own, looks, Drift::Known).await?;
+                let mut tally = settle(&own, looks, &HashSet::new(), Drift::Known).await?;
                 tally.done.todos = done;
                 Ok(tally)
             })
@@ -73,8 +73,13 @@ async fn begin(context: &Context, tally: &mut Tally, complete: Sides<bool>, chun
     }
 }
 
-/// Looks at records under a lease and does what their plans say.
-pub(super) async fn settle(context: &Context, looks: Vec<Look>, drift: Drift) -> Result<Tally, Error> {
+/// Looks at records under a lease and does what their plans say. The silence of a listing is `tested` by some of them.
+pub(super) async fn settle(
+    context: &Context,
+    looks: Vec<Look>,
+    tested: &HashSet<RecordKey>,
+    drift: Drift,
+) -> Result<Tally, Error> {
     let mut tally = Tally::default();
     let (looks, guards, busy) = lock(context, looks).await?;
     // Somebody works on them this moment, with the same planner.
@@ -123,6 +128,9 @@ pub(super) async fn settle(context: &Context, looks: Vec<Look>, drift: Drift) ->
         }
         if drift == Drift::Known {
             unit.ops.extend(settled_drift(context, one, outcome));
+        }
+        if tested.contains(key) && silence::is_refuted(key, &one.pair) {
+            *tally.short.get_mut(key.side.other()) = true;
         }
         let mut counters = one.counters;
         counters.read = 0;

@@ -81,7 +81,7 @@ async fn records_are_made_in_batches() {
         .crm
         .history()
         .requests_to("POST", "/api/v2/accounts/batch");
-    assert_eq!(batches.len(), 1);
+    assert_eq!(batches.len(), 2, "the hundred that were searched for, and the rest");
 }
 
 #[tokio::test]
@@ -175,4 +175,39 @@ async fn children_wait_for_their_parents_and_are_made_as_soon_as_these_link() {
         "{:?}",
         world.failures().await
     );
+}
+
+#[tokio::test]
+async fn a_first_listing_that_hides_what_is_there_makes_nothing_twice() {
+    for fault in [Fault::EmptyListing, Fault::CutListing] {
+        let plan = Plan {
+            companies: 700,
+            overlap: 0.4,
+            contacts: 1,
+            ..Plan::default()
+        };
+        let world = World::new(plan, &[]).await;
+        let overlap = world.systems.overlap;
+        let hide = Order::next(1, fault.clone()).on("GET", "/api/v2/accounts");
+        world.systems.crm.faults().order(hide).unwrap();
+        let report = world.full().await;
+        let missing = u64::from(overlap.customers - overlap.shared);
+        assert_eq!(report.counters.created, missing, "{fault:?}");
+        assert_eq!(report.counters.linked, u64::from(overlap.customers), "{fault:?}");
+        let note = report.note.unwrap_or_default();
+        assert!(note.contains("did not come to its end"), "{fault:?}: {note}");
+    }
+}
+
+#[tokio::test]
+async fn a_listing_that_shows_no_partners_is_believed_after_a_hundred_searches() {
+    let world = World::new(Plan::default(), &[]).await;
+    let count = 1_000;
+    world.customers(0, count);
+    let report = world.full().await;
+    assert_eq!((report.status, report.counters.created), (RunStatus::Succeeded, u64::from(count)));
+    let asked = world.systems.crm.history().requests_to("GET", "/api/v2/accounts");
+    let is_search = |query: &String| query.contains("VatNumber=");
+    let searches = asked.iter().filter(|one| one.query.as_ref().is_some_and(is_search)).count();
+    assert!((100..110).contains(&searches), "{searches} searches");
 }

@@ -1,9 +1,13 @@
 //! Asking a system what changed, and what the runs of polls and events count.
 
 use syncline::{
-    core::status::{RunKind, Side, Trigger},
+    core::status::{RunKind, RunStatus, Side, Trigger},
+    sandbox::{
+        fault::{Fault, Order},
+        seed::Plan,
+    },
     store::{Page, run::RunFilter},
-    sync::poll,
+    sync::{Error, poll},
 };
 
 use super::{CUSTOMERS, World};
@@ -34,7 +38,7 @@ async fn requests(world: &World, kind: RunKind) -> u64 {
 
 #[tokio::test]
 async fn records_made_in_a_batch_without_a_version_come_up_by_a_poll_once() {
-    let world = World::new(syncline::sandbox::seed::Plan::default(), &[POLLED]).await;
+    let world = World::new(Plan::default(), &[POLLED]).await;
     world.customers(0, 20);
     world.full().await;
     assert!(
@@ -54,7 +58,7 @@ async fn records_made_in_a_batch_without_a_version_come_up_by_a_poll_once() {
 
 #[tokio::test]
 async fn runs_of_polls_and_events_count_their_requests() {
-    let world = World::new(syncline::sandbox::seed::Plan::default(), &[POLLED]).await;
+    let world = World::new(Plan::default(), &[POLLED]).await;
     let customer = world.customers(0, 2).swap_remove(0);
     world.full().await;
     let account = world.link_of(&customer).await.unwrap().link.right_id;
@@ -70,4 +74,56 @@ async fn runs_of_polls_and_events_count_their_requests() {
     poll_crm(&world).await;
     let sent = world.systems.crm.history().requests().len();
     assert_eq!(requests(&world, RunKind::Poll).await, sent as u64);
+}
+
+/// A world whose ERP is polled and has `count` customers on several pages, all of them news.
+async fn polled_erp(count: u32) -> World {
+    let world = World::new(Plan::default(), &[("prefer: erp", "poll: { erp: 60s }\nprefer: erp")]).await;
+    world.customers(0, count);
+    world
+}
+
+async fn poll_erp(world: &World) -> Result<u64, Error> {
+    poll::poll(&world.engine, &world.mapping(CUSTOMERS), Side::Left, Trigger::Person).await
+}
+
+#[tokio::test]
+async fn what_a_changing_list_passes_over_while_it_is_polled_is_read_in_another_pass() {
+    let world = polled_erp(250).await;
+    // The second page of the first pass; the first request tries out whether the ERP heeds the question.
+    let listing = ("GET", "/api/customers");
+    let shift = Order::next(1, Fault::ShiftListing).on(listing.0, listing.1);
+    poll_erp(&world).await.unwrap();
+    let depth = world.store().queue_stats().await.unwrap().depth;
+    assert_eq!(depth, 250);
+    world.systems.erp.history().clear();
+    world.systems.erp.faults().order(shift.after(1)).unwrap();
+    let read = poll_erp(&world).await.unwrap();
+    assert_eq!(read, 500, "two passes over 250 records");
+}
+
+#[tokio::test]
+async fn a_list_that_changes_under_every_pass_keeps_the_cursor_where_it_was() {
+    let world = polled_erp(250).await;
+    poll_erp(&world).await.unwrap();
+    let cursor = async || world.store().cursor(CUSTOMERS, Side::Left).await.unwrap().unwrap().value;
+    let before = cursor().await;
+    world.advance(std::time::Duration::from_mins(1));
+    // The second page of every pass: each order sees only what those before it have let through.
+    for pass in 1..=4 {
+        let shift = Order::next(1, Fault::ShiftListing).on("GET", "/api/customers");
+        world.systems.erp.faults().order(shift.after(pass)).unwrap();
+    }
+    let error = poll_erp(&world).await.unwrap_err();
+    assert!(matches!(&error, Error::Shifted(system) if system == "erp"), "{error}");
+    assert_eq!(cursor().await, before, "the next poll reads the same again");
+    let filter = RunFilter {
+        kind: Some(RunKind::Poll),
+        ..RunFilter::default()
+    };
+    let runs = world.store().runs(&filter, Page::first(1)).await.unwrap();
+    assert_eq!(runs[0].status, RunStatus::Failed);
+    world.advance(std::time::Duration::from_mins(1));
+    assert_eq!(poll_erp(&world).await.unwrap(), 250);
+    assert_ne!(cursor().await, before);
 }

@@ -156,7 +156,12 @@ impl<'a> Check<'a> {
         for (id, customer) in customers.iter().filter(|(_, customer)| customer["kind"] == "customer") {
             let Some(link) = links.iter().find(|link| link.left == *id) else {
                 let is_due = !self.is_early || self.has_edit(0, id);
-                if is_due && is_failing("left", id).is_none() && !unheard.contains(&(0, id.clone())) {
+                let mut same = accounts
+                    .iter()
+                    .filter(|(_, account)| account["VatNumber"] == customer["tax_id"]);
+                let is_on_record =
+                    is_failing("left", id).is_some() || same.any(|(id, _)| is_failing("right", id).is_some());
+                if is_due && !is_on_record && !unheard.contains(&(0, id.clone())) {
                     self.accuse(format!("customer {id} has no account, and nobody says why"));
                 }
                 continue;

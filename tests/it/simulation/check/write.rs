@@ -97,8 +97,15 @@ impl Check<'_> {
         }
     }
 
-    /// A note that both sides changed waits for a person: it is not written to the system that checks versions.
+    /// A note that both sides changed waits for a person: it is not written to the system that checks versions. Not so where
+    /// the pair is linked by that very write: a create without an answer agreed on nothing that anybody knows.
     pub(super) fn conflicts_kept(&self) {
+        let linked: BTreeMap<String, i64> = self
+            .rows("select right_id, min(created_at) from link group by right_id", |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .into_iter()
+            .collect();
         for account in self.history[1].iter().filter(|change| change.kind == Kind::Created) {
             let company = &account.after["VatNumber"];
             let mut both: Vec<(usize, &Change)> = Vec::new();
@@ -118,7 +125,9 @@ impl Check<'_> {
                 if value == values[system] {
                     continue;
                 }
-                if change.is_ours && system == 1 && has_agreed && edited == [true, true] && !value.is_empty() {
+                let is_linked = linked.get(&change.id).is_some_and(|at| *at < change.at / 1000);
+                let is_conflict = has_agreed && edited == [true, true] && is_linked;
+                if change.is_ours && system == 1 && is_conflict && !value.is_empty() {
                     self.accuse(format!(
                         "{}: a note that both sides had changed was overwritten",
                         change.id

@@ -370,20 +370,26 @@ impl Story {
                 self.polled[usize::from(side == Side::Right)].push(at);
             }
             Ok(Did::Poll(..)) => self.sim.note("not polled"),
-            Ok(Did::Reconcile(said)) => self.sim.note(&said),
+            Ok(Did::Reconcile(said, _)) => self.sim.note(&said),
             Ok(Did::Work) => self.sim.accuse("the work on changes ended".to_owned()),
             Err(broken) => self.sim.accuse(format!("a task broke off: {broken}")),
         }
     }
 
-    /// One reconciliation, to its end.
+    /// One reconciliation that sees how things are now, to its end.
     async fn reconcile_once(&mut self, life: &mut Life) {
-        self.sim.note("reconcile");
-        let done = reconciled(life.engine.clone()).await;
-        let Did::Reconcile(said) = done else { return };
-        self.sim.note(&said);
-        if !said.starts_with("reconciled") {
-            self.sim.accuse(format!("in fine weather: {said}"));
+        loop {
+            self.sim.note("reconcile");
+            let done = reconciled(life.engine.clone()).await;
+            let Did::Reconcile(said, is_continued) = done else { return };
+            self.sim.note(&said);
+            if !said.starts_with("reconciled") {
+                self.sim.accuse(format!("in fine weather: {said}"));
+            }
+            // One that was cut off is ended first, and knows nothing of what came after it.
+            if !is_continued {
+                return;
+            }
         }
     }
 
@@ -417,7 +423,8 @@ impl Story {
 /// What a task did.
 enum Did {
     Work,
-    Reconcile(String),
+    /// What came of it, and whether it went on with one that was cut off.
+    Reconcile(String, bool),
     /// The side, when it began, and whether it went well.
     Poll(Side, i64, bool),
 }
@@ -444,8 +451,11 @@ async fn reconciled(engine: Engine) -> Did {
         &CancellationToken::new(),
     ))
     .await;
-    Did::Reconcile(match done {
-        Ok(report) => format!("reconciled: {} {:?}", report.status, report.note),
-        Err(error) => format!("not reconciled: {error}"),
-    })
+    match done {
+        Ok(report) => {
+            let said = format!("reconciled: {} {:?}", report.status, report.note);
+            Did::Reconcile(said, report.is_continued)
+        }
+        Err(error) => Did::Reconcile(format!("not reconciled: {error}"), false),
+    }
 }
