@@ -130,6 +130,8 @@ pub enum Bug {
     HalfPlan,
     /// When a plan ends early, what it did write is not agreed.
     PartNotAgreed,
+    /// A matched pair is linked only after all of its writes.
+    LinkedAfterWrites,
     /// A record that is made anew gets the idempotency key of the first one.
     KeyUsedAgain,
     /// Whether a write without an answer went through is not looked at.
@@ -170,6 +172,7 @@ impl Bug {
         Self::MissingNotMarked,
         Self::HalfPlan,
         Self::PartNotAgreed,
+        Self::LinkedAfterWrites,
         Self::KeyUsedAgain,
         Self::NotLookedBack,
     ];

@@ -53,6 +53,15 @@ pub struct SyncedLink {
     pub agreement: Agreement,
 }
 
+/// A known link whose fields count as agreed on otherwise, without the pair being in sync.
+#[derive(Debug, Clone)]
+pub struct RebasedLink {
+    /// The link.
+    pub link_id: i64,
+    /// What counts as agreed on from now on.
+    pub base: Base,
+}
+
 /// A link as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredLink {
@@ -319,6 +328,19 @@ pub(super) async fn sync(tx: &mut Tx, context: &Context<'_>, links: &[&SyncedLin
             args
         });
         SYNC.execute(tx, rows.collect()).await?;
+    }
+    Ok(())
+}
+
+/// Renews what known links agreed on, and nothing else of them.
+pub(super) async fn rebase(tx: &mut Tx, links: &[&RebasedLink]) -> Result<(), Error> {
+    const REBASE: Bulk = Bulk {
+        head: "update link set base = v.column2 from (",
+        tail: ") as v where link.link_id = v.column1 and link.status <> 'ended'",
+    };
+    for group in without_repeats(links, |link| link.link_id) {
+        let rows = group.iter().map(|link| args![link.link_id, link.base.to_bytes()]);
+        REBASE.execute(tx, rows.collect()).await?;
     }
     Ok(())
 }

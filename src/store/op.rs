@@ -16,7 +16,7 @@ use super::{
     error::Error,
     event::{self, FinishedEvent, QueuedEvent},
     failure::{self, NewFailure},
-    link::{self, NewLink, SyncedLink},
+    link::{self, NewLink, RebasedLink, SyncedLink},
     lock::{self, Guard},
     run::{self, Counters},
     suggestion::{self, LinkedPair},
@@ -31,6 +31,8 @@ pub enum Op {
     PutLink(NewLink),
     /// Renews the agreement of a known link.
     SyncLink(SyncedLink),
+    /// Renews what a known link's fields were agreed on, and nothing else of it.
+    RebaseLink(RebasedLink),
     /// Moves one side of a link to the record that the old one lives on as.
     MoveLink {
         /// The link.
@@ -151,6 +153,7 @@ impl Op {
             Self::Hold(_) | Self::Unlock(_) => Table::Lock,
             Self::PutLink(_)
             | Self::SyncLink(_)
+            | Self::RebaseLink(_)
             | Self::MoveLink { .. }
             | Self::EndLink { .. }
             | Self::MarkMissing { .. }
@@ -260,6 +263,7 @@ async fn group_of(tx: &mut Tx, context: &Context<'_>, first: &Op, group: &[&Op])
         Op::Hold(_) | Op::Unlock(_) | Op::ReleaseChange(_) => Ok(()),
         Op::PutLink(_)
         | Op::SyncLink(_)
+        | Op::RebaseLink(_)
         | Op::MoveLink { .. }
         | Op::EndLink { .. }
         | Op::MarkMissing { .. }
@@ -294,6 +298,7 @@ async fn links(tx: &mut Tx, context: &Context<'_>, first: &Op, group: &[&Op]) ->
     match first {
         Op::PutLink(_) => link::put(tx, context, each!(group, Op::PutLink(link) => link)).await,
         Op::SyncLink(_) => link::sync(tx, context, each!(group, Op::SyncLink(link) => link)).await,
+        Op::RebaseLink(_) => link::rebase(tx, each!(group, Op::RebaseLink(link) => link)).await,
         Op::EndLink { .. } => link::end(tx, context, each!(group, Op::EndLink { link_id } => *link_id)).await,
         Op::MarkMissing { .. } => {
             let marks = each!(group, Op::MarkMissing { link_id, side } => (*link_id, *side));

@@ -215,6 +215,12 @@ impl std::fmt::Debug for Engine {
     }
 }
 
+/// The fault of a record that somebody else has worked on in between.
+fn overtaken(what: impl Into<String>) -> Fault {
+    Fault::new("SY012", FailureClass::Transient, Stage::Link, what)
+        .with_hint("somebody else worked on the same records; they are looked at again")
+}
+
 /// Why a road could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -6,7 +6,7 @@ use super::{Done, Work};
 use crate::{
     core::{
         diff::{self, Context, Decision, Verdict},
-        mapping::Mapping,
+        mapping::{Flow, Mapping},
         plan::LinkStep,
         record::{Base, BaseField, Record, RecordKey},
         settled::UNSETTLED,
@@ -16,7 +16,7 @@ use crate::{
     seam::{self, Bug},
     store::{
         Op,
-        link::{Agreement, NewLink, SyncedLink},
+        link::{Agreement, NewLink, RebasedLink, SyncedLink},
         suggestion::LinkedPair,
     },
     sync::Engine,
@@ -57,45 +57,115 @@ pub(super) fn settle(
     }
 }
 
-/// What becomes of the link of a plan that came to an end after only `changed` sides had been written: the fields that were
-/// written there are agreed, the others are as they were.
+/// What becomes of the link of a plan that came to an end early: the fields that were written are agreed, those of which nobody
+/// knows whether they were are as [`ahead`] has them, the others as they were.
 pub(super) fn settle_part(
     engine: &Engine,
     mapping: &Mapping,
     work: &Work<'_>,
-    changed: &[Side],
+    (changed, unknown): (&[Side], &[Side]),
     after: &Sides<Option<Record>>,
 ) -> Option<Op> {
-    let stored = work
-        .fetched
-        .link
-        .as_ref()
-        .filter(|_| !changed.is_empty() && !seam::has_bug(Bug::PartNotAgreed))?;
+    let stored = work.fetched.link.as_ref()?;
+    if work.plan.writes.is_empty() || seam::has_bug(Bug::PartNotAgreed) {
+        return None;
+    }
     let (left, right) = (after.left.as_ref()?, after.right.as_ref()?);
-    let is_open = |decision: &Decision| {
-        let is_due = |side: Side| decision.verdict.written(side).is_some() && !changed.contains(&side);
-        is_due(Side::Left) || is_due(Side::Right)
-    };
     let mut decisions = work.plan.decisions.clone();
-    for decision in decisions.iter_mut().filter(|decision| is_open(decision)) {
-        (decision.verdict, decision.agreed) = (Verdict::Report, None);
+    for decision in &mut decisions {
+        let is_due = |side: Side| decision.verdict.written(side).is_some() && !changed.contains(&side);
+        let open: Vec<Side> = [Side::Left, Side::Right].into_iter().filter(|side| is_due(*side)).collect();
+        if open.is_empty() {
+            continue;
+        }
+        decision.agreed = match open.as_slice() {
+            [to] if unknown.contains(to) => due(mapping, decision, *to),
+            _ => None,
+        };
+        decision.verdict = Verdict::Report;
+    }
+    let base = diff::rebase(
+        context(engine, mapping, work),
+        left,
+        right,
+        &decisions,
+        Some(&stored.link.base),
+    );
+    let link_id = stored.link.link_id;
+    if changed.is_empty() {
+        return Some(Op::RebaseLink(RebasedLink { link_id, base }));
     }
     Some(Op::SyncLink(SyncedLink {
-        link_id: stored.link.link_id,
+        link_id,
         agreement: Agreement {
-            base: diff::rebase(
-                context(engine, mapping, work),
-                left,
-                right,
-                &decisions,
-                Some(&stored.link.base),
-            ),
+            base,
             left_version: stored.left_version.clone(),
             right_version: stored.right_version.clone(),
             left_updated_at: stored.left_updated_at,
             right_updated_at: stored.right_updated_at,
         },
     }))
+}
+
+/// How the link of a pair stands while it is being written, to be stored before the first write is sent. Whoever comes after a
+/// crash would else take what we wrote ourselves for what a person changed: in a pair that was just matched it would win over
+/// everything that was done since.
+///
+/// In a field that is to be written, the side it comes from counts as changed since, the other one does not.
+pub(super) fn ahead(engine: &Engine, mapping: &Mapping, work: &Work<'_>) -> Option<Op> {
+    let is_due = work.plan.link == LinkStep::Put && !work.plan.writes.is_empty() && !work.plan.decisions.is_empty();
+    if !is_due || seam::has_bug(Bug::LinkedAfterWrites) {
+        return None;
+    }
+    let records = &work.fetched.records;
+    let (left, right) = (records.left.record()?, records.right.record()?);
+    let mut decisions = work.plan.decisions.clone();
+    for decision in &mut decisions {
+        if let Verdict::Write { to, .. } = decision.verdict {
+            decision.agreed = due(mapping, decision, to);
+            decision.verdict = Verdict::Report;
+        }
+    }
+    let stored = work.fetched.link.as_ref().map(|stored| &stored.link);
+    let before = stored.map(|link| &link.base);
+    let base = diff::rebase(context(engine, mapping, work), left, right, &decisions, before);
+    if let Some(link) = stored {
+        let is_same = link.left_id == left.id && link.right_id == right.id;
+        return is_same.then_some(Op::RebaseLink(RebasedLink {
+            link_id: link.link_id,
+            base,
+        }));
+    }
+    Some(Op::PutLink(NewLink {
+        mapping: Arc::from(mapping.name.as_str()),
+        left_id: left.id.clone(),
+        right_id: right.id.clone(),
+        agreement: Agreement {
+            base,
+            left_version: None,
+            right_version: None,
+            left_updated_at: None,
+            right_updated_at: None,
+        },
+    }))
+}
+
+/// What a field that is yet to be written to `to` has for its base; none where a change on the side it comes from would not win.
+fn due(mapping: &Mapping, decision: &Decision, to: Side) -> Option<BaseField> {
+    let field = mapping.fields.get(decision.field)?;
+    let owner = match field.flow {
+        Flow::To(target) => Some(target.other()),
+        Flow::Both => field.wins,
+    };
+    let hash = |side: Side| {
+        let now = *decision.hashes.get(side);
+        if side == to { now } else { !now }
+    };
+    owner.is_none_or(|owner| owner == to.other()).then(|| BaseField {
+        definition: field.definition,
+        left: hash(Side::Left),
+        right: hash(Side::Right),
+    })
 }
 
 fn context<'a>(engine: &'a Engine, mapping: &'a Mapping, work: &'a Work<'_>) -> Context<'a> {

@@ -10,7 +10,7 @@ mod send;
 
 use std::sync::Arc;
 
-use super::{Engine, fetch::Fetched};
+use super::{Engine, fetch::Fetched, overtaken};
 use crate::{
     client::{Outcome, Road, WriteFault, Written},
     core::{
@@ -94,6 +94,8 @@ struct Course {
     after: Sides<Option<Record>>,
     /// Sides that were changed so far.
     changed: Vec<Side>,
+    /// Sides of which nobody knows whether they were changed.
+    unknown: Vec<Side>,
     ended: Option<Applied>,
 }
 
@@ -103,6 +105,7 @@ impl Course {
             done: Done::default(),
             after: Sides::of(|side| work.fetched.records.get(side).record().cloned()),
             changed: Vec::new(),
+            unknown: Vec::new(),
             ended: None,
         }
     }
@@ -132,15 +135,18 @@ pub async fn carry_out(
     if seam::has_bug(Bug::BaseBeforeWrite) {
         agree_early(engine, mapping, works).await?;
     }
+    let mut ahead = link_ahead(engine, mapping, works, &mut courses).await?;
     for stage in 0..stages {
         let due = due(works, &courses, stage);
         let allowed = permit::allowed(engine, mapping, works, &due, &earlier, &mut courses).await?;
-        write(engine, mapping, run_id, works, allowed, &mut courses, road).await?;
+        let ahead = std::mem::take(&mut ahead);
+        write(engine, mapping, run_id, works, (ahead, allowed), &mut courses, road).await?;
     }
     let finish = |(work, mut course): (&Work<'_>, Course)| {
         if let Some(mut ended) = course.ended {
             // What did go through is agreed: else our own write would look like somebody's edit to the next plan.
-            let part = link::settle_part(engine, mapping, work, &course.changed, &course.after);
+            let sides = (course.changed.as_slice(), course.unknown.as_slice());
+            let part = link::settle_part(engine, mapping, work, sides, &course.after);
             ended.ops().extend(part);
             return ended;
         }
@@ -149,6 +155,37 @@ pub async fn carry_out(
         Applied::Done(course.done)
     };
     Ok(works.iter().zip(courses).map(finish).collect())
+}
+
+/// Stores how links stand while their pairs are being written ([`link::ahead`]), or hands that back to be stored with the
+/// intents, where nothing can come in between. A pair of which a record was linked elsewhere meanwhile is left alone.
+async fn link_ahead(
+    engine: &Engine,
+    mapping: &Mapping,
+    works: &[Work<'_>],
+    courses: &mut [Course],
+) -> Result<Vec<Op>, store::Error> {
+    let ahead = |(at, work)| Some((at, link::ahead(engine, mapping, work)?));
+    let links: Vec<(usize, Op)> = works.iter().enumerate().filter_map(ahead).collect();
+    let all: Vec<Op> = links.iter().map(|(_, op)| op.clone()).collect();
+    if !all.iter().any(|op| matches!(op, Op::PutLink(_))) {
+        return Ok(all);
+    }
+    match engine.store().commit(all).await {
+        Err(store::Error::Conflict { .. }) => {}
+        other => return other.map(|()| Vec::new()),
+    }
+    for (at, op) in links {
+        match engine.store().commit(vec![op]).await {
+            Err(error @ store::Error::Conflict { .. }) => {
+                if let Some(course) = courses.get_mut(at) {
+                    course.fail(overtaken(error.to_string()));
+                }
+            }
+            other => other?,
+        }
+    }
+    Ok(Vec::new())
 }
 
 /// [`Bug::BaseBeforeWrite`].
@@ -205,7 +242,7 @@ async fn write(
     mapping: &Mapping,
     run_id: Option<i64>,
     works: &[Work<'_>],
-    due: Vec<Due<'_>>,
+    (ahead, due): (Vec<Op>, Vec<Due<'_>>),
     courses: &mut [Course],
     road: Road,
 ) -> Result<(), store::Error> {
@@ -222,8 +259,10 @@ async fn write(
         let sent = send::all(engine, mapping, &due, &keys, road).await;
         (engine.store().intend(intents).await?, sent)
     } else {
-        let write_ids = engine.store().intend(intents).await?;
-        (write_ids, send::all(engine, mapping, &due, &keys, road).await)
+        // Handed over together, they become durable together.
+        let (ahead, write_ids) = tokio::join!(engine.store().commit(ahead), engine.store().intend(intents));
+        ahead?;
+        (write_ids?, send::all(engine, mapping, &due, &keys, road).await)
     };
     for ((due, write_id), mut sent) in due.iter().zip(write_ids).zip(sent) {
         if status(&sent) == WriteStatus::Unknown && !seam::has_bug(Bug::NotLookedBack) {
@@ -280,6 +319,9 @@ fn note(engine: &Engine, mapping: &Mapping, course: &mut Course, write: &Write, 
                 .ops
                 .push(Op::FinishWrite(outcome(write_id, status, fault.status, None)));
             let ops = std::mem::take(&mut course.done.ops);
+            if known == Outcome::Unknown {
+                course.unknown.push(write.to);
+            }
             course.ended = Some(match known {
                 Outcome::Stale | Outcome::Exists | Outcome::Missing => Applied::Again { ops, fault },
                 Outcome::NotWritten | Outcome::Unknown => Applied::Failed { ops, fault },

@@ -134,8 +134,11 @@ async fn begin_unlinked(
 ) -> Result<(), Error> {
     let mut silence = Silence::of(context, side);
     let first = silence.first(context, *complete).await?;
-    let tested = first.iter().map(|look| look.key.clone()).collect();
-    begin_chunk(context, tally, chunks, then, (first, tested)).await?;
+    for looks in first.chunks(usize::try_from(context.chunk()).unwrap_or(1)) {
+        context.go_on()?;
+        let tested = looks.iter().map(|look| look.key.clone()).collect();
+        begin_chunk(context, tally, chunks, then, (looks.to_vec(), tested)).await?;
+    }
     chunks.drain(tally).await?;
     let mut after = String::new();
     loop {

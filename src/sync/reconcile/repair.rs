@@ -14,7 +14,7 @@ use crate::{
         fault::Fault,
         plan::{LinkStep, Plan},
         record::RecordKey,
-        status::{ChangeOrigin, DriftOutcome, EventKind, FailureClass, RunKind, Side, Sides, Stage},
+        status::{ChangeOrigin, DriftOutcome, EventKind, RunKind, Side, Sides},
     },
     store::{
         self, Op,
@@ -27,6 +27,7 @@ use crate::{
     sync::{
         Error,
         fetch::Look,
+        overtaken,
         record::{self, Ending, Synced},
     },
 };
@@ -329,8 +330,7 @@ async fn commit(context: &Context, units: Vec<Unit>) -> Result<u64, Error> {
                 refused += 1;
                 let mut ops: Vec<Op> = unit.ops;
                 ops.retain(|op| matches!(op, Op::FinishWrite(_)));
-                let fault = Fault::new("SY012", FailureClass::Transient, Stage::Link, error.to_string())
-                    .with_hint("somebody else worked on the same records; they are looked at again");
+                let fault = overtaken(error.to_string());
                 fail(context, &unit.key, Sides::default(), fault, &HashMap::new(), &mut ops);
                 store.commit(ops).await?;
                 store.unlock(&[unit.guard]).await?;

@@ -15,6 +15,7 @@ use super::{
     Engine,
     apply::{self, Applied, Work},
     fetch::{self, Fetched, Look},
+    overtaken,
 };
 use crate::{
     client::Road,
@@ -23,7 +24,7 @@ use crate::{
         mapping::Mapping,
         plan::Plan,
         record::RecordKey,
-        status::{FailureClass, Side, Stage, WriteKind},
+        status::{Side, WriteKind},
     },
     seam::{self, Bug},
     store::{self, Op},
@@ -33,6 +34,8 @@ use crate::{
 const ROUNDS_MAX: u32 = 3;
 /// How long a partner that was found stays leased: longer than the work on a record may take.
 const PARTNER_LEASE: Duration = Duration::from_mins(4);
+/// Why a record is left for later.
+const PARTNER_AT_WORK: &str = "the partner is being worked on at the same time";
 
 pub use fetch::Error;
 
@@ -172,16 +175,6 @@ pub async fn sync_all(
 /// A record that was read and planned: its place, what was asked, and what came of it.
 type Ready<'l> = (usize, &'l Look, Fetched, Plan);
 
-fn partner_at_work() -> Fault {
-    Fault::new(
-        "SY012",
-        FailureClass::Transient,
-        Stage::Link,
-        "the partner is being worked on at the same time",
-    )
-    .with_hint("somebody else worked on the same records; they are looked at again")
-}
-
 /// One round of a chunk: everything planned is carried out, and what changed in between is left for the next.
 struct Round<'a> {
     engine: &'a Engine,
@@ -274,7 +267,7 @@ impl Round<'_> {
             } else if partner.is_some_and(|key| !self.leased.contains(&key)) {
                 let (place, look, fetched, plan) = one;
                 let pair = Pair::of(&fetched, &look.key);
-                self.end(place, |ops| Synced::failed(ops, Some(plan), pair, partner_at_work()));
+                self.end(place, |ops| Synced::failed(ops, Some(plan), pair, overtaken(PARTNER_AT_WORK)));
                 continue;
             }
             kept.push(one);
