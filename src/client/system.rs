@@ -269,7 +269,13 @@ impl System {
             if reply.raw.is_blank() {
                 return Err(inner.bad_answer(object, "it is empty"));
             }
-            inner.record(known, get, reply)
+            let found = inner.record(known, get, reply)?;
+            if let Some(record) = &found
+                && !is_same_id(id, &record.id)
+            {
+                return Err(inner.another(object, id, &record.id));
+            }
+            Ok(found)
         };
         match read.await {
             Ok(found) => Ok(found),
@@ -293,6 +299,15 @@ impl System {
             Err(refused) => Err(refused.fault),
         }
     }
+}
+
+/// Whether two ids name one record: in another case, with zeros before it, or as Salesforce's short form of 15 characters.
+fn is_same_id(asked: &str, answered: &str) -> bool {
+    let is_number = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+    let without_zeros = |id: &str| id.trim_start_matches('0').to_owned();
+    asked.eq_ignore_ascii_case(answered)
+        || (is_number(asked) && is_number(answered) && without_zeros(asked) == without_zeros(answered))
+        || (asked.len() == 15 && answered.len() == 18 && answered.starts_with(asked))
 }
 
 /// What connections show, where the connector wants that.
@@ -358,6 +373,21 @@ impl Inner {
         );
         let fault = Fault::new("RQ032", FailureClass::Rejected, Stage::Decode, message)
             .with_hint("compare the connector with the system's documentation: `records:`, `record:`, `id:`, `page:`");
+        Refused {
+            fault,
+            outcome: Outcome::Unknown,
+        }
+    }
+
+    /// The answer is about another record than was asked for: whoever took it would write the one's values into the other's
+    /// partner.
+    fn another(&self, object: &str, asked: &str, answered: &str) -> Refused {
+        let name = &self.exchange.name;
+        let message = format!("system `{name}`, `{object}`: asked for `{asked}`, it answered with record `{answered}`");
+        let fault = Fault::new("RQ034", FailureClass::Rejected, Stage::Decode, message).with_hint(
+            "`get:` of the connector must ask for this id and nothing else; if the record was merged into the other one, \
+             `syncline links relink`",
+        );
         Refused {
             fault,
             outcome: Outcome::Unknown,

@@ -164,8 +164,9 @@ impl Pass<'_> {
         while let Some(page) = lister.next().await? {
             count += page.records.len() as u64;
             if lister.counts_places() && seen.len() < WATCHED_MAX {
-                let are_new = page.records.iter().map(|record| seen.insert(hasher.hash_one(&record.id)));
-                is_whole &= are_new.fold(true, |all, is_new| all && is_new);
+                let known = seen.len();
+                seen.extend(page.records.iter().map(|record| hasher.hash_one(&record.id)));
+                is_whole &= seen.len() == known + page.records.len();
             }
             self.take(page.records).await?;
             if seam::has_bug(Bug::PollForgetsPages) {

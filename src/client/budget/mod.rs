@@ -127,21 +127,26 @@ impl Budget {
 
     /// Waits for a place, and for the rate; refuses where that would take longer than the road has patience.
     pub(super) async fn admit(self: &Arc<Self>, road: Road) -> Result<Permit, Hold> {
-        let mut permit = loop {
+        let mut has_quota = false;
+        loop {
             // Nothing is held while resting, so that nobody with less patience waits behind it.
             self.rest(road).await?;
-            let permit = self.place(road).await;
-            if self.rest_left().is_zero() {
-                break permit;
+            let mut permit = self.place(road).await;
+            if !self.rest_left().is_zero() {
+                continue;
             }
-        };
-        permit.admitted(self.check()?);
-        if let Some(daily) = &self.daily {
-            daily.take(road).await?;
+            permit.admitted(self.check()?);
+            if let Some(daily) = self.daily.as_ref().filter(|_| !has_quota) {
+                daily.take(road).await?;
+            }
+            has_quota = true;
+            self.keep_rate().await;
+            // The system may have asked for a rest while this one waited for its turn.
+            if self.rest_left().is_zero() {
+                self.state().usage.requests += 1;
+                return Ok(permit);
+            }
         }
-        self.keep_rate().await;
-        self.state().usage.requests += 1;
-        Ok(permit)
     }
 
     /// The whole system rests: nothing more is sent before the time is over.

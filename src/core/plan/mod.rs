@@ -419,7 +419,7 @@ fn alone(context: Context<'_>, side: Side, record: &Record, found: Matched<'_>) 
         Matched::Elsewhere(id) => {
             let reason = format!("the only match, `{id}` in {partner}, belongs to another link");
             let fault = Fault::new("PL002", FailureClass::Ambiguous, Stage::Match, reason.clone()).with_hint(
-                "one of the two records is a duplicate: merge them, or end the wrong link by `syncline links end`",
+                "one of the two records is a duplicate: merge them, or end the wrong link by `syncline links unlink`",
             );
             Plan {
                 faults: vec![fault],

@@ -14,7 +14,7 @@ use crate::{
     },
     seam::{self, Bug},
     store::scan::Candidates,
-    sync::Engine,
+    sync::{Engine, overtaken},
 };
 
 /// What there is for an unlinked record.
@@ -91,7 +91,11 @@ pub(super) async fn search(
             (Some(only), true) => only,
         };
         let linked = engine.store().link_by(&mapping.name, side.other(), &partner.id).await?;
-        if linked.is_some() {
+        if let Some(linked) = linked {
+            if linked.link.id(side) == record.id {
+                // Its push came before the answer to our own create.
+                return Err(overtaken("it was linked while it was looked at").into());
+            }
             return Ok((Found::Not(Partner::Elsewhere(partner.id)), true));
         }
         let rivals = rivals(engine, mapping, rule, side, record, own, road).await?;

@@ -206,11 +206,18 @@ impl<'a> Check<'a> {
             let is_failing_left = same.map(|(id, _)| id).any(|id| is_failing("left", id).is_some());
             let is_on_record =
                 is_failing_left || is_failing("right", id).is_some() || unheard.contains(&(1, id.clone()));
-            if variant.creates_left && !is_linked && !is_on_record && !is_suppliers(&customers, account) {
+            let is_suppliers = is_suppliers(&customers, account) || (self.is_early && self.was_suppliers(account));
+            if variant.creates_left && !is_linked && !is_on_record && !is_suppliers {
                 self.accuse(format!("account {id} has no customer, and nobody says why"));
             }
         }
         self.aftermath(&failures);
+    }
+
+    /// Whether an account was that of a supplier who is gone: that it is free now, a reconciliation sees.
+    fn was_suppliers(&self, account: &Json) -> bool {
+        let mut gone = self.history[0].iter().filter(|change| change.kind == Kind::Deleted);
+        gone.any(|change| change.before["kind"] == "supplier" && change.before["tax_id"] == account["VatNumber"])
     }
 
     /// What is to be tried again is tried again, and nothing failed by a fault of our own.

@@ -54,8 +54,8 @@ struct State {
     /// Writes in flight by address, and requests in flight by system.
     writing: BTreeMap<String, u32>,
     asking: BTreeMap<&'static str, u32>,
-    /// Until when a system wants to be left alone.
-    resting: BTreeMap<&'static str, i64>,
+    /// Since when each system wants to rest, and until when.
+    resting: BTreeMap<&'static str, (i64, i64)>,
     /// Records that were written, and companies of which one was made, without an answer; true where the next look at them did not say what became of it.
     doubted: BTreeMap<String, bool>,
     /// What is to happen to the next listing of the ERP (true) or the CRM.

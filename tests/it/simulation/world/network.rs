@@ -161,8 +161,9 @@ impl Sim {
                     found.push(format!("{writing} writes at once to {}", request.url));
                 }
             }
-            let until = state.resting.get(name).copied().unwrap_or_default();
-            if now < until {
+            let (heard, until) = state.resting.get(name).copied().unwrap_or_default();
+            // What leaves in the very moment of the answer may have been ahead of it.
+            if now > heard && now < until {
                 found.push(format!("{name} was asked {} ms before it wanted to be", until - now));
             }
         }
@@ -188,10 +189,13 @@ impl Sim {
         let wait = answer.headers.iter().find(|(name, _)| name == "retry-after");
         let wait = wait.and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse::<i64>().ok());
         if let Some(seconds) = wait.filter(|_| answer.status == 429) {
-            let until = self.now() + seconds * 1000;
+            let now = self.now();
+            let until = now + seconds * 1000;
             let mut state = self.state();
             let known = state.resting.entry(name).or_default();
-            *known = until.max(*known);
+            if until > known.1 {
+                *known = (now, until);
+            }
         }
     }
 }
