@@ -323,7 +323,7 @@ impl Exchange {
         let says = says
             .filter(|says| !says.is_empty())
             .map_or_else(String::new, |says| format!(": {says}"));
-        let (code, class, words, hint) = words(end);
+        let (code, class, words, hint) = words(end, errand.purpose);
         let mut fault = self
             .fault(errand, code, class, &format!("{words}{says}"))
             .with_status(end.raw.status)
@@ -349,10 +349,22 @@ impl End<'_> {
     }
 }
 
+/// What is said of credentials that are not accepted.
+const REFUSED: (&str, FailureClass, &str, &str) = (
+    "AU001",
+    FailureClass::Auth,
+    "the credentials are not accepted",
+    "check the credentials of the system; have they been replaced?",
+);
+
 /// Code, class, words and advice for what an answer means.
-fn words(end: &End<'_>) -> (&'static str, FailureClass, &'static str, &'static str) {
+fn words(end: &End<'_>, purpose: Purpose) -> (&'static str, FailureClass, &'static str, &'static str) {
     if end.is_page_for_people() {
-        let hint = "is `base_url` right? is there a login page or a proxy in front?";
+        let hint = if matches!(end.raw.status, 404 | 410) && purpose == Purpose::Get {
+            "if this is how the system says that a record is gone, say so under `errors:` of the connector; else: is `base_url` right?"
+        } else {
+            "is `base_url` right? is there a login page or a proxy in front?"
+        };
         // It is about the system and not about a record: no record is parked for it.
         return (
             "RQ008",
@@ -362,6 +374,8 @@ fn words(end: &End<'_>) -> (&'static str, FailureClass, &'static str, &'static s
         );
     }
     match end.verdict.meaning {
+        // Whoever may not sign in has the wrong credentials, whatever the system calls it.
+        Meaning::Reauthenticate | Meaning::Denied if purpose == Purpose::Login => REFUSED,
         Meaning::Throttle => (
             "RQ020",
             FailureClass::Transient,
@@ -392,12 +406,7 @@ fn words(end: &End<'_>) -> (&'static str, FailureClass, &'static str, &'static s
             "the record changed in between",
             "it is read and planned again",
         ),
-        Meaning::Reauthenticate => (
-            "AU001",
-            FailureClass::Auth,
-            "the credentials are not accepted",
-            "check the credentials of the system; have they been replaced?",
-        ),
+        Meaning::Reauthenticate => REFUSED,
         Meaning::Denied => (
             "AU002",
             FailureClass::Auth,

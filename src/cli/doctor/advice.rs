@@ -75,7 +75,7 @@ fn sign_in(name: &str, given: &settings::System, trouble: &Trouble, hint: &str) 
     match trouble.fault.code {
         // These name what is missing or refused.
         "AU003" | "AU004" | "AU005" | "AU009" | "AU010" | "AU011" if !hint.is_empty() => {
-            format!("{hint}; they stand in `credentials` of [systems.{name}]{whom}")
+            format!("{hint} (they stand in `credentials` of [systems.{name}]{whom})")
         }
         _ => {
             format!("replace the credentials of [systems.{name}] in the settings: the system does not take them{whom}")
