@@ -12,6 +12,7 @@ mod budget;
 mod config;
 mod exchange;
 pub mod guard;
+pub mod identity;
 mod lister;
 mod mail;
 mod meter;

@@ -4,12 +4,11 @@ use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, HeaderValue, Method, header},
+    http::{HeaderMap, Method, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -20,6 +19,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{
+    charge::Charged,
     error::{Problem, Result},
     idempotency,
     rate::{Rates, Recent, Verdict},
@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     core::{period::Rate, status::Role},
+    settings::SensitiveValues,
     store::{Error, Store, api_token::NewApiToken},
 };
 
@@ -53,6 +54,24 @@ pub struct Caller {
     pub name: Arc<str>,
     /// What they may do.
     pub role: Role,
+    /// By which role personal data is shown to them: their own, or the least where the settings ask for a reason each time.
+    pub sight: Role,
+}
+
+impl Caller {
+    /// Somebody who has proved who they are.
+    pub(super) fn new(app: &App, proof: Proof, name: Arc<str>, role: Role) -> Self {
+        let sight = match app.settings().server.sensitive_values {
+            SensitiveValues::Role => role,
+            SensitiveValues::Reason => Role::Viewer,
+        };
+        Self {
+            proof,
+            name,
+            role,
+            sight,
+        }
+    }
 }
 
 /// A token that was just made. It is shown once and kept by nobody.
@@ -158,22 +177,22 @@ pub(super) fn neighbourhood(request: &Request) -> IpAddr {
 }
 
 /// Why somebody is not let in, and how the rate stands that says so.
-type Refusal = (Problem, Option<Verdict>);
+type Refusal = (Problem, Option<Charged>);
 
 /// Lets a request through to its handler if its token is good, fits its rate, and has the role.
 pub(super) async fn guard(State((app, demand)): State<(App, Demand)>, mut request: Request, next: Next) -> Response {
     let address = neighbourhood(&request);
-    let (caller, verdict) = match admit(&app, address, request.headers(), demand).await {
+    let (caller, charged) = match admit(&app, address, request.headers(), demand).await {
         Ok(admitted) => admitted,
-        Err((problem, verdict)) => {
+        Err((problem, charged)) => {
             let mut response = problem.into_response();
-            if let Some(verdict) = verdict {
-                announce(response.headers_mut(), verdict);
+            if let Some(charged) = charged {
+                charged.announce(response.headers_mut());
             }
             return response;
         }
     };
-    let mut response = match verdict.retry_after {
+    let mut response = match charged.retry_after() {
         Some(wait) => Problem::too_many_requests("this token has used up its rate")
             .after(wait)
             .into_response(),
@@ -193,7 +212,7 @@ pub(super) async fn guard(State((app, demand)): State<(App, Demand)>, mut reques
             idempotency::once(&app, &caller, request, next).await
         }
     };
-    announce(response.headers_mut(), verdict);
+    charged.announce(response.headers_mut());
     response
 }
 
@@ -202,7 +221,7 @@ async fn admit(
     address: IpAddr,
     headers: &HeaderMap,
     demand: Demand,
-) -> std::result::Result<(Caller, Verdict), Refusal> {
+) -> std::result::Result<(Caller, Charged), Refusal> {
     let token = bearer(headers).map_err(|problem| (problem, None))?;
     let unknown = || Problem::unauthenticated("the token is unknown, revoked or past its end");
     // Whatever is no token of ours costs no look into the store, and is no guess.
@@ -214,7 +233,7 @@ async fn admit(
     if let Some(verdict) = app.doorkeeper().refuse(address, &hash, now) {
         let wait = verdict.retry_after.unwrap_or_default();
         let problem = Problem::too_many_requests("this address has sent too many wrong tokens").after(wait);
-        return Err((problem, Some(verdict)));
+        return Err((problem, Some(Charged::guesses(verdict))));
     }
     let found = app.store().api_token(&hash).await;
     let Some(found) = found.map_err(|error| (error.into(), None))? else {
@@ -223,16 +242,12 @@ async fn admit(
     };
     app.doorkeeper().was_right(hash);
     let proof = Proof::Token(found.api_token_id);
-    let verdict = app.rates().take(proof, demand.cost, now);
+    let charged = app.charges().take(proof, demand, now);
     if let Err(error) = app.store().touch_api_token(&found).await {
         tracing::warn!(%error, "the last use of a token could not be noted");
     }
-    let caller = Caller {
-        proof,
-        name: found.name.into(),
-        role: found.role,
-    };
-    Ok((caller, verdict))
+    let caller = Caller::new(app, proof, found.name.into(), found.role);
+    Ok((caller, charged))
 }
 
 /// The token of `Authorization: Bearer …`.
@@ -250,14 +265,6 @@ fn bearer(headers: &HeaderMap) -> Result<&str> {
             "send the header `Authorization: Bearer <token>`",
         )),
     }
-}
-
-/// Tells the caller how its rate stands.
-fn announce(headers: &mut HeaderMap, verdict: Verdict) {
-    let seconds = |duration: Duration| HeaderValue::from(duration.as_secs() + u64::from(duration.subsec_nanos() > 0));
-    headers.insert("ratelimit-limit", verdict.limit.into());
-    headers.insert("ratelimit-remaining", verdict.remaining.into());
-    headers.insert("ratelimit-reset", seconds(verdict.reset));
 }
 
 #[cfg(test)]

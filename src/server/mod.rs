@@ -8,6 +8,7 @@ mod webhook;
 
 pub mod api;
 pub mod auth;
+mod charge;
 pub mod console;
 pub mod decision;
 mod extract;

@@ -66,6 +66,8 @@ pub struct Rates<K> {
 pub struct Verdict {
     /// How many requests fit at once.
     pub limit: u32,
+    /// In which time as many are free again.
+    pub window: Duration,
     /// How many more would fit now.
     pub remaining: u32,
     /// When whoever asked will be at rest again.
@@ -114,6 +116,7 @@ impl<K: Eq + Hash> Rates<K> {
         let free = whole.saturating_sub(rested_at.saturating_sub(now));
         let verdict = Verdict {
             limit: u32::try_from(self.burst).unwrap_or(u32::MAX),
+            window: micros(whole),
             remaining: u32::try_from(free / self.interval).unwrap_or(0),
             reset: micros(rested_at.saturating_sub(now)),
             retry_after: (over > 0).then(|| micros(over)),

@@ -17,11 +17,7 @@ use serde::Serialize;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
-use super::{
-    auth::{Doorkeeper, Proof},
-    rate::Rates,
-    webhook::Hook,
-};
+use super::{auth::Doorkeeper, charge::Charges, console::SignOn, webhook::Hook};
 use crate::{
     clock::Clock,
     core::mapping::Mapping,
@@ -65,7 +61,7 @@ pub struct Pause {
 
 struct Inner {
     parts: Parts,
-    rates: Rates<Proof>,
+    charges: Charges,
     doorkeeper: Doorkeeper,
     tasks: TaskTracker,
     is_stopping: AtomicBool,
@@ -73,6 +69,7 @@ struct Inner {
     unready: Mutex<BTreeMap<&'static str, String>>,
     pauses: Mutex<Vec<Pause>>,
     public_origin: String,
+    sign_on: Option<SignOn>,
 }
 
 impl App {
@@ -80,13 +77,14 @@ impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let server = &parts.settings.server;
-        let rates = Rates::new(server.api_rate, server.api_burst);
+        let charges = Charges::new(server);
         let doorkeeper = Doorkeeper::new(server.auth_failure_rate, server.auth_failure_burst);
         let public_origin = server.public_url.as_str().trim_end_matches('/').to_owned();
+        let sign_on = SignOn::of(&parts.settings, &public_origin, parts.engine.clock());
         Self {
             inner: Arc::new(Inner {
                 parts,
-                rates,
+                charges,
                 doorkeeper,
                 tasks: TaskTracker::new(),
                 is_stopping: AtomicBool::new(false),
@@ -94,6 +92,7 @@ impl App {
                 unready: Mutex::default(),
                 pauses: Mutex::default(),
                 public_origin,
+                sign_on,
             }),
         }
     }
@@ -231,6 +230,10 @@ impl App {
         self.inner.parts.hooks.get(system)
     }
 
+    pub(super) fn hooks(&self) -> &BTreeMap<String, Hook> {
+        &self.inner.parts.hooks
+    }
+
     pub(super) fn metrics(&self) -> &Metrics {
         &self.inner.parts.metrics
     }
@@ -239,12 +242,17 @@ impl App {
         self.engine().clock()
     }
 
-    pub(super) fn rates(&self) -> &Rates<Proof> {
-        &self.inner.rates
+    pub(super) fn charges(&self) -> &Charges {
+        &self.inner.charges
     }
 
     pub(super) fn doorkeeper(&self) -> &Doorkeeper {
         &self.inner.doorkeeper
+    }
+
+    /// Where people sign in, if that is elsewhere.
+    pub(super) fn sign_on(&self) -> Option<&SignOn> {
+        self.inner.sign_on.as_ref()
     }
 
     pub(super) fn api_body_bytes_max(&self) -> usize {

@@ -84,6 +84,18 @@ impl Hook {
         }
     }
 
+    /// What its sender keeps to.
+    pub(super) fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    /// The objects that any mapping asks for.
+    pub(super) fn objects(&self) -> Vec<&str> {
+        let mut objects: Vec<&str> = self.ends.keys().map(String::as_str).collect();
+        objects.sort_unstable();
+        objects
+    }
+
     /// The event as it is stored, with the changes it brings.
     fn event(&self, pushed: Pushed, id: &RequestId) -> NewEvent {
         let own = pushed.own || seam::has_bug(Bug::OwnTooBroad);

@@ -100,6 +100,7 @@ fn of_server(server: &Server) -> Vec<Bound> {
         some("server.webhook_values_max", server.webhook_values_max),
         some("server.api_body_bytes_max", server.api_body_bytes_max),
         at_least("server.api_burst", server.api_burst.into(), 1),
+        at_least("server.api_heavy_burst", server.api_heavy_burst.into(), 1),
         at_least("server.auth_failure_burst", server.auth_failure_burst.into(), 1),
     ]
 }

@@ -6,7 +6,7 @@ use url::Url;
 use super::{
     ReadError, Reference, Settings, System, bounds,
     layer::Layers,
-    notify,
+    notify, oidc,
     problem::{Origin, Problem},
     secret::is_open_to_others,
 };
@@ -34,6 +34,7 @@ pub(super) fn all(settings: &Settings, layers: &Layers, now: DateTime<Utc>, prob
     clear_text(settings, layers, problems);
     open_files(settings, layers, problems);
     notify::check(settings, layers, problems);
+    oidc::check(settings, layers, problems);
     for (name, system) in &settings.systems {
         rotation(name, system, layers, now, problems);
     }
@@ -113,7 +114,10 @@ fn references(settings: &Settings) -> impl Iterator<Item = (String, &Reference, 
         .notify
         .references()
         .map(|(key, reference)| (key, reference, None));
-    own.chain(systems).chain(notify)
+    let oidc = settings.console.oidc.as_ref();
+    let oidc = oidc.and_then(|oidc| oidc.client_secret.as_ref());
+    let oidc = oidc.map(|secret| ("console.oidc.client_secret".to_owned(), secret, None));
+    own.chain(systems).chain(notify).chain(oidc)
 }
 
 fn clear_text(settings: &Settings, layers: &Layers, problems: &mut Vec<Problem>) {

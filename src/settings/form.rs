@@ -12,6 +12,7 @@ use url::Url;
 
 use super::{
     notify::Notify,
+    oidc::Oidc,
     secret::{Reference, Variables, WebhookSecret},
     show::Entry,
 };
@@ -137,6 +138,13 @@ pub struct Server {
     /// Requests that one token may make at once after a rest.
     #[schemars(range(min = 1))]
     pub api_burst: u32,
+    /// Of these, such as read very much or ask other systems: exports, searches, plans.
+    pub api_heavy_rate: Rate,
+    /// Such requests at once after a rest.
+    #[schemars(range(min = 1))]
+    pub api_heavy_burst: u32,
+    /// When personal data is shown to those whose role includes it.
+    pub sensitive_values: SensitiveValues,
     /// Wrong tokens that one address may send.
     pub auth_failure_rate: Rate,
     /// Wrong tokens that one address may send at once after a rest.
@@ -144,8 +152,18 @@ pub struct Server {
     pub auth_failure_burst: u32,
 }
 
+/// When personal data is shown to those whose role includes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SensitiveValues {
+    /// Wherever they look.
+    Role,
+    /// One record at a time, for a reason that stands in the audit.
+    Reason,
+}
+
 /// The pages for people.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Console {
     /// Whether they are served.
@@ -156,6 +174,17 @@ pub struct Console {
     pub session_longest: Period,
     /// How long a link that sets a password may be used.
     pub link_lasts: Period,
+    /// The OpenID provider that people sign in at.
+    #[serde(default)]
+    pub oidc: Option<Oidc>,
+}
+
+impl Console {
+    /// Whether people with a password may sign in.
+    #[must_use]
+    pub fn has_local_users(&self) -> bool {
+        self.oidc.as_ref().is_none_or(|oidc| oidc.local_users)
+    }
 }
 
 /// What is logged, and how.

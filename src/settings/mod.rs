@@ -11,6 +11,7 @@ mod check;
 mod form;
 mod layer;
 mod notify;
+mod oidc;
 mod problem;
 mod secret;
 mod show;
@@ -24,10 +25,11 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 
 pub use form::{
-    Console, Folders, Keys, Limits, Log, LogFormat, Node, Requests, Retention, Schedule, Server, Settings, Store,
-    System,
+    Console, Folders, Keys, Limits, Log, LogFormat, Node, Requests, Retention, Schedule, SensitiveValues, Server,
+    Settings, Store, System,
 };
 pub use notify::{Mail, Notify, Of, Webhook};
+pub use oidc::Oidc;
 pub use problem::{Origin, Problem, Severity};
 pub use secret::{ReadError, Reference, Variables, WebhookSecret};
 pub use show::{Entry, entries};
@@ -107,7 +109,7 @@ impl Settings {
             schema.remove("required");
             let definitions = schema.get_mut("definitions").and_then(serde_json::Value::as_object_mut);
             for (name, definition) in definitions.into_iter().flatten() {
-                if !["System", "Webhook", "Mail"].contains(&name.as_str())
+                if !["System", "Webhook", "Mail", "Oidc"].contains(&name.as_str())
                     && let Some(definition) = definition.as_object_mut()
                 {
                     definition.remove("required");

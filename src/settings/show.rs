@@ -88,6 +88,7 @@ fn masked(path: &[String], value: String) -> String {
         | ["notify", "mappings", _, _]
         | ["notify", _] => false,
         ["systems", _, "credentials", name] => !super::check::is_name(name),
+        ["console", "oidc", "client_secret"] => true,
         ["store", "url"] | ["notify", "mails", _, "smtp"] => holds_password(&value),
         ["notify", "webhooks", _, "url"] => holds_user_or_query(&value),
         [

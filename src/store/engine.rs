@@ -117,6 +117,8 @@ impl Engine {
     /// Reads outside a transaction.
     pub async fn rows<T: FromRow>(&self, sql: impl Into<Cow<'static, str>>, args: Args<'_>) -> Result<Vec<T>, Error> {
         let sql = text(sql.into());
+        // For whoever looks into what is asked; the tests of plans do.
+        tracing::trace!(target: "syncline::store::statement", sql = sql.as_str(), "read");
         let rows = match self {
             Self::Sqlite(sqlite) => match &sqlite.here {
                 Some(here) => sqlite.broken.note(here.lock().await.rows(sql.as_str(), args))?,

@@ -68,6 +68,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0009_subscription.sql"),
         include_str!("../../migrations/postgres/0009_subscription.sql"),
     ),
+    (
+        10,
+        "identity",
+        include_str!("../../migrations/sqlite/0010_identity.sql"),
+        include_str!("../../migrations/postgres/0010_identity.sql"),
+    ),
 ];
 
 /// The newest version this Syncline knows.

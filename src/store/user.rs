@@ -26,9 +26,11 @@ pub struct User {
     pub link_until: Option<DateTime<Utc>>,
     /// Whether they have a password.
     pub has_password: bool,
+    /// Who they are at the OpenID provider that they sign in at: its issuer and their subject there.
+    pub subject: Option<String>,
 }
 
-const SELECT: &str = "select console_user_id, name, role, created_at, signed_in_at, link_until, \
+const SELECT: &str = "select console_user_id, name, role, created_at, signed_in_at, link_until, subject, \
      cast(case when password is null then 0 else 1 end as bigint) as has_password from console_user";
 
 impl FromRow for User {
@@ -44,6 +46,7 @@ impl FromRow for User {
             signed_in_at: row.maybe_time("signed_in_at")?,
             link_until: row.maybe_time("link_until")?,
             has_password: row.count("has_password")? > 0,
+            subject: row.get("subject")?,
         })
     }
 }
@@ -76,6 +79,27 @@ impl Store {
     pub async fn user(&self, name: &str) -> Result<Option<User>, Error> {
         let sql = format!("{SELECT} where name = $1");
         self.engine().row(sql, args![name]).await
+    }
+
+    /// Adds a person who signs in at an OpenID provider; their id. A name that is taken is an [`Error::Conflict`].
+    pub async fn add_user_of(&self, subject: &str, name: &str, role: Role) -> Result<i64, Error> {
+        let sql = "insert into console_user (subject, name, role, created_at) values ($1, $2, $3, $4) \
+             returning console_user_id as number";
+        let args = args![subject, name, role, self.now()];
+        let ids = self.engine().write::<Number>(sql, args).await?;
+        ids.first().map(|id| id.0).ok_or(Error::Closed)
+    }
+
+    /// The person whom an OpenID provider knows by this subject.
+    pub async fn user_of(&self, subject: &str) -> Result<Option<User>, Error> {
+        let sql = format!("{SELECT} where subject = $1");
+        self.engine().row(sql, args![subject]).await
+    }
+
+    /// Changes what a person may do; their sessions go on with it.
+    pub async fn set_user_role(&self, console_user_id: i64, role: Role) -> Result<(), Error> {
+        let sql = "update console_user set role = $2 where console_user_id = $1";
+        self.engine().execute(sql, args![console_user_id, role]).await.map(drop)
     }
 
     /// The hash of a person's password.

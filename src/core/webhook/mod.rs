@@ -15,6 +15,7 @@ mod secret;
 mod sign;
 mod signature;
 mod token;
+mod told;
 pub(super) mod verify;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{audit, decided, drift::mask};
@@ -86,7 +87,7 @@ impl View {
 }
 
 /// Which conflicts are asked for: open ones, where nothing is said.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::server) struct Query {
     limit: Option<u32>,
@@ -112,7 +113,7 @@ pub(in crate::server) async fn list(
     Ok(Json(wanted.of_items(
         found,
         |item| item.conflict_id,
-        |item| View::of(item, caller.role),
+        |item| View::of(item, caller.sight),
     )))
 }
 
@@ -124,12 +125,12 @@ pub(in crate::server) async fn get(
 ) -> Result<Json<View>> {
     let conflict = app.store().conflict(id).await?;
     conflict
-        .map(|conflict| Json(View::of(conflict, caller.role)))
+        .map(|conflict| Json(View::of(conflict, caller.sight)))
         .ok_or_else(|| unknown(id))
 }
 
 /// How a conflict is decided.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::server) struct Decision {
     /// `left`, `right`, or the name of the system whose value counts.
@@ -179,7 +180,7 @@ pub(in crate::server) async fn ignore(
 }
 
 /// What the decision to ignore is about.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::server) struct Seen {
     /// The word for the values that the decision is about.

@@ -1,6 +1,7 @@
 //! Pending deletes: links whose one record is gone, where a person decides what follows.
 
 use axum::{Extension, Json, extract::State, http::StatusCode};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{audit, decided, link::View};
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// Which pending deletes are asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::server) struct Query {
     limit: Option<u32>,

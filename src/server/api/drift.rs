@@ -2,6 +2,7 @@
 
 use axum::{Extension, Json, extract::State};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use crate::report::{MASKED, Overview as Report, View, mask, overview::Point};
@@ -23,10 +24,11 @@ const REPORTS_MAX: u32 = 365;
 const REPORTS_DEFAULT: u32 = 30;
 
 /// Which reports are asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::server) struct Query {
     mapping: Option<String>,
+    #[schemars(range(min = 1, max = 365))]
     limit: Option<u32>,
 }
 
@@ -51,7 +53,7 @@ pub(in crate::server) async fn get(State(app): State<App>, Id(id): Id) -> Result
 }
 
 /// Which items are asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::server) struct ItemQuery {
     limit: Option<u32>,
@@ -89,7 +91,7 @@ pub(in crate::server) async fn items(
     Ok(Json(wanted.of_items(
         found,
         |item| item.drift_id,
-        |item| View::of(item, caller.role),
+        |item| View::of(item, caller.sight),
     )))
 }
 

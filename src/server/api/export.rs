@@ -12,6 +12,7 @@ use axum::{
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::stream;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::{
     fs::File,
@@ -39,7 +40,7 @@ const TREND: u32 = 30;
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// What is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::server) struct Query {
     format: String,
@@ -100,7 +101,7 @@ pub(in crate::server) async fn get(
             side: query.side,
             first_seen_by: query.first_seen_until,
         },
-        role: caller.role,
+        role: caller.sight,
     };
     let (file, bytes) = made(&app, request).await?;
     let length: (HeaderName, String) = (header::CONTENT_LENGTH, bytes.to_string());

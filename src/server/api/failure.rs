@@ -2,6 +2,7 @@
 
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{audit, decided};
@@ -95,7 +96,7 @@ impl From<Failure> for View {
 }
 
 /// Which failures are meant: those that are not settled, where nothing is said.
-#[derive(Debug, Default, Clone, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Selection {
     /// Of this run.
@@ -134,7 +135,7 @@ impl Selection {
 }
 
 /// Which failures are listed.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::server) struct Query {
     limit: Option<u32>,
@@ -173,7 +174,7 @@ pub(in crate::server) async fn get(State(app): State<App>, Id(id): Id) -> Result
 }
 
 /// By what failures are counted.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::server) struct GroupQuery {
     by: By,
@@ -181,7 +182,7 @@ pub(in crate::server) struct GroupQuery {
     run_id: Option<i64>,
 }
 
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum By {
     Mapping,
@@ -245,7 +246,7 @@ pub(in crate::server) async fn reprocess(
 }
 
 /// Which failures are to be worked on again, and how many its caller has seen that these are.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::server) struct Reprocess {
     filter: Selection,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{audit, decided};
@@ -84,7 +85,7 @@ impl View {
 }
 
 /// Which rules are asked for: those in force, where nothing is said.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::server) struct Query {
     limit: Option<u32>,
@@ -110,7 +111,7 @@ pub(in crate::server) async fn list(State(app): State<App>, Asked(query): Asked<
 }
 
 /// What is to be left alone.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::server) struct Wish {
     mapping: String,

@@ -2,6 +2,7 @@
 
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{audit, decided};
@@ -63,7 +64,7 @@ impl From<StoredLink> for View {
 }
 
 /// Which links are asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::server) struct Query {
     limit: Option<u32>,
@@ -113,7 +114,7 @@ pub(in crate::server) async fn end(
 }
 
 /// Pairs to be linked.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::server) struct Import {
     mapping: String,
@@ -123,7 +124,7 @@ pub(in crate::server) struct Import {
 }
 
 /// A pair as it is sent.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::server) struct PairForm {
     left_id: String,
@@ -183,7 +184,7 @@ impl From<PairForm> for Pair {
 }
 
 /// A pair to be linked, whatever its records were linked to.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::server) struct Relink {
     mapping: String,
@@ -210,7 +211,7 @@ pub(in crate::server) async fn relink(
 }
 
 /// A record that became another one.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::server) struct Merge {
     mapping: String,

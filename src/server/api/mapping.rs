@@ -7,6 +7,7 @@ use axum::{
     extract::State,
     http::{HeaderName, StatusCode, header},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::audit;
@@ -96,7 +97,7 @@ pub(in crate::server) async fn list(State(app): State<App>) -> Json<Vec<View>> {
 }
 
 /// How a reconciliation is wanted.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::server) struct Wanted {
     /// Whether drift is repaired; as the mapping says, where nothing is said.
@@ -104,7 +105,7 @@ pub(in crate::server) struct Wanted {
     kind: Kind,
 }
 
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
     #[default]

@@ -15,10 +15,15 @@ pub mod link;
 pub mod mapping;
 pub mod me;
 pub mod notice;
+pub mod openapi;
 pub mod record;
 pub mod run;
+pub mod setting;
 pub mod suggestion;
 pub mod system;
+pub mod webhook;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use axum::{
     Router,
@@ -30,11 +35,21 @@ use axum::{
 
 use super::{
     auth::{self, Demand},
+    charge::HEAVY,
     error::{Problem, Result},
     settling::Decided,
     state::App,
 };
-use crate::core::status::Role::{self, Admin, Operator, Viewer};
+use crate::core::status::Role::{self, Admin, Analyst, Operator, Viewer};
+
+/// The answer to what is done.
+const DONE: Gives = Gives::Nothing(StatusCode::NO_CONTENT);
+/// The answer to what was begun.
+const BEGUN: Gives = Gives::Nothing(StatusCode::ACCEPTED);
+/// The answer that shows what was begun.
+const TELLS: Gives = Gives::Thing(StatusCode::ACCEPTED);
+/// The answer that shows something.
+const SHOWS: Gives = Gives::Thing(StatusCode::OK);
 
 /// Where the API is mounted.
 const MOUNT: &str = "/api/v1";
@@ -42,8 +57,6 @@ const MOUNT: &str = "/api/v1";
 const LOOK: u32 = 1;
 /// What an action costs.
 const ACT: u32 = 2;
-/// What an action on many records, a report, or a look into other systems costs.
-const HEAVY: u32 = 5;
 
 /// One route as its callers see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +89,51 @@ struct Endpoint {
     path: &'static str,
     demand: Demand,
     handler: MethodRouter<App>,
+    /// What the query may say.
+    query: Option<Described>,
+    /// What the body says.
+    body: Option<Described>,
+    gives: Gives,
+}
+
+/// The schema of what a route takes.
+type Described = fn(&mut SchemaGenerator) -> Schema;
+
+/// What a route answers with when all is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gives {
+    /// One thing.
+    Thing(StatusCode),
+    /// All there is.
+    List,
+    /// A page of a list.
+    Page,
+    /// A file in one of several formats.
+    File,
+    /// Nothing: it is done, or begun.
+    Nothing(StatusCode),
+    /// One thing; with the first status nothing was done yet, with the second it has begun.
+    Either(StatusCode, StatusCode),
+}
+
+impl Endpoint {
+    fn asks<T: JsonSchema>(self) -> Self {
+        let query = Some(T::json_schema as Described);
+        Self { query, ..self }
+    }
+
+    fn takes<T: JsonSchema>(self) -> Self {
+        let body = Some(T::json_schema as Described);
+        Self { body, ..self }
+    }
+
+    fn gives(self, gives: Gives) -> Self {
+        Self { gives, ..self }
+    }
+
+    fn page<T: JsonSchema>(self) -> Self {
+        self.asks::<T>().gives(Gives::Page)
+    }
 }
 
 fn look<H: Handler<T, App>, T: 'static>(role: Role, cost: u32, path: &'static str, handler: H) -> Endpoint {
@@ -84,6 +142,9 @@ fn look<H: Handler<T, App>, T: 'static>(role: Role, cost: u32, path: &'static st
         path,
         demand: Demand { role, cost },
         handler: routing::get(handler),
+        query: None,
+        body: None,
+        gives: Gives::Thing(StatusCode::OK),
     }
 }
 
@@ -93,6 +154,9 @@ fn act<H: Handler<T, App>, T: 'static>(role: Role, cost: u32, path: &'static str
         path,
         demand: Demand { role, cost },
         handler: routing::post(handler),
+        query: None,
+        body: None,
+        gives: BEGUN,
     }
 }
 
@@ -102,63 +166,72 @@ fn remove<H: Handler<T, App>, T: 'static>(role: Role, cost: u32, path: &'static 
         path,
         demand: Demand { role, cost },
         handler: routing::delete(handler),
+        query: None,
+        body: None,
+        gives: DONE,
     }
 }
 
 #[rustfmt::skip]
 fn endpoints() -> Vec<Endpoint> {
     vec![
+        look(Viewer, LOOK, "/openapi.json", openapi::get),
         look(Viewer, LOOK, "/me", me::get),
-        look(Viewer, LOOK, "/systems", system::list),
-        look(Viewer, LOOK, "/mappings", mapping::list),
-        act(Operator, HEAVY, "/mappings/{name}/reconcile", mapping::reconcile),
-        act(Viewer, HEAVY, "/mappings/{name}/records/{side}/{id}/plan", record::plan),
-        act(Operator, ACT, "/mappings/{name}/records/{side}/{id}/sync", record::sync),
+        look(Viewer, LOOK, "/systems", system::list).gives(Gives::List),
+        look(Viewer, LOOK, "/mappings", mapping::list).gives(Gives::List),
+        act(Operator, HEAVY, "/mappings/{name}/reconcile", mapping::reconcile).takes::<mapping::Wanted>().gives(TELLS),
+        act(Viewer, HEAVY, "/mappings/{name}/records/{side}/{id}/plan", record::plan).gives(SHOWS),
+        act(Operator, ACT, "/mappings/{name}/records/{side}/{id}/sync", record::sync).gives(TELLS),
         look(Viewer, HEAVY, "/mappings/{name}/records/{side}/{id}/story", record::story),
-        look(Viewer, LOOK, "/runs", run::list),
+        act(Analyst, HEAVY, "/mappings/{name}/records/{side}/{id}/show", record::show).takes::<record::Reason>().gives(SHOWS),
+        look(Viewer, LOOK, "/runs", run::list).page::<run::Query>(),
         look(Viewer, LOOK, "/runs/{id}", run::get),
-        act(Admin, HEAVY, "/runs/{id}/release", run::release),
-        act(Admin, ACT, "/runs/{id}/discard", run::discard),
-        look(Viewer, LOOK, "/failures", failure::list),
-        act(Admin, HEAVY, "/failures/reprocess", failure::reprocess_all),
-        look(Viewer, HEAVY, "/failures/groups", failure::groups),
+        act(Admin, HEAVY, "/runs/{id}/release", run::release).gives(TELLS),
+        act(Admin, ACT, "/runs/{id}/discard", run::discard).gives(DONE),
+        look(Viewer, LOOK, "/failures", failure::list).page::<failure::Query>(),
+        act(Admin, HEAVY, "/failures/reprocess", failure::reprocess_all)
+            .takes::<failure::Reprocess>()
+            .gives(Gives::Either(StatusCode::OK, StatusCode::ACCEPTED)),
+        look(Viewer, HEAVY, "/failures/groups", failure::groups).asks::<failure::GroupQuery>().gives(Gives::List),
         look(Viewer, LOOK, "/failures/{id}", failure::get),
-        act(Operator, ACT, "/failures/{id}/ignore", failure::ignore),
+        act(Operator, ACT, "/failures/{id}/ignore", failure::ignore).gives(DONE),
         act(Admin, ACT, "/failures/{id}/reprocess", failure::reprocess),
-        look(Viewer, LOOK, "/events", event::list),
+        look(Viewer, LOOK, "/events", event::list).page::<event::Query>(),
         look(Viewer, LOOK, "/events/{id}", event::get),
         act(Admin, ACT, "/events/{id}/reprocess", event::reprocess),
-        look(Viewer, LOOK, "/drift", drift::list),
+        look(Viewer, LOOK, "/drift", drift::list).asks::<drift::Query>().gives(Gives::List),
         look(Viewer, LOOK, "/drift/{id}", drift::get),
-        look(Viewer, HEAVY, "/drift/{id}/items", drift::items),
-        look(Viewer, HEAVY, "/drift/{id}/export", export::get),
-        look(Viewer, LOOK, "/drift/trend", drift::trend),
-        look(Viewer, LOOK, "/links", link::list),
+        look(Viewer, HEAVY, "/drift/{id}/items", drift::items).page::<drift::ItemQuery>(),
+        look(Viewer, HEAVY, "/drift/{id}/export", export::get).asks::<export::Query>().gives(Gives::File),
+        look(Viewer, LOOK, "/drift/trend", drift::trend).asks::<drift::Query>().gives(Gives::List),
+        look(Viewer, LOOK, "/links", link::list).page::<link::Query>(),
         look(Viewer, LOOK, "/links/{id}", link::get),
         remove(Operator, ACT, "/links/{id}", link::end),
-        act(Operator, HEAVY, "/links/import", link::import),
-        act(Operator, ACT, "/links/relink", link::relink),
-        act(Operator, ACT, "/links/merge", link::merge),
-        look(Viewer, LOOK, "/suggestions", suggestion::list),
+        act(Operator, HEAVY, "/links/import", link::import).takes::<link::Import>().gives(Gives::List),
+        act(Operator, ACT, "/links/relink", link::relink).takes::<link::Relink>().gives(SHOWS),
+        act(Operator, ACT, "/links/merge", link::merge).takes::<link::Merge>().gives(SHOWS),
+        look(Viewer, LOOK, "/suggestions", suggestion::list).page::<suggestion::Query>(),
         look(Viewer, LOOK, "/suggestions/{id}", suggestion::get),
         act(Operator, ACT, "/suggestions/{id}/accept", suggestion::accept),
-        act(Operator, ACT, "/suggestions/{id}/reject", suggestion::reject),
-        look(Viewer, LOOK, "/conflicts", conflict::list),
+        act(Operator, ACT, "/suggestions/{id}/reject", suggestion::reject).gives(DONE),
+        look(Viewer, LOOK, "/conflicts", conflict::list).page::<conflict::Query>(),
         look(Viewer, LOOK, "/conflicts/{id}", conflict::get),
-        act(Operator, ACT, "/conflicts/{id}/resolve", conflict::resolve),
-        act(Operator, ACT, "/conflicts/{id}/ignore", conflict::ignore),
-        look(Viewer, LOOK, "/deletes", delete::list),
-        act(Admin, ACT, "/deletes/{id}/unlink", delete::unlink),
+        act(Operator, ACT, "/conflicts/{id}/resolve", conflict::resolve).takes::<conflict::Decision>(),
+        act(Operator, ACT, "/conflicts/{id}/ignore", conflict::ignore).takes::<conflict::Seen>().gives(DONE),
+        look(Viewer, LOOK, "/deletes", delete::list).page::<delete::Query>(),
+        act(Admin, ACT, "/deletes/{id}/unlink", delete::unlink).gives(DONE),
         act(Admin, ACT, "/deletes/{id}/confirm", delete::confirm),
         act(Admin, ACT, "/deletes/{id}/recreate", delete::recreate),
         act(Admin, ACT, "/deletes/{id}/keep", delete::keep),
-        look(Viewer, LOOK, "/ignore", ignore::list),
-        act(Operator, ACT, "/ignore", ignore::add),
+        look(Viewer, LOOK, "/ignore", ignore::list).page::<ignore::Query>(),
+        act(Operator, ACT, "/ignore", ignore::add).takes::<ignore::Wish>().gives(Gives::Thing(StatusCode::CREATED)),
         remove(Operator, ACT, "/ignore/{id}", ignore::remove),
-        look(Viewer, LOOK, "/notices", notice::list),
+        look(Viewer, LOOK, "/notices", notice::list).page::<notice::Query>(),
         look(Viewer, LOOK, "/notices/{id}", notice::get),
         act(Admin, ACT, "/notices/{id}/resend", notice::resend),
-        look(Admin, LOOK, "/audit", audit::list),
+        look(Viewer, LOOK, "/webhooks", webhook::list).gives(Gives::List),
+        look(Admin, LOOK, "/audit", audit::list).page::<audit::Query>(),
+        look(Admin, LOOK, "/settings", setting::list).gives(Gives::List),
     ]
 }
 

@@ -2,7 +2,8 @@
 
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{audit, drift::mask, mapping};
 use crate::{
@@ -19,10 +20,12 @@ use crate::{
     report::story::{self, Story},
     server::{
         auth::Caller,
+        decision::entry,
         error::{Problem, Result},
-        extract::Within,
+        extract::{Body, Within},
         state::App,
     },
+    store::Op,
     sync::{
         record::{self, Planned},
         reprocess,
@@ -213,7 +216,7 @@ pub(in crate::server) async fn plan(
         record::Error::Store(error) => Problem::from(error),
         record::Error::Fault(fault) => fault.into(),
     })?;
-    Ok(Json(View::of(&mapping, planned, caller.role)))
+    Ok(Json(View::of(&mapping, planned, caller.sight)))
 }
 
 /// `GET /mappings/{name}/records/{side}/{id}/story`: everything on record about one record, in order of time. No system is
@@ -225,10 +228,44 @@ pub(in crate::server) async fn story(
 ) -> Result<Json<Story>> {
     let mapping = mapping::named(&app, &name)?;
     let side = place(&mapping, &word, &id)?;
+    let story = story::tell(app.store(), &mapping, side, &id, caller.sight).await?;
+    if story.entries.is_empty() {
+        return Err(Problem::not_found("nothing is on record about this record"));
+    }
+    Ok(Json(story))
+}
+
+/// Why somebody wants to see it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::server) struct Reason {
+    /// For the audit: from 3 to 500 characters.
+    #[schemars(length(min = 3, max = 500))]
+    pub reason: String,
+}
+
+/// `POST /mappings/{name}/records/{side}/{id}/show`: the story of a record with its personal data, for a reason that stands in the
+/// audit before anything is shown.
+pub(in crate::server) async fn show(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Within((name, word, id)): Within<(String, String, String)>,
+    Body(Reason { reason }): Body<Reason>,
+) -> Result<Json<Story>> {
+    let mapping = mapping::named(&app, &name)?;
+    let side = place(&mapping, &word, &id)?;
+    let reason = reason.trim();
+    if !(3..=500).contains(&reason.chars().count()) {
+        return Err(Problem::invalid("a `reason` has from 3 to 500 characters"));
+    }
     let story = story::tell(app.store(), &mapping, side, &id, caller.role).await?;
     if story.entries.is_empty() {
         return Err(Problem::not_found("nothing is on record about this record"));
     }
+    let detail = serde_json::json!({ "reason": reason }).to_string();
+    let subject = format!("record/{name}/{side}/{id}");
+    let entry = entry(&audit::actor(&caller), "record.show", subject, Some(detail));
+    app.store().commit(vec![Op::Audit(entry)]).await?;
     Ok(Json(story))
 }
 

@@ -2,6 +2,7 @@
 
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{audit, decided, drift::mask};
@@ -86,7 +87,7 @@ impl View {
 }
 
 /// Which suggestions are asked for: open ones, where nothing is said.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::server) struct Query {
     limit: Option<u32>,
@@ -112,7 +113,7 @@ pub(in crate::server) async fn list(
     Ok(Json(wanted.of_items(
         found,
         |item| item.suggestion_id,
-        |item| View::of(item, caller.role),
+        |item| View::of(item, caller.sight),
     )))
 }
 
@@ -124,7 +125,7 @@ pub(in crate::server) async fn get(
 ) -> Result<Json<View>> {
     let suggestion = app.store().suggestion(id).await?;
     suggestion
-        .map(|suggestion| Json(View::of(suggestion, caller.role)))
+        .map(|suggestion| Json(View::of(suggestion, caller.sight)))
         .ok_or_else(|| Problem::not_found(format!("there is no suggestion {id}")))
 }
 

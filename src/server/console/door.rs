@@ -14,6 +14,7 @@ use super::{
     form::{self, Form},
     frame::Frame,
     key::{self, Key},
+    openid::Ways,
     refusal, sign,
 };
 use crate::server::{
@@ -47,6 +48,7 @@ pub async fn keep(State((app, demand)): State<(App, Option<Demand>)>, request: R
     let is_new = known.is_none();
     let key = known.unwrap_or_else(Key::random);
     let mut frame = Frame::new(request.uri(), request.headers(), &key, app.clock().now());
+    frame.ways = Ways::of(&app);
     let passed = pass(&app, demand, &mut frame, (&key, is_new), request, next).await;
     let mut response = passed.unwrap_or_else(IntoResponse::into_response);
     // What a page refuses is told as a page, too.
@@ -61,8 +63,10 @@ pub async fn keep(State((app, demand)): State<(App, Option<Demand>)>, request: R
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     // With `no-referrer` browsers would not say which page a form comes from.
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    let name = key::name(is_secure);
+    let has_key = |line: &HeaderValue| line.as_bytes().starts_with(format!("{name}=").as_bytes());
     if is_new
-        && !headers.contains_key(header::SET_COOKIE)
+        && !headers.get_all(header::SET_COOKIE).iter().any(has_key)
         && let Some(cookie) = key::set(Some(&key), is_secure)
     {
         headers.append(header::SET_COOKIE, cookie);
@@ -95,10 +99,10 @@ async fn pass(
             .caller
             .clone()
             .ok_or_else(|| Problem::unauthenticated("sign in"))?;
-        let verdict = app
-            .rates()
-            .take(caller.proof, demand.cost, app.clock().now().timestamp_micros());
-        if let Some(wait) = verdict.retry_after {
+        let charged = app
+            .charges()
+            .take(caller.proof, demand, app.clock().now().timestamp_micros());
+        if let Some(wait) = charged.retry_after() {
             return Err(Problem::too_many_requests("you have asked for a lot within a moment").after(wait));
         }
         if caller.role < demand.role {
@@ -130,11 +134,8 @@ async fn caller(app: &App, key: &Key) -> Result<Option<Caller>> {
     if let Err(error) = app.store().touch_session(&hash, &session).await {
         tracing::warn!(%error, "the last use of a session could not be noted");
     }
-    Ok(Some(Caller {
-        proof: Proof::Session(session.console_user_id),
-        name: session.name.into(),
-        role: session.role,
-    }))
+    let proof = Proof::Session(session.console_user_id);
+    Ok(Some(Caller::new(app, proof, session.name.into(), session.role)))
 }
 
 /// Reads a form, if one of our pages has sent it.

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
 
-use super::{form::Form, key::Key, language::Language, query, text::Texts};
+use super::{form::Form, key::Key, language::Language, openid::Ways, query, text::Texts};
 use crate::{
     core::status::Role,
     server::{
@@ -40,6 +40,8 @@ pub struct Frame {
     pub here: String,
     /// The time.
     pub now: DateTime<Utc>,
+    /// How people sign in here.
+    pub ways: Ways,
     path: String,
     query: Vec<(String, String)>,
 }
@@ -56,6 +58,7 @@ impl Frame {
             form: key.form_word(),
             here: uri.path_and_query().map_or_else(String::new, ToString::to_string),
             now,
+            ways: Ways::default(),
             path: uri.path().to_owned(),
             query: query.into_owned().collect(),
         }
@@ -139,6 +142,11 @@ impl Frame {
     /// Whether whoever looks may decide.
     pub fn is_operator(&self) -> bool {
         self.may(Role::Operator)
+    }
+
+    /// Whether personal data is masked for whoever looks until they give a reason.
+    pub fn may_show(&self) -> bool {
+        self.may(Role::Analyst) && self.caller.as_ref().is_some_and(|caller| caller.sight < Role::Analyst)
     }
 
     /// Whether whoever looks may do everything.

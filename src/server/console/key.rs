@@ -55,9 +55,18 @@ impl Key {
         self.form_word().as_bytes().ct_eq(form_word.as_bytes()).into()
     }
 
+    /// A word for one purpose and one thing, which nobody who does not know the cookie can make.
+    pub fn word_for(&self, purpose: &str, thing: &str) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(self.derived_for(purpose, thing))
+    }
+
     fn derived(&self, purpose: &str) -> [u8; 32] {
+        self.derived_for(purpose, "")
+    }
+
+    fn derived_for(&self, purpose: &str, thing: &str) -> [u8; 32] {
         let mut hash = Sha256::new();
-        for part in ["syncline console", purpose, &self.0] {
+        for part in ["syncline console", purpose, thing, &self.0] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
@@ -83,12 +92,16 @@ pub const fn name(is_secure: bool) -> &'static str {
 
 /// Has the browser keep this key until it is closed, or forget the one it has.
 pub fn set(key: Option<&Key>, is_secure: bool) -> Option<HeaderValue> {
+    kept(name(is_secure), key.map(Key::word), is_secure)
+}
+
+/// Has the browser keep a secret of this name until it is closed, or forget the one it has.
+pub fn kept(name: &str, value: Option<&str>, is_secure: bool) -> Option<HeaderValue> {
     let secure = if is_secure { "; Secure" } else { "" };
-    let (value, end) = match key {
-        Some(key) => (key.word(), ""),
+    let (value, end) = match value {
+        Some(value) => (value, ""),
         None => ("", "; Max-Age=0"),
     };
-    let name = name(is_secure);
     let mut cookie =
         HeaderValue::from_str(&format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{end}")).ok()?;
     cookie.set_sensitive(true);

@@ -11,12 +11,14 @@ pub mod user;
 
 mod advice;
 mod chart;
+mod detail;
 mod door;
 mod form;
 mod frame;
 mod key;
 mod language;
 mod markup;
+mod openid;
 mod password;
 mod query;
 mod refusal;
@@ -44,8 +46,11 @@ mod ignore;
 mod notice;
 mod setting;
 mod system;
+mod webhook;
 
 mod live;
+
+pub(super) use openid::SignOn;
 
 use axum::{
     Router,
@@ -54,15 +59,13 @@ use axum::{
     routing::{self, MethodRouter},
 };
 
-use super::{auth::Demand, state::App};
-use crate::core::status::Role::{self, Admin, Operator, Viewer};
+use super::{auth::Demand, charge::HEAVY, state::App};
+use crate::core::status::Role::{self, Admin, Analyst, Operator, Viewer};
 
 /// What a page costs of a person's rate.
 const LOOK: u32 = 1;
 /// What an action costs.
 const ACT: u32 = 2;
-/// What an action on many records, or a look at very much, costs.
-const HEAVY: u32 = 5;
 
 /// Where the console is mounted.
 const MOUNT: &str = "/console";
@@ -136,6 +139,8 @@ fn endpoints() -> Vec<Endpoint> {
         open("/asset/{name}", asset::get),
         open("/sign-in", sign::page),
         submit("/sign-in", sign::sign_in),
+        open("/sign-in/openid", openid::begin),
+        open("/sign-in/openid/back", openid::back),
         submit("/sign-out", sign::sign_out),
         submit("/language", sign::language),
         open("/link/{token}", sign::link),
@@ -174,12 +179,15 @@ fn endpoints() -> Vec<Endpoint> {
         look(Viewer, HEAVY, "/records/{mapping}/{side}/{id}", record::get),
         act(Viewer, HEAVY, "/records/{mapping}/{side}/{id}/plan", record::plan),
         act(Operator, ACT, "/records/{mapping}/{side}/{id}/sync", record::sync),
+        act(Analyst, HEAVY, "/records/{mapping}/{side}/{id}/show", record::show),
         look(Viewer, LOOK, "/ignore", ignore::list),
         act(Operator, ACT, "/ignore", ignore::add),
         act(Operator, ACT, "/ignore/{id}/remove", ignore::remove),
         look(Viewer, LOOK, "/notices", notice::list),
         act(Admin, ACT, "/notices/{id}/resend", notice::resend),
         look(Viewer, LOOK, "/systems", system::list),
+        look(Viewer, LOOK, "/webhooks", webhook::list),
+        look(Viewer, LOOK, "/webhooks.md", webhook::markdown),
         look(Admin, LOOK, "/audit", audit::list),
         look(Admin, LOOK, "/settings", setting::list),
     ]

@@ -19,7 +19,7 @@ use crate::{
     server::{
         api::{self, record::View},
         error::{Problem, Result},
-        extract::Within,
+        extract::{Body, Within},
         state::App,
     },
 };
@@ -121,6 +121,16 @@ pub async fn plan(State(app): State<App>, f: Frame, Within(place): Place) -> Res
 async fn one(app: &App, f: Frame, Within((name, word, id)): Place, plan: Option<View>) -> Result<Page<One>> {
     let place = Within((name.clone(), word.clone(), id.clone()));
     let Json(story) = api::record::story(State(app.clone()), f.caller()?, place).await?;
+    shown(app, f, (name, word, id), story, plan)
+}
+
+fn shown(
+    app: &App,
+    f: Frame,
+    (name, word, id): (String, String, String),
+    story: Story,
+    plan: Option<View>,
+) -> Result<Page<One>> {
     let mapping = api::mapping::named(app, &name)?;
     let side = mapping.side_named(&word).unwrap_or(Side::Left);
     Ok(Page(One {
@@ -132,6 +142,16 @@ async fn one(app: &App, f: Frame, Within((name, word, id)): Place, plan: Option<
         id,
         plan,
     }))
+}
+
+/// `POST /records/{mapping}/{side}/{id}/show`: with personal data, for a reason.
+pub async fn show(State(app): State<App>, f: Frame, Within(place): Place, sent: Form) -> Result<Page<One>> {
+    let reason = api::record::Reason {
+        reason: sent.text("reason").to_owned(),
+    };
+    let (state, place_of) = (State(app.clone()), Within(place.clone()));
+    let Json(story) = api::record::show(state, f.caller()?, place_of, Body(reason)).await?;
+    shown(&app, f, place, story, None)
 }
 
 /// `POST /records/{mapping}/{side}/{id}/sync`

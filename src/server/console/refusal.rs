@@ -1,12 +1,18 @@
 //! What the console answers when it does not do what was asked.
 
+use std::borrow::Cow;
+
 use askama::Template;
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
-use super::frame::{Frame, Page};
+use super::{
+    detail,
+    frame::{Frame, Page},
+    language::Language,
+};
 use crate::server::error::{Problem, Result};
 
 #[derive(Template)]
@@ -15,7 +21,7 @@ struct Refusal<'a> {
     f: Frame,
     title: &'static str,
     next: &'static str,
-    detail: &'a str,
+    detail: Cow<'a, str>,
     status: u16,
 }
 
@@ -23,11 +29,15 @@ struct Refusal<'a> {
 pub fn page(f: Frame, problem: &Problem) -> Response {
     let (title, next) = words(&f, problem.code());
     let status = problem.status();
+    let told = match f.language {
+        Language::English => None,
+        Language::Portuguese => detail::portuguese(problem.detail()),
+    };
     let refusal = Refusal {
         f,
         title,
         next,
-        detail: problem.detail(),
+        detail: told.map_or(Cow::Borrowed(problem.detail()), Cow::Owned),
         status: status.as_u16(),
     };
     let mut response = (status, Page(refusal)).into_response();

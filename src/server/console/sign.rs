@@ -19,7 +19,7 @@ use super::{
     frame::{self, Done, Frame, Page},
     key::{self, Key},
     language::Language,
-    password, user,
+    openid, password, user,
 };
 use crate::{
     server::{
@@ -37,17 +37,30 @@ struct SignIn {
     next: String,
     /// Why it did not work.
     trouble: Option<&'static str>,
+    /// What it is about, in the provider's words.
+    words: Vec<String>,
 }
 
 /// Asks whoever comes to sign in; afterwards they are led to where they wanted to go.
 pub fn asked(f: Frame, status: StatusCode, trouble: Option<&'static str>) -> Response {
+    told(f, status, trouble, Vec::new())
+}
+
+/// The same, with words of others about what went wrong.
+pub fn told(f: Frame, status: StatusCode, trouble: Option<&'static str>, words: Vec<String>) -> Response {
     let wanted = if f.is_at("/sign-in") {
         f.param("next")
     } else {
         f.here.as_str()
     };
     let next = form::local(wanted).to_owned();
-    (status, Page(SignIn { f, next, trouble })).into_response()
+    let page = SignIn {
+        f,
+        next,
+        trouble,
+        words,
+    };
+    (status, Page(page)).into_response()
 }
 
 /// `GET /sign-in`
@@ -69,6 +82,7 @@ pub async fn sign_in(
     f: Frame,
     sent: Form,
 ) -> Result<Response> {
+    by_password(&app)?;
     let (name, given) = (sent.text("name").trim().to_lowercase(), sent.text("password"));
     let tried: [u8; 32] = Sha256::new()
         .chain_update(*SALT)
@@ -91,16 +105,38 @@ pub async fn sign_in(
     let Some(user) = found.filter(|_| is_right) else {
         app.doorkeeper().was_wrong(address, now);
         let (trouble, next) = (Some(f.t.sign_in_wrong), form::local(sent.text("next")).to_owned());
-        return Ok((StatusCode::UNAUTHORIZED, Page(SignIn { f, next, trouble })).into_response());
+        let page = SignIn {
+            f,
+            next,
+            trouble,
+            words: Vec::new(),
+        };
+        return Ok((StatusCode::UNAUTHORIZED, Page(page)).into_response());
     };
     app.doorkeeper().was_right(tried);
     // Whoever gave this browser the word it had before does not know the new one.
     app.store().end_session(&old.hash()).await?;
-    begin(&app, user.console_user_id, &user.name, sent.text("next")).await
+    begin(&app, user.console_user_id, &user.name, sent.text("next"), None).await
+}
+
+/// Where people sign in elsewhere alone, a password opens nothing.
+fn by_password(app: &App) -> Result<()> {
+    if app.settings().console.has_local_users() {
+        return Ok(());
+    }
+    Err(Problem::forbidden(
+        "nobody signs in by a password here: the settings name an OpenID provider and no `local_users`",
+    ))
 }
 
 /// Begins a session under a new key, and leads on.
-async fn begin(app: &App, console_user_id: i64, name: &str, next: &str) -> Result<Response> {
+pub async fn begin(
+    app: &App,
+    console_user_id: i64,
+    name: &str,
+    next: &str,
+    detail: Option<String>,
+) -> Result<Response> {
     let key = Key::random();
     let longest = TimeDelta::from_std(app.settings().console.session_longest.duration()).unwrap_or_default();
     let session = NewSession {
@@ -110,7 +146,7 @@ async fn begin(app: &App, console_user_id: i64, name: &str, next: &str) -> Resul
     };
     app.store().begin_session(session).await?;
     let actor = format!("console:{name}");
-    user::note(app.store(), &actor, "session.begin", name, None).await?;
+    user::note(app.store(), &actor, "session.begin", name, detail).await?;
     Ok(with_key(app, frame::to(next, None), Some(&key)))
 }
 
@@ -123,8 +159,19 @@ fn with_key(app: &App, mut response: Response, key: Option<&Key>) -> Response {
 }
 
 /// `POST /sign-out`
-pub async fn sign_out(State(app): State<App>, Extension(key): Extension<Key>) -> Result<Response> {
+pub async fn sign_out(State(app): State<App>, Extension(key): Extension<Key>, f: Frame) -> Result<Response> {
+    let is_at_provider = match &f.caller {
+        Some(caller) => app
+            .store()
+            .user(&caller.name)
+            .await?
+            .is_some_and(|user| user.subject.is_some()),
+        None => false,
+    };
     app.store().end_session(&key.hash()).await?;
+    if is_at_provider && let Some(page) = openid::end(&app, &f).await {
+        return Ok(with_key(&app, page, None));
+    }
     let address = format!("{}/sign-in", super::MOUNT);
     Ok(with_key(&app, frame::to(&address, Some(Done::SignedOut)), None))
 }
@@ -149,6 +196,7 @@ struct LinkPage {
 
 /// The person whose link this is. A guess counts like a wrong password.
 async fn invited(app: &App, address: Address, token: &str) -> Result<(Key, String)> {
+    by_password(app)?;
     let unknown = || Problem::not_found("the link was used, is too old, or never was one: ask for another one");
     let key = Key::parse(token).ok_or_else(unknown)?;
     let (hash, now) = (key.hash(), app.clock().now().timestamp_micros());
@@ -212,5 +260,5 @@ pub async fn redeem(
     };
     let actor = format!("console:{}", user.name);
     user::note(app.store(), &actor, "user.password", &user.name, None).await?;
-    begin(&app, user.console_user_id, &user.name, super::MOUNT).await
+    begin(&app, user.console_user_id, &user.name, super::MOUNT, None).await
 }

@@ -42,6 +42,13 @@ texts! {
     ignore_rules: "Ignore rules" | "Regras de exceção";
     notices: "Notices" | "Avisos";
     systems: "Systems" | "Sistemas";
+    show_reason: "Personal data is masked. Why do you need it? (it stands in the audit)"
+        | "Dados pessoais estão ocultos. Por que você precisa deles? (fica na auditoria)";
+    show_values: "Show values" | "Mostrar valores";
+    webhooks: "Webhooks" | "Webhooks";
+    webhooks_help: "What both sides of every webhook keep to, made of the definitions that this daemon works by (in English, to hand over)."
+        | "O que os dois lados de cada webhook cumprem, feito das definições com que este daemon trabalha (em inglês, para entregar).";
+    webhooks_none: "Nothing sends webhooks to this daemon, and it sends none." | "Nada envia webhooks a este daemon, e ele não envia nenhum.";
     audit: "Audit" | "Auditoria";
     settings: "Settings" | "Configurações";
     // Signing in.
@@ -51,6 +58,22 @@ texts! {
     sign_in_wrong: "Name or password is wrong." | "Nome ou senha incorretos.";
     sign_in_help: "No password yet, or forgotten? Whoever runs Syncline makes a link for you with `syncline user link`."
         | "Ainda sem senha, ou esqueceu? Quem opera o Syncline cria um link para você com `syncline user link`.";
+    sign_in_at: "Sign in at" | "Entrar em";
+    sign_in_or: "or with a password" | "ou com uma senha";
+    signed_out_here: "You are signed out here." | "Você saiu daqui.";
+    sign_out_at: "Sign out at" | "Sair também de";
+    openid_unreachable: "The identity provider cannot be asked now. Try again in a minute; if it stays so, whoever runs Syncline finds the reason in its log."
+        | "O provedor de identidade não responde agora. Tente de novo em um minuto; se continuar assim, quem opera o Syncline encontra o motivo no log.";
+    openid_stale: "This sign-in was begun in another browser, is over, or took longer than ten minutes. Begin it again."
+        | "Este acesso foi iniciado em outro navegador, já terminou ou levou mais de dez minutos. Comece de novo.";
+    openid_denied: "The identity provider did not let you in. Try again, or ask whoever looks after your account there."
+        | "O provedor de identidade não permitiu seu acesso. Tente de novo ou fale com quem cuida da sua conta lá.";
+    openid_unbelieved: "The identity provider's answer cannot be believed, so nobody was signed in. Whoever runs Syncline finds the reason in its log."
+        | "A resposta do provedor de identidade não é confiável, e ninguém entrou. Quem opera o Syncline encontra o motivo no log.";
+    openid_no_role: "We know who you are, but none of your groups has a role here. Ask whoever looks after your groups; these are the values of the claim:"
+        | "Sabemos quem você é, mas nenhum dos seus grupos tem um papel aqui. Fale com quem cuida dos seus grupos; estes são os valores da declaração:";
+    openid_name_taken: "Another person has your name here already. Whoever runs Syncline can remove them (`syncline user remove`) or choose another `name_claim`. The name:"
+        | "Outra pessoa já tem o seu nome aqui. Quem opera o Syncline pode removê-la (`syncline user remove`) ou escolher outro `name_claim`. O nome:";
     set_password: "Set your password" | "Definir sua senha";
     link_is_for: "This link is for" | "Este link é para";
     password_rule: "Characters of a password, at least:" | "Mínimo de caracteres da senha:";

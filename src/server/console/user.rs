@@ -35,6 +35,11 @@ pub enum Refused {
         password::BYTES_MAX
     )]
     Password,
+    /// Nobody signs in by a password.
+    #[error(
+        "nobody signs in by a password here: set `console.oidc.local_users = true`, or have them sign in at the provider"
+    )]
+    NoPasswords,
     /// The machine gave no random numbers.
     #[error("the password could not be hashed: the machine gives no random numbers")]
     Random,
@@ -50,6 +55,16 @@ pub struct Link {
     pub url: String,
     /// Until when it may be used.
     pub until: DateTime<Utc>,
+}
+
+/// A name as ours are, made of the one that an identity provider gives.
+pub(super) fn spelled(given: &str) -> String {
+    let letters = given.trim().to_lowercase();
+    let letters = letters.chars().map(|letter| match letter {
+        'a'..='z' | '0'..='9' | '.' | '_' | '-' | '@' => letter,
+        _ => '-',
+    });
+    letters.take(NAME_BYTES_MAX).collect()
 }
 
 /// Adds a person, who can sign in once they have a password.
@@ -72,6 +87,9 @@ pub async fn add(store: &Store, name: &str, role: Role, actor: &str) -> Result<(
 
 /// Gives a person a link to set their password by, in place of one they had.
 pub async fn link(store: &Store, settings: &Settings, name: &str, actor: &str) -> Result<Link, Refused> {
+    if !settings.console.has_local_users() {
+        return Err(Refused::NoPasswords);
+    }
     let user = known(store, name).await?;
     let key = Key::random();
     let until = store.clock().now() + lasts(settings.console.link_lasts);
@@ -100,7 +118,8 @@ pub async fn remove(store: &Store, name: &str, actor: &str) -> Result<(), Refuse
 
 /// At the first start: an administrator and their link, or nothing where there is anybody.
 pub async fn first(store: &Store, settings: &Settings) -> Result<Option<Link>, Refused> {
-    if !settings.console.enabled || !store.users().await?.is_empty() {
+    let has_first = settings.console.enabled && settings.console.has_local_users();
+    if !has_first || !store.users().await?.is_empty() {
         return Ok(None);
     }
     match add(store, FIRST, Role::Admin, "start").await {

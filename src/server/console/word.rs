@@ -33,6 +33,9 @@ const WORDS: &[(&str, &str)] = &[
     // Mappings and people.
     ("healthy", "saudável"), ("unseen", "ainda não vista"), ("drifting", "divergindo"), ("failing", "falhando"), ("viewer", "leitor"), ("analyst", "analista"),
     ("operator", "operador"), ("admin", "administrador"), ("left", "esquerda"), ("right", "direita"),
+    // Webhooks.
+    ("incoming", "de entrada"), ("outgoing", "de saída"), ("signature", "assinatura"), ("events", "eventos"), ("fields", "campos"),
+    ("delivery", "entrega"), ("rotation", "troca de segredos"),
     // What a run is at.
     ("links", "vínculos"), ("listing", "listagem"), ("comparing", "comparação"), ("repairing", "reparo"),
     ("reading_back", "conferência"),

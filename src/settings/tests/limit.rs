@@ -18,6 +18,7 @@ const LIMITS: &[(&str, &str)] = &[
     ("server.webhook_values_max", "0"),
     ("server.api_body_bytes_max", "0"),
     ("server.api_burst", "0"),
+    ("server.api_heavy_burst", "0"),
     ("server.auth_failure_burst", "0"),
     ("console.session_idle", "\"0s\""),
     ("console.session_longest", "\"0s\""),

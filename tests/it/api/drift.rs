@@ -80,7 +80,7 @@ async fn a_trend_tells_what_is_new_and_what_has_gone() {
 
 #[tokio::test]
 async fn an_export_is_a_file_with_a_safe_name_its_type_and_only_what_the_role_may_see() {
-    let app = TestApp::start_with("[server]\napi_burst = 1000").await;
+    let app = TestApp::start_with("[server]\napi_burst = 1000\napi_heavy_burst = 1000").await;
     let run_id = report(&app, 1_500).await;
     let (viewer, operator) = (app.token(Role::Viewer).await, app.token(Role::Operator).await);
     for (format, media) in [

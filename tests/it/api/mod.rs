@@ -29,6 +29,7 @@ use crate::support::app::{CANARIES, TestApp};
 pub mod action;
 mod decision;
 mod drift;
+mod openapi;
 mod role;
 mod system;
 
@@ -85,13 +86,11 @@ async fn a_token_is_shown_once_and_kept_as_a_hash() {
 async fn a_token_that_asks_too_much_is_told_when_to_come_back() {
     let app = TestApp::start_with("[server]\napi_rate = \"1/h\"\napi_burst = 2").await;
     let token = app.token(Role::Viewer).await;
-    for remaining in ["1", "0"] {
+    for remaining in ["1;t=3600", "0;t=7200"] {
         let answer = app.get("/api/v1/me", &token).await;
-        assert_eq!(
-            (answer.status, answer.header("ratelimit-remaining")),
-            (200, Some(remaining))
-        );
-        assert_eq!(answer.header("ratelimit-limit"), Some("2"));
+        let limit = format!("\"requests\";r={remaining}");
+        assert_eq!((answer.status, answer.header("ratelimit")), (200, Some(limit.as_str())));
+        assert_eq!(answer.header("ratelimit-policy"), Some("\"requests\";q=2;w=7200"));
     }
     let answer = app.get("/api/v1/me", &token).await;
     assert_eq!(answer.status, 429);
@@ -100,6 +99,27 @@ async fn a_token_that_asks_too_much_is_told_when_to_come_back() {
     assert!((3_500..=3_600).contains(&seconds), "{seconds}");
     let other = app.token(Role::Operator).await;
     assert_eq!(app.get("/api/v1/me", &other).await.status, 200);
+}
+
+#[tokio::test]
+async fn exports_and_searches_have_a_lower_rate_that_takes_nothing_from_looks() {
+    let app = TestApp::start_with("[server]\napi_heavy_rate = \"1/h\"\napi_heavy_burst = 1").await;
+    let token = app.token(Role::Viewer).await;
+    let heavy = "/api/v1/drift/1/export?format=csv";
+    let answer = app.get(heavy, &token).await;
+    assert_eq!(answer.status, 404);
+    let policy = answer.header("ratelimit-policy").unwrap();
+    assert_eq!(policy, "\"requests\";q=60;w=3, \"heavy\";q=1;w=3600");
+    let refused = app.get(heavy, &token).await;
+    assert_eq!(
+        (refused.status, refused.json()["code"].as_str()),
+        (429, Some("too_many_requests"))
+    );
+    let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((3_500..=3_600).contains(&seconds), "{seconds}");
+    assert_eq!(app.get("/api/v1/me", &token).await.status, 200);
+    let other = app.token(Role::Viewer).await;
+    assert_eq!(app.get(heavy, &other).await.status, 404, "each token has its own");
 }
 
 #[tokio::test]
@@ -344,7 +364,7 @@ async fn personal_data_in_drift_is_masked_for_those_who_only_look() {
 
 #[tokio::test]
 async fn no_secret_is_in_any_answer() {
-    let app = TestApp::start_with("[server]\napi_burst = 1000").await;
+    let app = TestApp::start_with("[server]\napi_burst = 1000\napi_heavy_burst = 1000").await;
     let admin = app.token(Role::Admin).await;
     let mut everything = format!("{:?} {:?}", app.app, app.store);
     for row in role::ROWS {

@@ -25,7 +25,7 @@ fn by(role: &str, action: &str, subject: &str) -> (String, String, String) {
 
 #[tokio::test]
 async fn a_decision_is_about_what_its_reader_has_seen_and_leads_back_to_where_they_were() {
-    let app = TestApp::start_with("[server]\napi_burst = 1000").await;
+    let app = TestApp::start_with("[server]\napi_burst = 1000\napi_heavy_burst = 1000").await;
     scene::fill(&app, "gone-mapping", 2, |row| format!("value {row}")).await;
     let mut operator = Visitor::signed_in(&app, Role::Operator).await;
     let seen = {
@@ -67,7 +67,7 @@ async fn a_decision_is_about_what_its_reader_has_seen_and_leads_back_to_where_th
 
 #[tokio::test]
 async fn every_decision_of_the_pages_is_made_and_stands_in_the_audit_under_its_name() {
-    let app = TestApp::start_with("[server]\napi_burst = 1000").await;
+    let app = TestApp::start_with("[server]\napi_burst = 1000\napi_heavy_burst = 1000").await;
     let run_id = scene::fill(&app, "gone-mapping", 2, |row| format!("value {row}")).await;
     let mut operator = Visitor::signed_in(&app, Role::Operator).await;
     let mut admin = Visitor::signed_in(&app, Role::Admin).await;
@@ -262,4 +262,44 @@ async fn a_record_is_found_by_its_id_and_told_what_would_be_done() {
     let nothing = operator.get("/console/record?q=no-such-record").await;
     assert!(nothing.text().contains("Nothing is on record"));
     systems.stop().await;
+}
+
+#[tokio::test]
+async fn where_the_settings_ask_for_a_reason_personal_data_is_shown_for_one_that_stands_in_the_audit() {
+    let systems = systems().await;
+    let mut setup = Setup::between(&systems);
+    setup.settings.server.sensitive_values = syncline::settings::SensitiveValues::Reason;
+    let app = setup.start().await;
+    scene::fill(&app, "customer-account", 1, |row| format!("value {row}")).await;
+    let path = "/console/records/customer-account/left/L0-value%200";
+    let mut viewer = Visitor::signed_in(&app, Role::Viewer).await;
+    assert!(!viewer.get(path).await.text().contains("/show\""));
+    let refused = viewer.post(&format!("{path}/show"), &[("reason", "curious")]).await;
+    assert_eq!(refused.status, 403);
+    let mut analyst = Visitor::signed_in(&app, Role::Analyst).await;
+    assert!(analyst.get(path).await.text().contains("/show\""));
+    for bad in ["", "  ", "no", &"x".repeat(501)] {
+        let refused = analyst.post(&format!("{path}/show"), &[("reason", bad)]).await;
+        assert_eq!(refused.status, 422, "{bad}");
+    }
+    let shown = analyst
+        .post(&format!("{path}/show"), &[("reason", "they asked why <b>")])
+        .await;
+    assert_eq!(shown.status, 200, "{}", shown.text());
+    let audits = app.store.audits(Page::first(50)).await.unwrap();
+    let shows: Vec<_> = audits.iter().filter(|one| one.entry.action == "record.show").collect();
+    assert_eq!(shows.len(), 1);
+    let entry = &shows[0].entry;
+    assert_eq!(
+        (entry.actor.as_str(), entry.subject.as_str(), entry.detail.as_deref()),
+        (
+            "console:analyst",
+            "record/customer-account/left/L0-value 0",
+            Some(r#"{"reason":"they asked why <b>"}"#)
+        )
+    );
+    let token = app.token(Role::Analyst).await;
+    let api = "/api/v1/mappings/customer-account/records/left/L0-value%200/show";
+    let answer = app.call("POST", api, &token, r#"{"reason":"they asked"}"#).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
 }

@@ -3,6 +3,8 @@
 mod access;
 mod action;
 mod browser;
-mod page;
+mod openid;
+pub mod page;
+mod plan;
 mod role;
-mod scene;
+pub mod scene;

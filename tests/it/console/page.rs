@@ -15,7 +15,7 @@ use crate::{
 const PAGE_BYTES_MAX: usize = 200_000;
 
 /// Every page that shows what `scene` has left.
-fn pages(run_id: i64) -> Vec<String> {
+pub fn pages(run_id: i64) -> Vec<String> {
     let mut pages: Vec<String> = [
         "",
         "/drift",
@@ -38,6 +38,7 @@ fn pages(run_id: i64) -> Vec<String> {
         "/ignore?all=true",
         "/notices",
         "/systems",
+        "/webhooks",
         "/audit",
         "/settings",
         "/nowhere",
@@ -61,7 +62,7 @@ async fn hostile_texts_stay_texts_on_every_page_and_no_page_grows_with_them() {
         "\u{202e}\u{2066}evil\u{200f} العربية",
         "</title></textarea><svg onload=alert(1)>",
     ];
-    let app = TestApp::start_with("[server]\napi_burst = 1000").await;
+    let app = TestApp::start_with("[server]\napi_burst = 1000\napi_heavy_burst = 1000").await;
     let long = "A".repeat(10_000);
     let word = |row: u32| {
         let hostile = HOSTILE[row as usize % HOSTILE.len()];
@@ -104,6 +105,7 @@ async fn every_page_speaks_both_languages_and_says_what_it_is() {
     let systems = systems().await;
     let mut setup = Setup::between(&systems);
     setup.settings.server.api_burst = 1_000;
+    setup.settings.server.api_heavy_burst = 1_000;
     let app = setup.start().await;
     let run_id = scene::fill(&app, "customer-account", 3, |row| format!("value {row}")).await;
     let mut admin = Visitor::signed_in(&app, Role::Admin).await;

@@ -4,7 +4,7 @@ use syncline::{core::status::Role, server::console, store::Page};
 
 use crate::support::{app::TestApp, visitor::Visitor};
 
-const PATIENT: &str = "[server]\napi_burst = 100000\nauth_failure_burst = 100000";
+const PATIENT: &str = "[server]\napi_burst = 100000\napi_heavy_burst = 100000\nauth_failure_burst = 100000";
 
 /// A path in which something stands in every place.
 fn filled(path: &str) -> String {

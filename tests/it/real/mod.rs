@@ -4,6 +4,9 @@
 //! `tests/real` has the scripts that install and start the two systems. Where they are not installed the test says so and
 //! is skipped; in CI they must be there. Everything asserted about records is read from the systems themselves.
 
+mod accessibility;
+mod api;
+mod console;
 mod daemon;
 mod gate;
 mod kinto;

@@ -113,13 +113,25 @@ async fn a_certified_provider_gives_the_tokens_and_a_revoked_one_is_replaced_onc
 }
 
 /// What a browser does: follows, keeps cookies, and sends the forms of the provider's pages.
-struct Browser {
+pub struct Browser {
     http: reqwest::Client,
     cookies: BTreeMap<String, String>,
 }
 
 impl Browser {
-    async fn send(&mut self, url: &Url, form: Option<String>) -> reqwest::Response {
+    /// One that was never anywhere.
+    pub fn new() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none());
+        Self {
+            http: http.build().unwrap(),
+            cookies: BTreeMap::new(),
+        }
+    }
+
+    pub async fn send(&mut self, url: &Url, form: Option<String>) -> reqwest::Response {
         let request = match form {
             None => self.http.get(url.clone()),
             Some(form) => self
@@ -143,7 +155,7 @@ impl Browser {
     }
 
     /// Signs in as anybody, agrees to everything, and comes back to `redirect`.
-    async fn sign_in(&mut self, address: &Url, redirect: &str) -> Url {
+    pub async fn sign_in(&mut self, address: &Url, redirect: &str) -> Url {
         let (mut url, mut form) = (address.clone(), None);
         for _ in 0..12 {
             let answer = self.send(&url, form.take()).await;

@@ -82,6 +82,30 @@ impl Drop for Server {
     }
 }
 
+/// What a tool of `tests/real` has printed. None where it is not installed on this machine, as with a system.
+#[expect(
+    clippy::print_stdout,
+    reason = "whoever runs the tests has to see that one was skipped"
+)]
+pub fn tool(name: &str, args: &[&str]) -> Option<(bool, String)> {
+    let mut command = Command::new(script(name));
+    let output = command.args(args).env("SYNCLINE_REAL_INSTALL", "no").output().unwrap();
+    let talk = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(3) {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "{name} must be installed in CI: {talk}"
+        );
+        println!(
+            "skipped: `tests/real/{name}` installs what this test needs ({})",
+            talk.trim()
+        );
+        return None;
+    }
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    Some((output.status.success(), format!("{said}{talk}")))
+}
+
 fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real").join(name)
 }

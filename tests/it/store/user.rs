@@ -15,6 +15,7 @@ on_both!(
     a_link_is_used_once_and_ends_every_session,
     a_session_lives_until_its_end_its_rest_or_its_person_goes,
     sessions_that_have_ended_are_pruned,
+    a_person_of_a_provider_is_known_by_their_subject_and_takes_nobodys_name,
 );
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -136,4 +137,24 @@ async fn sessions_that_have_ended_are_pruned(database: Database) {
     database.clock().set(now + MINUTE * 2);
     assert_eq!(store.prune(&Retention::default()).await.unwrap(), 1);
     assert!(store.session(&[2; 32], HOUR).await.unwrap().is_some());
+}
+
+async fn a_person_of_a_provider_is_known_by_their_subject_and_takes_nobodys_name(database: Database) {
+    let store = database.open().await;
+    store.add_user("ana", Role::Viewer).await.unwrap();
+    let taken = store.add_user_of("https://id.example 1", "ana", Role::Admin).await;
+    assert!(matches!(taken, Err(Error::Conflict { .. })), "{taken:?}");
+    let id = store
+        .add_user_of("https://id.example 1", "ana.b", Role::Viewer)
+        .await
+        .unwrap();
+    let twice = store.add_user_of("https://id.example 1", "other", Role::Admin).await;
+    assert!(matches!(twice, Err(Error::Conflict { .. })), "{twice:?}");
+    store.set_user_role(id, Role::Operator).await.unwrap();
+    let found = store.user_of("https://id.example 1").await.unwrap().unwrap();
+    assert_eq!(
+        (found.name.as_str(), found.role, found.has_password),
+        ("ana.b", Role::Operator, false)
+    );
+    assert!(store.user_of("https://id.example 2").await.unwrap().is_none());
 }

@@ -154,6 +154,8 @@ pub struct Setup {
     pub hooks: BTreeMap<String, Hook>,
     /// The most bytes the database may grow to.
     pub store_bytes_max: Option<u64>,
+    /// The store, where it is not a new SQLite file.
+    pub store: Option<Store>,
 }
 
 impl Setup {
@@ -177,6 +179,7 @@ impl Setup {
             },
             hooks: BTreeMap::from([("crm".to_owned(), hook)]),
             store_bytes_max: None,
+            store: None,
         }
     }
 
@@ -203,7 +206,10 @@ impl Setup {
                 Keys::derive(&[7; 32]),
             )
         };
-        let store = Store::open(&options).await.unwrap();
+        let store = match self.store {
+            Some(store) => store,
+            None => Store::open(&options).await.unwrap(),
+        };
         let engine = match &self.catalog {
             Some(catalog) => assembly::engine(&self.settings, catalog, store.clone(), self.clock.clone()).unwrap(),
             None => Engine::new(

@@ -116,6 +116,14 @@ impl Chromium {
         said["result"]["value"].clone()
     }
 
+    /// What a script says in the end.
+    pub fn promised(&mut self, script: &str) -> Value {
+        let asked = json!({ "expression": script, "returnByValue": true, "awaitPromise": true });
+        let said = self.call("Runtime.evaluate", &asked);
+        assert!(said["exceptionDetails"].is_null(), "{said}");
+        said["result"]["value"].clone()
+    }
+
     /// The text of the page, as a person sees it.
     pub fn text(&mut self) -> String {
         self.js("document.body.innerText").as_str().unwrap().to_owned()

@@ -132,6 +132,38 @@ impl Database {
         }
     }
 
+    /// How the database would carry a statement out, whatever its parameters; on PostgreSQL by an index wherever there is one, since
+    /// tables of a test are small.
+    pub async fn plan(&self, sql: &str) -> String {
+        let parameters = (1..100)
+            .take_while(|number| sql.contains(&format!("${number}")))
+            .count();
+        match self.connect().await {
+            Raw::Sqlite(mut connection) => {
+                let explain = AssertSqlSafe(format!("explain query plan {sql}"));
+                let rows = connection.fetch_all(sqlx::raw_sql(explain)).await.unwrap();
+                let lines: Vec<String> = rows.iter().map(|row| sqlx::Row::get(row, 3)).collect();
+                lines.join("\n")
+            }
+            Raw::Postgres(mut connection) => {
+                let nulls = vec!["null"; parameters].join(", ");
+                let call = if nulls.is_empty() {
+                    String::new()
+                } else {
+                    format!("({nulls})")
+                };
+                let prepare = format!(
+                    "set enable_seqscan = off; set plan_cache_mode = force_generic_plan; prepare looked_at as {sql}"
+                );
+                connection.execute(sqlx::raw_sql(AssertSqlSafe(prepare))).await.unwrap();
+                let explain = AssertSqlSafe(format!("explain execute looked_at{call}"));
+                let rows = connection.fetch_all(sqlx::raw_sql(explain)).await.unwrap();
+                let lines: Vec<String> = rows.iter().map(|row| sqlx::Row::get(row, 0)).collect();
+                lines.join("\n")
+            }
+        }
+    }
+
     /// Keeps the store from storing until the answer is dropped.
     pub async fn block(&self) -> Blocked {
         let mut raw = self.connect().await;

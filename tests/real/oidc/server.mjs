@@ -1,5 +1,5 @@
-// usage: server.mjs PORT      an OpenID provider: for machines, by client credentials, and for people, whom the client `cli` sends
-// here to sign in. Anybody is let in (the forms of `devInteractions`); a refresh token that is used twice revokes everything.
+// usage: server.mjs PORT      an OpenID provider: for machines, by client credentials, and for people, whom the clients `cli`
+// and `console` send here to sign in. Anybody is let in (the forms of `devInteractions`); a refresh token that is used twice revokes everything.
 import { Provider } from 'oidc-provider';
 
 const port = Number(process.argv[2]);
@@ -20,6 +20,16 @@ const clients = [
     redirect_uris: ['http://127.0.0.1/callback'],
     application_type: 'native',
   },
+  // The console of the daemon.
+  {
+    client_id: 'console',
+    client_secret: 'console-secret',
+    token_endpoint_auth_method: 'client_secret_basic',
+    grant_types: ['authorization_code'],
+    response_types: ['code'],
+    redirect_uris: ['http://127.0.0.1:8320/console/sign-in/openid/back'],
+    post_logout_redirect_uris: ['http://127.0.0.1:8320/console/sign-in'],
+  },
 ];
 
 // Opaque tokens: who receives one asks `/token/introspection` (RFC 7662). `resource=…/jwt` asks for a signed one instead.
@@ -34,8 +44,9 @@ const resourceServer = (resource) => ({
 
 const provider = new Provider(issuer, {
   clients,
-  scopes: ['openid', 'offline_access', ...scope.split(' ')],
-  findAccount: (_context, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
+  scopes: ['openid', 'offline_access', 'profile', ...scope.split(' ')],
+  findAccount: (_context, id) => ({ accountId: id, claims: async () => ({ sub: id, preferred_username: id, groups: [`${id}-group`] }) }),
+  claims: { openid: ['sub'], profile: ['preferred_username', 'groups'] },
   pkce: { required: () => true },
   rotateRefreshToken: true,
   features: {
@@ -45,7 +56,8 @@ const provider = new Provider(issuer, {
     devInteractions: { enabled: true },
     resourceIndicators: {
       enabled: true,
-      defaultResource: () => `${issuer}/api`,
+      // A person's own claims are read with a token for no other resource.
+      defaultResource: (_context, client) => (client.clientId === 'console' ? undefined : `${issuer}/api`),
       useGrantedResource: () => true,
       getResourceServerInfo: (_context, resource) => resourceServer(resource),
     },

@@ -176,6 +176,24 @@ impl Definition {
         &self.recipe
     }
 
+    /// What the sender's words for kinds mean.
+    #[must_use]
+    pub fn kinds(&self) -> &BTreeMap<String, EventKind> {
+        &self.kinds
+    }
+
+    /// What the sender's words for objects mean.
+    #[must_use]
+    pub fn objects(&self) -> &BTreeMap<String, String> {
+        &self.objects
+    }
+
+    /// Whether events have an id of their sender, by which one that comes twice is known.
+    #[must_use]
+    pub fn has_event_ids(&self) -> bool {
+        self.fields.id.is_some()
+    }
+
     /// The status codes to answer with.
     #[must_use]
     pub fn answer(&self) -> AnswerForm {

@@ -1,0 +1,127 @@
+//! How the databases carry out what the pages ask: by an index, whatever the page.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, Mutex},
+};
+
+use syncline::core::status::Role;
+use tracing::{Event, Subscriber, field::Visit};
+use tracing_subscriber::{
+    layer::{Context, Layer, SubscriberExt as _},
+    registry,
+};
+
+use super::{page, scene};
+use crate::{
+    api::action::systems,
+    support::{app::Setup, database::Database, visitor::Visitor},
+};
+
+/// Tables that have a handful of rows, whatever is synchronized: reading them whole is what is wanted.
+const SMALL: &[&str] = &["lease", "meta", "standing", "job", "quota", "cursor", "ignore_rule"];
+
+/// Every statement that is read by, as the store tells of it.
+#[derive(Clone, Default)]
+struct Statements(Arc<Mutex<BTreeSet<String>>>);
+
+struct Text(String);
+
+impl Visit for Text {
+    fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
+        if field.name() == "sql" {
+            value.clone_into(&mut self.0);
+        }
+    }
+
+    fn record_debug(&mut self, _: &tracing::field::Field, _: &dyn fmt::Debug) {}
+}
+
+impl<S: Subscriber> Layer<S> for Statements {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "syncline::store::statement" {
+            let mut text = Text(String::new());
+            event.record(&mut text);
+            self.0.lock().unwrap().insert(text.0);
+        }
+    }
+}
+
+/// What every page reads, with how the database does it.
+async fn plans(database: &Database) -> Vec<(String, String)> {
+    let statements = Statements::default();
+    let systems = systems().await;
+    let mut setup = Setup::between(&systems);
+    setup.settings.server.api_burst = 1_000;
+    setup.settings.server.api_heavy_burst = 1_000;
+    setup.clock = database.clock().clone();
+    setup.store = Some(database.open().await);
+    let app = setup.start().await;
+    let run_id = scene::fill(&app, "customer-account", 3, |row| format!("value {row}")).await;
+    let mut admin = Visitor::signed_in(&app, Role::Admin).await;
+    let mut all = page::pages(run_id);
+    all.push("/console/mappings/customer-account".to_owned());
+    all.push("/console/records/customer-account/left/L1-value%201".to_owned());
+    // Everything runs on this thread, the server included.
+    let guard = tracing::subscriber::set_default(registry().with(statements.clone()));
+    for path in &all {
+        let answer = admin.get(path).await;
+        assert!([200, 404].contains(&answer.status), "{path}: {}", answer.text());
+    }
+    drop(guard);
+    let found: Vec<String> = statements.0.lock().unwrap().iter().cloned().collect();
+    assert!(found.len() > 30, "the statements are seen: {}", found.len());
+    let mut plans = Vec::new();
+    for sql in found {
+        let plan = database.plan(&sql).await;
+        plans.push((sql, plan));
+    }
+    plans
+}
+
+fn is_small(table: &str) -> bool {
+    SMALL.iter().any(|small| table.contains(small))
+}
+
+#[tokio::test]
+async fn no_page_reads_a_whole_table_on_sqlite() {
+    let database = Database::sqlite();
+    let mut scans = Vec::new();
+    for (sql, plan) in plans(&database).await {
+        // `SCAN link USING INDEX …` walks an index in the order of the page.
+        let is_scan =
+            |line: &&str| line.starts_with("SCAN ") && !line.contains("USING") && !line.contains("CONSTANT ROW");
+        let tables = plan
+            .lines()
+            .filter(is_scan)
+            .filter(|line| !is_small(&sql_table(&sql, line)));
+        scans.extend(tables.map(|line| format!("{line}: {sql}")));
+    }
+    assert!(scans.is_empty(), "{}", scans.join("\n"));
+}
+
+/// The table of a line of a plan, which may call it by a short name.
+fn sql_table(sql: &str, line: &str) -> String {
+    let name = line.split(' ').nth(1).unwrap_or_default();
+    let before = format!(" as {name} ");
+    match sql.split_once(&before) {
+        Some((before, _)) => before.rsplit(' ').next().unwrap_or(name).to_owned(),
+        None => name.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn no_page_reads_a_whole_table_on_postgresql() {
+    let Some(database) = Database::postgres().await else {
+        return;
+    };
+    let mut scans = Vec::new();
+    for (sql, plan) in plans(&database).await {
+        let is_scan = |line: &&str| line.contains("Seq Scan on ");
+        let table = |line: &str| line.split("Seq Scan on ").nth(1).unwrap_or_default().to_owned();
+        let tables = plan.lines().filter(is_scan).filter(|line| !is_small(&table(line)));
+        scans.extend(tables.map(|line| format!("{}: {sql}", line.trim())));
+    }
+    assert!(scans.is_empty(), "{}", scans.join("\n"));
+}
