@@ -29,6 +29,10 @@ nightly *seconds:
 fuzz target seconds="60":
     cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none {{ target }} -- -max_total_time={{ seconds }}
 
+# Feeds ten million inputs to every target in fuzz/, and prints a table.
+fuzz-all runs="10000000":
+    fuzz/run {{ runs }}
+
 # Measures the hot paths against floors of the same work: `just bench --quick`, `just bench --help`.
 bench *arguments:
     cargo bench --bench speed -- {{ arguments }}

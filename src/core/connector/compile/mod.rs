@@ -193,14 +193,18 @@ impl<'a> Compiler<'a> {
                 message: message.map(|text| self.template(text, &pointer(&place, "message"), &NAMES)),
             });
         }
-        // XML-RPC says no in a 200: without a rule that knows better, a fault is never taken for an answer.
-        rules.push(Rule {
-            when: self.condition("{{ body.fault.faultCode is defined }}", "/errors", &NAMES),
-            then: ErrorMeaning::Reject,
-            message: Some(self.template("{{ body.fault.faultString }}", "/errors", &NAMES)),
-        });
-        if self.format != Format::XmlRpc {
-            rules.pop();
+        // Both say no in a 200: without a rule that knows better, what they say so by is never taken for an answer.
+        let spoken = match (&self.format, is_graphql(form)) {
+            (Format::XmlRpc, _) => Some(("body.fault.faultCode is defined", "body.fault.faultString")),
+            (_, true) => Some(("body.errors is defined and body.errors", "body.errors[0].message")),
+            (_, false) => None,
+        };
+        if let Some((when, message)) = spoken {
+            rules.push(Rule {
+                when: self.condition(&format!("{{{{ {when} }}}}"), "/errors", &NAMES),
+                then: ErrorMeaning::Reject,
+                message: Some(self.template(&format!("{{{{ {message} }}}}"), "/errors", &NAMES)),
+            });
         }
         rules
     }
@@ -354,6 +358,22 @@ impl<'a> Compiler<'a> {
             problem.with_hint(hint)
         });
     }
+}
+
+/// Whether requests are made in GraphQL: a `query` stands in a body that begins as the language does.
+fn is_graphql(form: &ConnectorForm) -> bool {
+    fn has_query(json: &Json) -> bool {
+        match json {
+            Json::Object(members) => members.iter().any(|(name, value)| {
+                let text = value.as_str().unwrap_or_default().trim_start();
+                let is_query = name == "query" && ["query", "mutation", "{ ", "{\n"].iter().any(|begin| text.starts_with(begin));
+                is_query || has_query(value)
+            }),
+            Json::Array(elements) => elements.iter().any(has_query),
+            _ => false,
+        }
+    }
+    serde_json::to_value(&form.objects).is_ok_and(|objects| has_query(&objects))
 }
 
 /// Whether a value is one that a setting of this kind can have.

@@ -313,3 +313,15 @@ fn templates_see_the_defaults_of_settings_that_are_not_given() {
     assert_eq!(settings["zone"], Value::from("UTC"));
     assert_eq!(connector.settings_of(|_| None), Err("base_url".to_owned()));
 }
+
+#[test]
+fn errors_inside_of_a_200_are_no_answer_where_requests_are_made_in_graphql() {
+    let (connector, problems) = check(&MINIMAL.replace(
+        r#"get: { get: "/things/{{ id }}" }"#,
+        r#"get: { post: /graphql, body: { query: "query($id: ID!) { thing(id: $id) { id } }", variables: { id: "{{ id }}" } }, record: data.thing }"#,
+    ));
+    let rules = connector.unwrap_or_else(|| panic!("{problems:#?}")).rules;
+    assert_eq!(rules.last().map(|rule| rule.then), Some(crate::core::connector::form::ErrorMeaning::Reject));
+    let (plain, _) = check(MINIMAL);
+    assert!(plain.unwrap().rules.is_empty(), "REST knows status codes");
+}
