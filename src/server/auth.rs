@@ -269,6 +269,8 @@ fn bearer(headers: &HeaderMap) -> Result<&str> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]
