@@ -209,7 +209,9 @@ impl From<sync::Error> for Problem {
             sync::Error::Store(error) => error.into(),
             sync::Error::Fault(fault) => fault.into(),
             sync::Error::UnknownMapping(_) | sync::Error::UnknownRun(_) => Self::not_found(error.to_string()),
-            sync::Error::Busy(_) | sync::Error::NotHeld(_) => Self::conflict(error.to_string()),
+            sync::Error::Busy(_) | sync::Error::NotHeld(_) | sync::Error::NotIncremental(..) => {
+                Self::conflict(error.to_string())
+            }
             sync::Error::Shutdown => Self::unavailable(error.to_string()).after(Duration::from_secs(5)),
             sync::Error::Lost(_) | sync::Error::OutOfTime(_) => Self::unavailable(error.to_string()),
             sync::Error::Scan(_) | sync::Error::Broken => {

@@ -248,6 +248,9 @@ pub enum Error {
     /// There is no such run.
     #[error("there is no run {0}")]
     UnknownRun(i64),
+    /// What changed alone can be compared only after everything was.
+    #[error("{0}: reconcile mapping `{1}` as a whole first")]
+    NotIncremental(&'static str, String),
     /// Only a held run can be released.
     #[error("run {0} is not held")]
     NotHeld(i64),

@@ -131,6 +131,24 @@ const CONTRADICTIONS: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "list: { get: /things }",
+        "list: { get: /things, page: { offset: 0, parallel: 4, send: { query: o } } }",
+        "CN009",
+        "/objects/thing/list/page/parallel",
+    ),
+    (
+        "list: { get: /things }",
+        "list: { get: /things, page: { cursor: next, total: n, parallel: 4, send: { query: c } } }",
+        "CN009",
+        "/objects/thing/list/page/parallel",
+    ),
+    (
+        "list: { get: /things }",
+        "list: { get: /things, page: { offset: 0, total: n, parallel: 17, send: { query: o } } }",
+        "CN009",
+        "/objects/thing/list/page/parallel",
+    ),
+    (
+        "list: { get: /things }",
         "list: { get: /things, page: { cursor: next } }",
         "CN010",
         "/objects/thing/list/page",
