@@ -24,7 +24,7 @@ libfuzzer_sys::fuzz_target!(|input: (u8, &str, Vec<(&str, &str, u8, u64)>)| {
         5 => Style::Number(1),
         _ => Style::Keyset(vec![next]),
     };
-    let paging = Paging { style, send: None, total: Some(Source::Path(total)), more: Some(Source::Path(more)) };
+    let paging = Paging { style, send: None, total: Some(Source::Path(total)), more: Some(Source::Path(more)), parallel: 1 };
     let mut pager = Pager::new(paging, Some(10), 20, base.clone()).resumed(resume);
     let limits = json::Limits { depth: 16, nodes: 1_000, ..json::Limits::default() };
     for (rest, link, count, print) in pages {

@@ -40,8 +40,11 @@ pub struct Args {
     #[arg(long, conflicts_with = "mappings")]
     all: bool,
     /// A first or complete look, on record as such
-    #[arg(long)]
+    #[arg(long, conflicts_with = "incremental")]
     full: bool,
+    /// Only what changed since the last reconciliation, where a system can tell
+    #[arg(long)]
+    incremental: bool,
     /// Repair nothing
     #[arg(long)]
     report_only: bool,
@@ -100,7 +103,11 @@ async fn each(context: &Context, args: &Args, work: &Work) -> Result {
 
 async fn one(context: &Context, args: &Args, work: &Work, mapping: &Arc<Mapping>) -> Result {
     let request = Request {
-        kind: if args.full { RunKind::Full } else { RunKind::Reconcile },
+        kind: match (args.full, args.incremental) {
+            (true, _) => RunKind::Full,
+            (_, true) => RunKind::Incremental,
+            _ => RunKind::Reconcile,
+        },
         trigger: Trigger::Person,
         repair: mapping.reconcile.repair && !args.report_only,
     };

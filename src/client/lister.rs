@@ -1,6 +1,8 @@
-//! Reading a listing page by page; the next page is on its way while the caller works on this one.
+//! Reading a listing page by page; the next page is on its way while the caller works on this one, and so are those behind it
+//! where the connector says that pages may be read at once. They are taken in order, so that what follows from a page (where the
+//! next one stands, whether the listing is complete) does not depend on when it came.
 
-use std::{ops::Range, sync::Arc};
+use std::{collections::VecDeque, ops::Range, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use tokio::task::JoinHandle;
@@ -15,7 +17,7 @@ use crate::core::{
     connector::{
         List,
         answer::{Purpose, Taken, take},
-        page::{self, Pager, Turn},
+        page::{self, Pager, Position, Turn},
     },
     fault::Fault,
     record::Record,
@@ -43,11 +45,13 @@ pub struct Page {
     pub resume: Option<String>,
 }
 
-type Read = Result<(Option<Page>, Box<Reader>), Box<Fault>>;
+type Read = Result<Box<Fetched>, Box<Fault>>;
 
 /// A listing under way.
 pub struct Lister {
-    next: Option<JoinHandle<Read>>,
+    reader: Option<Reader>,
+    /// Pages on their way, in the order in which they follow one another.
+    coming: VecDeque<(Position, JoinHandle<Read>)>,
     failed: Option<Fault>,
     is_complete: bool,
     is_shifted: bool,
@@ -58,7 +62,8 @@ impl Lister {
     /// A listing that fails at its first page.
     pub(super) const fn failing(fault: Fault) -> Self {
         Self {
-            next: None,
+            reader: None,
+            coming: VecDeque::new(),
             failed: Some(fault),
             is_complete: false,
             is_shifted: false,
@@ -67,13 +72,17 @@ impl Lister {
     }
 
     pub(super) fn start(reader: Reader) -> Self {
-        Self {
+        let mut lister = Self {
             counts_places: reader.pager.paging().counts_places(),
-            next: Some(tokio::spawn(meter::carry(Box::new(reader).read()))),
+            reader: None,
+            coming: VecDeque::new(),
             failed: None,
             is_complete: false,
             is_shifted: false,
-        }
+        };
+        lister.look_ahead(&reader);
+        lister.reader = Some(reader);
+        lister
     }
 
     /// The next page; `None` at the end.
@@ -81,16 +90,25 @@ impl Lister {
         if let Some(fault) = self.failed.take() {
             return Err(fault);
         }
-        let Some(task) = self.next.take() else { return Ok(None) };
+        let (Some(mut reader), Some((_, task))) = (self.reader.take(), self.coming.pop_front()) else {
+            return Ok(None);
+        };
         let broken = || Fault::new("RQ030", FailureClass::Bug, Stage::Fetch, "the listing broke off");
-        let (page, reader) = task.await.map_err(|_| broken())?.map_err(|fault| *fault)?;
+        let read = task.await.map_err(|_| broken())?;
+        let turned = read.and_then(|fetched| reader.turn(*fetched).map_err(|refused| Box::new(refused.fault)));
+        let (page, _) = turned.map_err(|fault| {
+            self.give_up();
+            *fault
+        })?;
         if reader.is_ended {
             self.is_complete = reader.pager.is_complete();
             self.is_shifted = reader.pager.is_shifted();
+            self.give_up();
         } else {
-            self.next = Some(tokio::spawn(meter::carry(reader.read())));
+            self.look_ahead(&reader);
+            self.reader = Some(reader);
         }
-        Ok(page)
+        Ok(Some(page))
     }
 
     /// Whether a record that comes twice means that another one was passed over ([`Paging::counts_places`]).
@@ -112,35 +130,100 @@ impl Lister {
     pub const fn is_complete(&self) -> bool {
         self.is_complete
     }
-}
 
-impl Drop for Lister {
-    fn drop(&mut self) {
-        if let Some(task) = &self.next {
+    /// Asks for the next page, and for those behind it that may be asked for at once. What was asked for and stands elsewhere
+    /// than the page before it leads to is of no use.
+    fn look_ahead(&mut self, reader: &Reader) {
+        let next = std::iter::once(reader.pager.position().clone());
+        let wanted: Vec<Position> = next.chain(reader.pager.ahead()).collect();
+        if !self
+            .coming
+            .iter()
+            .zip(&wanted)
+            .all(|((coming, _), wanted)| coming == wanted)
+        {
+            self.give_up();
+        }
+        for position in wanted.into_iter().skip(self.coming.len()) {
+            let (asked, pager) = (Arc::clone(&reader.asked), reader.pager.at(position.clone()));
+            let fetch = async move {
+                let fetched = asked.fetch(&pager).await;
+                fetched.map(Box::new).map_err(|refused| Box::new(refused.fault))
+            };
+            self.coming.push_back((position, tokio::spawn(meter::carry(fetch))));
+        }
+    }
+
+    fn give_up(&mut self) {
+        for (_, task) in self.coming.drain(..) {
             task.abort();
         }
     }
 }
 
-/// Reads the pages of one listing.
-pub(super) struct Reader {
+impl Drop for Lister {
+    fn drop(&mut self) {
+        self.give_up();
+    }
+}
+
+/// What a listing asks for, whichever page it is.
+pub(super) struct Asked {
     pub(super) system: Arc<Inner>,
     pub(super) object: String,
     pub(super) since: Option<DateTime<Utc>>,
     pub(super) projection: Projection,
-    pub(super) pager: Pager,
     pub(super) road: Road,
+}
+
+/// Reads the pages of one listing.
+pub(super) struct Reader {
+    pub(super) asked: Arc<Asked>,
+    pub(super) pager: Pager,
     pub(super) is_ended: bool,
 }
 
+/// One page as it was read, wherever it stands.
+pub(super) struct Fetched {
+    records: Vec<Record>,
+    reply: Reply,
+    last: Option<Map>,
+    print: u64,
+}
+
 impl Reader {
-    async fn read(mut self: Box<Self>) -> Read {
-        match self.fetch().await {
-            Ok((page, _)) => Ok((Some(page), self)),
-            Err(refused) => Err(Box::new(refused.fault)),
-        }
+    /// The next page, and the answer it came with.
+    pub(super) async fn fetch(&mut self) -> Result<(Page, Reply), Refused> {
+        let fetched = self.asked.fetch(&self.pager).await?;
+        self.turn(fetched)
     }
 
+    /// Takes note of the next page.
+    fn turn(&mut self, fetched: Fetched) -> Result<(Page, Reply), Refused> {
+        let Fetched {
+            records,
+            reply,
+            last,
+            print,
+        } = fetched;
+        let turn = self.pager.turn(&page::Page {
+            rest: &reply.body,
+            headers: &reply.headers,
+            url: &reply.url,
+            count: records.len() as u64,
+            last: last.as_ref(),
+            print,
+        });
+        let Asked { system, object, .. } = &*self.asked;
+        self.is_ended = turn.map_err(|error| system.bad_answer(object, &error.to_string()))? == Turn::End;
+        // Some systems repeat a key in the address of the next page; it is not stored.
+        let secrets = system.exchange.auth.secrets();
+        let resume = self.pager.resume().filter(|resume| !secrets.are_in(resume));
+        Ok((Page { records, resume }, reply))
+    }
+}
+
+impl Asked {
     /// Where the records of an answer stand in its body.
     fn elements(&self, list: &List, reply: &mut Reply, limits: &json::Limits) -> Result<Vec<Range<usize>>, Refused> {
         if let Some(elements) = reply.elements.take() {
@@ -160,14 +243,14 @@ impl Reader {
         }
     }
 
-    /// The next page, and the answer it came with.
-    pub(super) async fn fetch(&mut self) -> Result<(Page, Reply), Refused> {
-        let system = Arc::clone(&self.system);
+    /// The page where this pager stands.
+    async fn fetch(&self, pager: &Pager) -> Result<Fetched, Refused> {
+        let system = &self.system;
         let object = system.object(&self.object)?;
         let list = object
             .listing(self.since.is_some())
             .ok_or_else(|| system.unable(&self.object, "list"))?;
-        let call = system.with_context(|context| context.list(list, self.since, &self.pager))?;
+        let call = system.with_context(|context| context.list(list, self.since, pager))?;
         let errand = Errand {
             purpose: Purpose::List,
             object: &self.object,
@@ -181,8 +264,14 @@ impl Reader {
             ..json::Limits::default()
         };
         let broken = |message: String| system.bad_answer(&self.object, &message);
-        let elements = self.elements(list, &mut reply, &limits)?;
-        let elements: Vec<&[u8]> = elements
+        let places = self.elements(list, &mut reply, &limits)?;
+        // In one piece, which is hashed many times faster than the records one by one.
+        let all = places
+            .first()
+            .zip(places.last())
+            .map(|(first, last)| first.start..last.end);
+        let print = page::print(all.and_then(|all| reply.raw.body.get(all)));
+        let elements: Vec<&[u8]> = places
             .into_iter()
             .map(|place| reply.raw.body.get(place).unwrap_or_default())
             .collect();
@@ -212,19 +301,13 @@ impl Reader {
                 .map_err(|error| broken(error.to_string()))?;
             records.push(record);
         }
-        let print = page::print(elements.iter().copied());
-        let turn = self.pager.turn(&page::Page {
-            rest: &reply.body,
-            headers: &reply.headers,
-            url: &reply.url,
-            count: elements.len() as u64,
-            last: last.as_ref(),
+        // It may wait in line for the pages before it.
+        reply.raw.body = Vec::new();
+        Ok(Fetched {
+            records,
+            reply,
+            last,
             print,
-        });
-        self.is_ended = turn.map_err(|error| system.bad_answer(&self.object, &error.to_string()))? == Turn::End;
-        // Some systems repeat a key in the address of the next page; it is not stored.
-        let secrets = system.exchange.auth.secrets();
-        let resume = self.pager.resume().filter(|resume| !secrets.are_in(resume));
-        Ok((Page { records, resume }, reply))
+        })
     }
 }

@@ -12,7 +12,7 @@ use super::{
     budget::{Budget, Road, Usage},
     config::{Config, ConfigError},
     exchange::{Errand, Exchange, Refused, Reply},
-    lister::{Lister, Listing, Reader},
+    lister::{Asked, Lister, Listing, Reader},
     script::Script,
     transport::{self, Transport},
     write::Outcome,
@@ -240,13 +240,16 @@ impl System {
         let projection = listing
             .projection
             .map_or_else(Projection::all, |wanted| object.projection(&wanted));
-        Ok(Reader {
+        let asked = Asked {
             system: Arc::clone(&self.inner),
             object: name.to_owned(),
             since: listing.since,
             projection,
-            pager,
             road,
+        };
+        Ok(Reader {
+            asked: Arc::new(asked),
+            pager,
             is_ended: false,
         })
     }

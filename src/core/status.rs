@@ -121,6 +121,8 @@ status! {
         Poll = "poll",
         /// Both sides compared, drift reported and repaired.
         Reconcile = "reconcile",
+        /// What changed since the last comparison compared, drift reported and repaired.
+        Incremental = "incremental",
         /// Every record of both sides looked at, the first time.
         Full = "full",
         /// Failures tried again.

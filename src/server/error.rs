@@ -209,9 +209,13 @@ impl From<sync::Error> for Problem {
             sync::Error::Store(error) => error.into(),
             sync::Error::Fault(fault) => fault.into(),
             sync::Error::UnknownMapping(_) | sync::Error::UnknownRun(_) => Self::not_found(error.to_string()),
-            sync::Error::Busy(_) | sync::Error::NotHeld(_) => Self::conflict(error.to_string()),
+            sync::Error::Busy(_) | sync::Error::NotHeld(_) | sync::Error::NotIncremental(..) => {
+                Self::conflict(error.to_string())
+            }
             sync::Error::Shutdown => Self::unavailable(error.to_string()).after(Duration::from_secs(5)),
-            sync::Error::Lost(_) | sync::Error::OutOfTime(_) | sync::Error::Shifted(_) => Self::unavailable(error.to_string()),
+            sync::Error::Lost(_) | sync::Error::OutOfTime(_) | sync::Error::Shifted(_) => {
+                Self::unavailable(error.to_string())
+            }
             sync::Error::Scan(_) | sync::Error::Broken => {
                 tracing::error!(%error, "a reconciliation could not go on");
                 Self::internal("the work could not be begun; the log says more under this request id")

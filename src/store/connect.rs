@@ -302,7 +302,13 @@ fn open_sqlite(path: &Path, options: &Options) -> SqliteEngine {
         synchronous: options.sqlite_synchronous,
     };
     let here = seam::is_simulated().then(|| Arc::new(Mutex::new(Writer::new(opening.clone(), broken.clone()))));
+    let reading = Opening {
+        is_daemon: false,
+        is_reading: true,
+        ..opening.clone()
+    };
     SqliteEngine {
+        bulk: Arc::new(Mutex::new(Writer::new(reading, broken.clone()))),
         here,
         read: SqlitePoolOptions::new()
             .max_connections(options.sqlite_read_connections.max(1))

@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::{
     error::Error,
-    sqlite::{LocalRow, SqliteTx, Writer},
+    sqlite::{LocalRow, SqliteTx, Writer, aside},
 };
 use crate::{
     core::{
@@ -49,6 +49,8 @@ pub(super) enum Engine {
 #[derive(Debug, Clone)]
 pub(super) struct SqliteEngine {
     pub read: SqlitePool,
+    /// For whoever goes through many rows: they are taken as they come, where the pool hands over copies from thread to thread.
+    pub bulk: Arc<Mutex<Writer>>,
     /// Reads in place instead of from the pool, which has threads of its own: only in a simulation.
     pub here: Option<Arc<Mutex<Writer>>>,
     /// Whoever holds it writes alone, so that nobody polls for another's lock.
@@ -132,6 +134,22 @@ impl Engine {
         read_all(&rows)
     }
 
+    /// Reads many rows outside a transaction, for going through a whole table.
+    pub async fn bulk<T: FromRow + Send + 'static>(
+        &self,
+        sql: &'static str,
+        args: Args<'static>,
+    ) -> Result<Vec<T>, Error> {
+        match self {
+            Self::Sqlite(sqlite) if sqlite.here.is_none() => {
+                let (bulk, broken) = (Arc::clone(&sqlite.bulk), sqlite.broken.clone());
+                let read = aside(move || read_all(&bulk.blocking_lock().rows(sql, args)?));
+                broken.note(read.await)
+            }
+            _ => self.rows(sql, args).await,
+        }
+    }
+
     /// Reads the only row outside a transaction.
     pub async fn row<T: FromRow>(&self, sql: impl Into<Cow<'static, str>>, args: Args<'_>) -> Result<Option<T>, Error> {
         Ok(self.rows(sql, args).await?.into_iter().next())
@@ -199,9 +217,11 @@ impl Engine {
         match self {
             Self::Sqlite(sqlite) => {
                 sqlite.read.close().await;
-                let mut writer = Arc::clone(&sqlite.writer).lock_owned().await;
-                // An error means that the process ends, and the connection with it.
-                let _ = seam::aside(move || writer.close()).await;
+                for one in [&sqlite.bulk, &sqlite.writer] {
+                    let mut connection = Arc::clone(one).lock_owned().await;
+                    // An error means that the process ends, and the connection with it.
+                    let _ = seam::aside(move || connection.close()).await;
+                }
             }
             Self::Postgres(pool) => pool.close().await,
         }

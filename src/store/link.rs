@@ -219,9 +219,8 @@ impl Store {
     pub async fn agreed_after(&self, mapping: &str, after_link_id: i64, limit: u32) -> Result<Vec<Link>, Error> {
         let sql = "select link_id, left_id, right_id, base, status, missing_side, missing_decision from link \
              where mapping = $1 and link_id > $2 and status <> 'ended' order by link_id limit $3";
-        self.engine()
-            .rows(sql, args![mapping, after_link_id, i64::from(limit)])
-            .await
+        let args = args![mapping.to_owned(), after_link_id, i64::from(limit)];
+        self.engine().bulk(sql, args).await
     }
 
     /// Links that fit `filter`, newest first.

@@ -14,10 +14,10 @@ use chrono::{DateTime, Utc};
 use super::{
     Page, Store,
     bulk::{Bulk, Filter},
-    engine::{Args, FromRow, Number, Row, Tx, Unread, args, int},
+    engine::{Args, Durability, FromRow, Number, Row, Tx, Unread, args, int},
     error::Error,
 };
-use crate::core::status::{RunKind, RunStatus, Trigger};
+use crate::core::status::{DriftOutcome, RunKind, RunStatus, Trigger};
 
 /// A run about to begin.
 #[derive(Debug, Clone)]
@@ -345,11 +345,18 @@ impl Store {
         Ok(changed > 0)
     }
 
-    /// Gives up a held run; whether it was held.
+    /// Gives up a held run; whether it was held. What waited in its report for the release is only reported then.
     pub async fn discard_run(&self, run_id: i64, by: &str) -> Result<bool, Error> {
         let sql = "update run set status = 'cancelled', released_by = $2, ended_at = $3 \
              where run_id = $1 and status = 'held'";
-        let changed = self.engine().execute(sql, args![run_id, by, self.now()]).await?;
+        let mut tx = self.engine().begin(Durability::Durable).await?;
+        let changed = tx.execute(sql, args![run_id, by, self.now()]).await?;
+        if changed > 0 {
+            let sql = "update drift set outcome = $2 where run_id = $1 and outcome = $3";
+            let outcomes = args![run_id, DriftOutcome::Reported, DriftOutcome::Held];
+            tx.execute(sql, outcomes).await?;
+        }
+        tx.commit().await?;
         Ok(changed > 0)
     }
 

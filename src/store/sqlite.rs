@@ -25,6 +25,8 @@ use crate::seam;
 const STATEMENTS_MAX: usize = 400;
 /// Kibibytes of pages that are kept in memory.
 const CACHE_KIB: i64 = 16 * 1_024;
+/// The same where rows are only gone through.
+const READING_CACHE_KIB: i64 = 2 * 1_024;
 /// Pages in the log before they go to the database: the larger, the fewer are written twice.
 const CHECKPOINT_PAGES: i32 = 4_000;
 
@@ -141,7 +143,12 @@ fn open(opening: &Opening) -> rusqlite::Result<Connection> {
     }
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "synchronous", level(Durability::Durable, opening.synchronous))?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    let cache = if opening.is_reading {
+        READING_CACHE_KIB
+    } else {
+        CACHE_KIB
+    };
+    connection.pragma_update(None, "cache_size", -cache)?;
     connection.wal_hook(Some(move_log));
     if let Some(pages) = opening.pages_max {
         connection.pragma_update(None, "max_page_count", i64::try_from(pages).unwrap_or(i64::MAX))?;

@@ -240,7 +240,9 @@ pub enum Error {
     #[error("interrupted by the shutdown")]
     Shutdown,
     /// Records changed places in a listing each time it was read: some may have been passed over.
-    #[error("`{0}` moved records from page to page while they were read, each time: what came is looked at, and the next poll reads them again")]
+    #[error(
+        "`{0}` moved records from page to page while they were read, each time: what came is looked at, and the next poll reads them again"
+    )]
     Shifted(String),
     /// Another node or task is at it.
     #[error("mapping `{0}` is being worked on already")]
@@ -257,6 +259,9 @@ pub enum Error {
     /// There is no such run.
     #[error("there is no run {0}")]
     UnknownRun(i64),
+    /// What changed alone can be compared only after everything was.
+    #[error("{0}: reconcile mapping `{1}` as a whole first")]
+    NotIncremental(&'static str, String),
     /// Only a held run can be released.
     #[error("run {0} is not held")]
     NotHeld(i64),

@@ -118,7 +118,8 @@ pub async fn own(task: &Task) -> Result<Outcome> {
             prints: Sides::of(|_| print(&number.to_string())),
             agreed: Sides::of(|_| Some(number as u64)),
         };
-        scan.add_pairs(numbers(first).map(pair).collect()).await?;
+        let pairs: Vec<Pair> = numbers(first).map(pair).collect();
+        scan.add_pairs(move || pairs).await?;
     }
     for side in [syncline::core::status::Side::Left, syncline::core::status::Side::Right] {
         for first in (1..=task.records).step_by(PAGE) {

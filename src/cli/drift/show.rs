@@ -6,7 +6,7 @@ use super::{ReportArg, grouped, list::counts, none_yet, systems};
 use crate::{
     cli::{Exit, context::Context, error::Result, list::time},
     core::{
-        drift::{Oldest, Report},
+        drift::{Oldest, Report, Summary},
         status::{Cause, RunStatus, Sides},
     },
     report::{Overview, words},
@@ -112,7 +112,9 @@ impl Glance<'_> {
         if let Some(report) = &report.report {
             lines.extend(self.numbers(report));
         }
-        if report.summary.as_ref().is_some_and(|summary| !summary.complete) {
+        // Where only what changed was compared, the note says so.
+        let is_short = |summary: &Summary| !summary.complete && summary.since.is_none();
+        if report.summary.as_ref().is_some_and(is_short) {
             lines.push(line(
                 "incomplete",
                 "a listing did not come to its end: missing records were left alone",

@@ -23,6 +23,8 @@ pub struct Paging {
     pub total: Option<Source>,
     /// Where it says whether there is more.
     pub more: Option<Source>,
+    /// How many pages may be asked for at once; only where their places are known beforehand: by offset or number, with a total.
+    pub parallel: u32,
 }
 
 impl Paging {
@@ -32,6 +34,7 @@ impl Paging {
         send: None,
         total: None,
         more: None,
+        parallel: 1,
     };
 
     /// Whether pages are told by the places of their records: a record that goes, or moves to the end because it changed, moves
@@ -170,7 +173,8 @@ pub struct Pager {
     pages: u32,
     read: u64,
     total: Option<u64>,
-    /// Records went away while they were counted, so that others moved to places that had been read already.
+    /// Records went away while they were counted, or came where pages are read at once, so that others moved to places that had
+    /// been read already.
     is_shifted: bool,
     /// The records of the fullest page so far: what the system really puts in one.
     fullest: u64,
@@ -272,6 +276,34 @@ impl Pager {
         &self.position
     }
 
+    /// The same listing at another position, for asking for that page alone.
+    #[must_use]
+    pub fn at(&self, position: Position) -> Self {
+        Self {
+            position,
+            ..Self::new(self.paging.clone(), self.size, self.pages_max, self.base.clone())
+        }
+    }
+
+    /// Where the pages behind the next one stand, as far as they may be asked for at once with it: as many records apart as the
+    /// fullest page had, up to the total. A page that turns out to hold fewer shows that the ones behind it stand elsewhere.
+    #[must_use]
+    pub fn ahead(&self) -> Vec<Position> {
+        let (Some(total), step @ 1..) = (self.total, self.fullest) else {
+            return Vec::new();
+        };
+        let place = |index: u64| {
+            let skipped = index.saturating_mul(step);
+            let position = match self.position {
+                Position::Offset(offset) => Position::Offset(offset.saturating_add(skipped)),
+                Position::Number(number) => Position::Number(number.saturating_add(index)),
+                _ => return None,
+            };
+            (self.read.saturating_add(skipped) < total).then_some(position)
+        };
+        (1..u64::from(self.paging.parallel)).map_while(place).collect()
+    }
+
     /// How the listing goes on.
     #[must_use]
     pub const fn paging(&self) -> &Paging {
@@ -321,7 +353,10 @@ impl Pager {
             .and_then(|at| at.get(page.rest, page.headers))
         {
             let total = total.to_text().and_then(|text| text.parse().ok()).or(self.total);
-            self.is_shifted |= self.paging.counts_places() && total < self.total;
+            // Where a later page may have been read first, a record that was added can hide another one as well.
+            let has_moved =
+                total < self.total || (self.paging.parallel > 1 && self.total.is_some() && total > self.total);
+            self.is_shifted |= self.paging.counts_places() && has_moved;
             self.total = total;
         }
         let is_repeated = page.count > 0 && self.previous_print == Some(page.print);

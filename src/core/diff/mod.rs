@@ -18,7 +18,7 @@ use crate::core::{
     record::{Base, BaseField, Record},
     settled::Settled,
     status::{Side, Sides, Situation},
-    value::{Value, compare, fingerprint::Key},
+    value::{Map, Value, compare, fingerprint::Key},
 };
 
 /// Which sides changed since both last agreed.
@@ -266,10 +266,29 @@ pub fn hashes<'a>(
 ) -> impl Iterator<Item = Option<u64>> {
     let source = Source::new(&record.fields);
     mapping.fields.iter().map(move |field| {
+        if let Some(text) = own_text(field, side, source.map()) {
+            return Some(hash_text(key, field, text));
+        }
         own_value(mapping, field, side, &source)
             .ok()
             .map(|value| hash(key, field, side, value.as_ref()))
     })
+}
+
+/// What [`own_value`] gives where it is a text that stands in the record: most values of most records do.
+fn own_text<'r>(field: &Field, side: Side, record: &'r Map) -> Option<&'r str> {
+    match &field.convert {
+        Convert::From { source, .. } if *source == side => None,
+        _ => field.read_text(side, record),
+    }
+}
+
+/// As [`hash`] of a text.
+fn hash_text(key: &Key, field: &Field, text: &str) -> u64 {
+    if text.trim().is_empty() {
+        return key.field(&field.name, None);
+    }
+    key.field_text(&field.name, &field.compare.text(text))
 }
 
 /// One number for the hashes of all fields, in one order: equal where all are equal, and different wherever a single one differs.

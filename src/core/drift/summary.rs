@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Item;
@@ -58,6 +59,9 @@ pub struct Summary {
     pub unmapped: BTreeMap<String, u64>,
     /// Whether both listings were complete.
     pub complete: bool,
+    /// What changed at this time or later was compared and nothing else; none where everything was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<DateTime<Utc>>,
     /// What the plans would do: what a person who releases a held run agrees to.
     #[serde(default)]
     pub planned: Planned,

@@ -152,6 +152,15 @@ impl Field {
             })
     }
 
+    /// The text on `side`, where [`Field::read`] would give a text as it stands in the record: without a copy of it.
+    #[must_use]
+    pub fn read_text<'r>(&self, side: Side, record: &'r Map) -> Option<&'r str> {
+        let text = self.paths.get(side).as_ref()?.get_in(record)?.as_str()?;
+        let is_as_it_stands = matches!(self.convert, Convert::Values { .. } | Convert::Link { .. })
+            || matches!(self.kind, Kind::Any | Kind::Text);
+        is_as_it_stands.then_some(text)
+    }
+
     /// What the record on `from` offers to the other side, in the other side's form; `None` where it offers nothing.
     pub fn offer(
         &self,

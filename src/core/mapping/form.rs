@@ -217,6 +217,10 @@ pub struct ReconcileForm {
     /// Local time of day, `HH:MM`; without it the mapping is reconciled only when asked.
     #[serde(default)]
     pub at: Option<String>,
+    /// How often, after each comparison of everything, what changed since the last one is compared alone (`1h`; at least 1m). One
+    /// of the two systems must be able to tell what changed. Records that are gone are found by the comparison of everything.
+    #[serde(default)]
+    pub incremental: Option<Period>,
     /// IANA zone of `at` (default UTC).
     #[serde(default)]
     pub timezone: Option<String>,

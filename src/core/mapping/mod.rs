@@ -256,6 +256,8 @@ pub struct Reconcile {
     pub at: Option<NaiveTime>,
     /// The zone of `at`.
     pub timezone: Tz,
+    /// How long after the last comparison what changed since is compared alone; none: only when asked.
+    pub incremental: Option<Period>,
     /// Whether drift is repaired or only reported.
     pub repair: bool,
     /// Guard rails.

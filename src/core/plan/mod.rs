@@ -124,6 +124,12 @@ impl Plan {
         self
     }
 
+    /// Whether carrying it out settles something: a system is written to, or a link made, renewed or ended.
+    #[must_use]
+    pub fn acts(&self) -> bool {
+        !self.writes.is_empty() || matches!(self.link, LinkStep::Put | LinkStep::End)
+    }
+
     /// Whether nothing is to be written to a system and nothing has to be recorded as a failure.
     #[must_use]
     pub fn is_quiet(&self) -> bool {

@@ -3,7 +3,7 @@
 #[rustfmt::skip]
 const WORDS: &[(&str, &str)] = &[
     // Runs.
-    ("event", "evento"), ("poll", "consulta"), ("reconcile", "reconciliação"), ("full", "completa"), ("reprocess", "reprocesso"),
+    ("event", "evento"), ("poll", "consulta"), ("reconcile", "reconciliação"), ("full", "completa"), ("incremental", "incremental"), ("reprocess", "reprocesso"),
     ("manual", "manual"), ("running", "em execução"), ("succeeded", "concluída"), ("partial", "parcial"), ("failed", "falhou"),
     ("held", "retida"), ("cancelled", "cancelada"), ("webhook", "webhook"), ("schedule", "agenda"), ("catch_up", "recuperação"),
     ("person", "pessoa"), ("start", "início"),

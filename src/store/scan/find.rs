@@ -1,5 +1,7 @@
 //! What the scratch files say about links and about records without one.
 
+use std::collections::HashSet;
+
 use rusqlite::{CachedStatement, Connection, params};
 
 use super::{Error, Scan, join::missing, number, record};
@@ -48,12 +50,73 @@ pub struct Unlinked {
     pub has_keys: bool,
 }
 
+/// How much there is to look at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Linked pairs that are not exactly as they were when both sides last agreed.
+    pub suspects: u64,
+    /// Listed records that are in no link and pass the filter.
+    pub unlinked: u64,
+}
+
+impl Found {
+    /// All of it.
+    #[must_use]
+    pub const fn total(self) -> u64 {
+        self.suspects + self.unlinked
+    }
+}
+
 /// The most ids that are told of several candidates.
 const TOLD_MAX: i64 = 20;
 /// So many match keys are gone through for a sample.
 const WALKED_MAX: i64 = 50_000;
 
 impl Scan {
+    /// Adds linked pairs that have to be looked at, though no listing of everything says so.
+    pub async fn add_suspects(&self, link_ids: Vec<i64>) -> Result<(), Error> {
+        self.with(move |connection| {
+            let transaction = connection.transaction()?;
+            {
+                let sql = "insert or ignore into suspect (link_id, missing) values (?, 0)";
+                let mut insert = transaction.prepare_cached(sql)?;
+                for link_id in link_ids {
+                    insert.execute([link_id])?;
+                }
+            }
+            Ok(transaction.commit()?)
+        })
+        .await
+    }
+
+    /// Which of these records of one side were listed and are in no link.
+    pub async fn are_unlinked(&self, side: Side, ids: Vec<String>) -> Result<HashSet<String>, Error> {
+        self.with(move |connection| {
+            let mut select =
+                connection.prepare_cached("select 1 from row where side = ? and id = ? and not outside")?;
+            let mut found = HashSet::new();
+            for id in ids {
+                if select.exists(params![number(side), id])? {
+                    found.insert(id);
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// How much there is to look at, after [`Scan::join`] and before any of it is done.
+    pub async fn found(&self) -> Result<Found, Error> {
+        self.with(|connection| {
+            let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0).map(i64::cast_unsigned));
+            Ok(Found {
+                suspects: count("select count(*) from suspect")?,
+                unlinked: count("select count(*) from row where not outside")?,
+            })
+        })
+        .await
+    }
+
     /// Linked pairs after `link_id` that are not exactly as they were when both sides last agreed.
     pub async fn suspects(&self, after: i64, limit: u32) -> Result<Vec<Suspect>, Error> {
         self.with(move |connection| {

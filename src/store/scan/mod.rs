@@ -39,9 +39,9 @@ use crate::{
     seam,
 };
 
-pub use find::{Candidates, Suspect, Unlinked};
+pub use find::{Candidates, Found, Suspect, Unlinked};
 pub use saved::{Done, Listed};
-pub use todo::Todo;
+pub use todo::{NewTodo, Todo};
 
 /// Why the scratch files could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -202,7 +202,7 @@ const TABLES: &str = "
     create table suspect (link_id integer primary key, missing integer not null);
     create table settled (side integer not null, id text not null, primary key (side, id)) without rowid;
     create table saved (name text primary key, value text not null) without rowid;
-    create table todo (todo_id integer primary key, side integer not null, id text not null);
+    create table todo (todo_id integer primary key, side integer not null, id text not null, acts integer not null);
     create table made (side integer not null, id text not null, digest integer, primary key (side, id)) without rowid;
 ";
 
@@ -305,9 +305,10 @@ impl Scan {
     }
 
     /// Adds links, before any record is added.
-    pub async fn add_pairs(&self, pairs: Vec<Pair>) -> Result<(), Error> {
+    pub async fn add_pairs(&self, pairs: impl FnOnce() -> Vec<Pair> + Send + 'static) -> Result<(), Error> {
         let shared = Arc::clone(&self.shared);
         blocking(move || {
+            let pairs = pairs();
             for side in [Side::Left, Side::Right] {
                 let mut half = shared.half(side)?;
                 pairs.iter().try_for_each(|pair| half.add_pair(pair))?;

@@ -164,6 +164,10 @@ impl Scan {
                 for todo_id in &done.todos {
                     delete.execute([todo_id])?;
                 }
+                let mut delete = transaction.prepare_cached("delete from suspect where link_id = ?")?;
+                for link_id in &done.pairs {
+                    delete.execute([link_id])?;
+                }
                 let mut insert =
                     transaction.prepare_cached("insert or ignore into settled (side, id) values (?, ?)")?;
                 for (side, id) in &done.records {
@@ -191,13 +195,15 @@ pub struct Done {
     pub todos: Vec<i64>,
     /// Records without a link that were planned and carried out at once.
     pub records: Vec<(Side, String)>,
+    /// Links of pairs that were planned and carried out at once.
+    pub pairs: Vec<i64>,
 }
 
 impl Done {
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.todos.is_empty() && self.records.is_empty()
+        self.todos.is_empty() && self.records.is_empty() && self.pairs.is_empty()
     }
 }
 

@@ -1,6 +1,14 @@
 use super::*;
 use crate::core::value::{Map, Value, fingerprint::Key};
 
+fn todo(id: &str) -> NewTodo {
+    NewTodo {
+        side: Side::Left,
+        id: id.to_owned(),
+        acts: true,
+    }
+}
+
 fn print(id: &str) -> u128 {
     u128::from_be_bytes(Key::new([7; 32]).text(id))
 }
@@ -38,7 +46,7 @@ async fn add(scan: &Scan, side: Side, rows: Vec<Row>) {
 /// A scan of these match keys of unlinked records.
 async fn keyed(left: &[(&str, &[Option<u64>])], right: &[(&str, &[Option<u64>])], pairs: Vec<Pair>) -> Scan {
     let scan = Scan::create(None, 10, 1 << 20).await.unwrap();
-    scan.add_pairs(pairs).await.unwrap();
+    scan.add_pairs(move || pairs).await.unwrap();
     for (side, rows) in [(Side::Left, left), (Side::Right, right)] {
         let rows = rows.iter().map(|(id, keys)| row(id, 0, keys)).collect();
         add(&scan, side, rows).await;
@@ -73,7 +81,7 @@ async fn only_pairs_that_are_not_as_agreed_are_suspects() {
         pair(3, "3", "C", 9),
         pair(4, "4", "D", 9),
     ];
-    scan.add_pairs(pairs).await.unwrap();
+    scan.add_pairs(move || pairs).await.unwrap();
     let outside = Row {
         is_outside: true,
         ..row("4", 9, &[])
@@ -108,7 +116,8 @@ async fn many_records_are_joined_on_disk_as_they_would_be_in_memory() {
     // So little memory that everything is spilled, and the filter says yes to many that are not linked.
     let scan = Scan::create(None, COUNT, 1).await.unwrap();
     let pairs = (1..=COUNT).map(|number| pair(number.cast_signed(), &left(number), &right(number), number));
-    scan.add_pairs(pairs.collect()).await.unwrap();
+    let pairs: Vec<Pair> = pairs.collect();
+    scan.add_pairs(move || pairs).await.unwrap();
     // Every 100th left record differs, every 150th right one is missing, and each side has 100 records without a link.
     let lefts =
         (1..=COUNT + 100).map(|number| row(&left(number), number + u64::from(number % 100 == 0), &[Some(number)]));
@@ -153,7 +162,7 @@ async fn many_records_are_joined_on_disk_as_they_would_be_in_memory() {
 #[tokio::test]
 async fn a_record_that_a_listing_repeats_counts_as_it_came_last() {
     let scan = Scan::create(None, 1, 1 << 20).await.unwrap();
-    scan.add_pairs(vec![pair(1, "1", "A", 7)]).await.unwrap();
+    scan.add_pairs(move || vec![pair(1, "1", "A", 7)]).await.unwrap();
     add(&scan, Side::Left, vec![row("1", 8, &[])]).await;
     add(
         &scan,
@@ -228,7 +237,7 @@ async fn no_partner_is_given_to_two_records_by_different_rules() {
 #[tokio::test]
 async fn unlinked_records_are_kept_whole_and_linked_ones_are_not() {
     let scan = keyed(&[("1", &[]), ("2", &[])], &[("A", &[])], vec![pair(1, "1", "A", 0)]).await;
-    let todos = vec![(Side::Left, "1".to_owned()), (Side::Left, "2".to_owned())];
+    let todos = ["1", "2"].map(todo).to_vec();
     scan.add_todos(todos).await.unwrap();
     let todos = scan.todos(0, 10).await.unwrap();
     let kept: Vec<Option<Record>> = todos.into_iter().map(|todo| todo.found.record).collect();
@@ -251,7 +260,7 @@ async fn what_has_to_be_done_keeps_what_was_found_for_it() {
     let left: &[(&str, &[Option<u64>])] = &[("1", &[Some(1)]), ("2", &[Some(2)]), ("9", &[])];
     let right: &[(&str, &[Option<u64>])] = &[("A", &[Some(1)]), ("B", &[Some(2)])];
     let scan = keyed(left, right, vec![pair(1, "9", "B", 0)]).await;
-    let todos = vec![(Side::Left, "1".to_owned()), (Side::Left, "2".to_owned())];
+    let todos = ["1", "2"].map(todo).to_vec();
     scan.add_todos(todos).await.unwrap();
     let todos = scan.todos(0, 10).await.unwrap();
     let found: Vec<Candidates> = todos.into_iter().map(|todo| todo.found.candidates).collect();

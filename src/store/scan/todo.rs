@@ -20,22 +20,46 @@ pub struct Todo {
     pub found: Unlinked,
 }
 
+/// One record that has to be worked on, as it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTodo {
+    /// The record's side.
+    pub side: Side,
+    /// The record.
+    pub id: String,
+    /// Whether its plan settles something, and does not only put it on record.
+    pub acts: bool,
+}
+
 impl Scan {
     /// Remembers that records have to be worked on.
-    pub async fn add_todos(&self, todos: Vec<(Side, String)>) -> Result<(), Error> {
+    pub async fn add_todos(&self, todos: Vec<NewTodo>) -> Result<(), Error> {
         if todos.is_empty() {
             return Ok(());
         }
         self.with(move |connection| {
             let transaction = connection.transaction()?;
             {
-                let sql = "insert into todo (side, id) values (?, ?)";
+                let sql = "insert into todo (side, id, acts) values (?, ?, ?)";
                 let mut insert = transaction.prepare_cached(sql)?;
-                for (side, id) in &todos {
-                    insert.execute(params![number(*side), id])?;
+                for todo in &todos {
+                    insert.execute(params![number(todo.side), todo.id, todo.acts])?;
                 }
             }
             Ok(transaction.commit()?)
+        })
+        .await
+    }
+
+    /// Records after `todo_id` whose plans settle something, with the numbers of their todos.
+    pub async fn acting(&self, after: i64, limit: u32) -> Result<Vec<(i64, Side, String)>, Error> {
+        self.with(move |connection| {
+            let sql = "select todo_id, side, id from todo where todo_id > ? and acts order by todo_id limit ?";
+            let mut select = connection.prepare_cached(sql)?;
+            let rows = select.query_map(params![after, limit], |row| {
+                Ok((row.get(0)?, side(row.get(1)?), row.get(2)?))
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
     }

@@ -74,7 +74,10 @@ pub(super) fn settle_part(
     let mut decisions = work.plan.decisions.clone();
     for decision in &mut decisions {
         let is_due = |side: Side| decision.verdict.written(side).is_some() && !changed.contains(&side);
-        let open: Vec<Side> = [Side::Left, Side::Right].into_iter().filter(|side| is_due(*side)).collect();
+        let open: Vec<Side> = [Side::Left, Side::Right]
+            .into_iter()
+            .filter(|side| is_due(*side))
+            .collect();
         if open.is_empty() {
             continue;
         }

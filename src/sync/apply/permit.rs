@@ -174,8 +174,7 @@ fn create(
         .end(mapping, due.write.to)
         .is_ok_and(|system| system.recognizes_creates(&end.object));
     let oldest = engine.clock().now() - KEY_KEPT;
-    let is_remembered =
-        |write: &&store::write::Write| write.idempotency_key == key && write.started_at > oldest;
+    let is_remembered = |write: &&store::write::Write| write.idempotency_key == key && write.started_at > oldest;
     if is_recognized && earlier.iter().all(is_remembered) {
         return Ok(true);
     }

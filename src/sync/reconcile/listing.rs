@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Context;
+use super::{Context, LINKED};
 use crate::{
     client::{Listing, Road},
     core::{
@@ -21,11 +21,9 @@ use crate::{
 };
 
 /// Links read at once.
-const LINKS: u32 = 1_000;
+const LINKS: u32 = 4_000;
 /// How often a listing is saved, so that it can be gone on with; more often where much comes.
 const SAVE: Duration = Duration::from_secs(20);
-/// The name that is saved once all links are in.
-const LINKED: &str = "links";
 
 /// Reads one listing into the scratch files, on a task of its own; says whether it came to its end.
 pub(super) async fn list(context: &Context, side: Side) -> Result<bool, Error> {
@@ -94,7 +92,7 @@ async fn pages(context: &Context, side: Side, listed: &mut Listed) -> Result<boo
     Ok(is_complete)
 }
 
-fn note(context: &Context, side: Side, records: u64) {
+pub(super) fn note(context: &Context, side: Side, records: u64) {
     context.progress.note(|progress| match side {
         Side::Left => progress.left_read = records,
         Side::Right => progress.right_read = records,
@@ -112,7 +110,7 @@ pub(super) fn digest(key: &Key, mapping: &Mapping, side: Side, record: &Record) 
     is_whole.then_some(digest)
 }
 
-fn print(key: &Key, id: &str) -> u128 {
+pub(super) fn print(key: &Key, id: &str) -> u128 {
     u128::from_be_bytes(key.text(id))
 }
 
@@ -131,26 +129,35 @@ fn row(key: &Key, mapping: &Mapping, side: Side, record: Record) -> Row {
     }
 }
 
-/// Puts every link into the scratch files.
+/// Puts every link into the scratch files. The next ones are read while some are hashed.
 pub(super) async fn links(context: &Context) -> Result<(), Error> {
-    if context.scan.saved::<bool>(LINKED).await?.is_some() {
+    if context.scan.saved::<u64>(LINKED).await?.is_some() {
         return Ok(());
     }
-    let mut after = 0;
-    loop {
+    let store = context.engine.store();
+    let mut links = store.agreed_after(&context.name, 0, LINKS).await?;
+    let mut pending = 0;
+    while let Some(last) = links.last() {
         context.go_on()?;
-        let links = context.engine.store().agreed_after(&context.name, after, LINKS).await?;
-        let Some(last) = links.last() else {
-            context.scan.save_links().await?;
-            return Ok(context.scan.save(LINKED, true).await?);
-        };
-        after = last.link_id;
-        let pairs = links
-            .iter()
-            .map(|stored| pair(context.engine.key(), &context.mapping, stored));
-        context.scan.add_pairs(pairs.collect()).await?;
+        let after = last.link_id;
+        pending += links.iter().filter(|link| link.status != LinkStatus::Linked).count() as u64;
         context.progress.note(|progress| progress.pairs += links.len() as u64);
+        let own = context.clone();
+        let pairs = move || {
+            links
+                .iter()
+                .map(|link| pair(own.engine.key(), &own.mapping, link))
+                .collect()
+        };
+        let (next, added) = tokio::join!(
+            store.agreed_after(&context.name, after, LINKS),
+            context.scan.add_pairs(pairs)
+        );
+        added?;
+        links = next?;
     }
+    context.scan.save_links().await?;
+    Ok(context.scan.save(LINKED, pending).await?)
 }
 
 fn pair(key: &Key, mapping: &Mapping, link: &Link) -> Pair {

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    Chunks, Context, FIRST, Tally,
+    AT_ONCE, Chunks, Context, Tally,
     evidence::{self, Case},
-    repair,
+    repair::{self, Drift, Hidden, Unshown},
     silence::{self, Silence},
 };
 use crate::{
@@ -14,9 +14,9 @@ use crate::{
         fault::Fault,
         plan::LinkStep,
         record::RecordKey,
-        status::{DriftOutcome, FailureStatus, Side, Sides},
+        status::{DriftOutcome, FailureStatus, Side, Sides, Situation},
     },
-    store::scan::{Candidates, Suspect, Unlinked},
+    store::scan::{Candidates, NewTodo, Suspect, Unlinked},
     sync::{
         Error,
         fetch::{Listed, Look},
@@ -30,28 +30,29 @@ pub(super) enum Then {
     /// It is planned, and what has to be done is remembered.
     Plan,
     /// It is planned and carried out at once.
-    Settle,
+    Settle(Drift),
 }
 
-/// Plans every pair that is not as it was agreed. A pair that a listing did not show and that is there all the same means
-/// that the listing was short.
+impl Then {
+    fn chunks(self, context: &Context, complete: Sides<bool>) -> Chunks {
+        match self {
+            Self::Plan => Chunks::new(context),
+            Self::Settle(_) => Chunks::saving(context, AT_ONCE, complete),
+        }
+    }
+}
+
+/// Plans every pair that is not as it was agreed, and does what is wanted then. A pair that a listing did not show and that is
+/// there all the same means that the listing was short.
 pub(super) async fn pairs(
     context: &Context,
     tally: &mut Tally,
-    count: u64,
     complete: &mut Sides<bool>,
+    then: Then,
 ) -> Result<(), Error> {
-    let mut chunks = Chunks::new(context);
-    let suspects = begin_pairs(context, tally, complete, &mut chunks).await;
-    let (suspects, result) = match suspects {
-        Ok(suspects) => (suspects, Ok(())),
-        Err(error) => (0, Err(error)),
-    };
+    let mut chunks = then.chunks(context, *complete);
+    let result = begin_pairs(context, tally, complete, then, &mut chunks).await;
     chunks.end(tally, result).await?;
-    let unchanged = count.saturating_sub(suspects);
-    let fields = context.mapping.fields.len() as u64;
-    tally.summary.add_unchanged(unchanged, fields);
-    tally.counters.unchanged += unchanged;
     tally.believe(complete);
     Ok(())
 }
@@ -60,15 +61,15 @@ async fn begin_pairs(
     context: &Context,
     tally: &mut Tally,
     complete: &Sides<bool>,
+    then: Then,
     chunks: &mut Chunks,
-) -> Result<u64, Error> {
-    let (mut after, mut count) = (0, 0);
+) -> Result<(), Error> {
+    let mut after = 0;
     loop {
         context.go_on()?;
         let suspects = context.scan.suspects(after, context.chunk()).await?;
-        let Some(last) = suspects.last() else { return Ok(count) };
+        let Some(last) = suspects.last() else { return Ok(()) };
         after = last.link_id;
-        count += suspects.len() as u64;
         let is_believed = |one: &Suspect| (one.has_left || complete.left) && (one.has_right || complete.right);
         let believed: Vec<Suspect> = suspects.into_iter().filter(is_believed).collect();
         context
@@ -76,29 +77,52 @@ async fn begin_pairs(
             .note(|progress| progress.compared += believed.len() as u64);
         let own = context.clone();
         chunks
-            .begin(context, tally, async move { plan_pairs(&own, believed).await })
+            .begin(context, tally, async move {
+                let link_ids: Vec<i64> = believed.iter().map(|one| one.link_id).collect();
+                let (looks, unshown) = looks(&own, believed).await?;
+                match then {
+                    Then::Plan => plan_pairs(&own, looks, &unshown).await,
+                    Then::Settle(drift) => {
+                        let mut tally = repair::settle(&own, looks, drift, &unshown).await?;
+                        tally.done.pairs = link_ids;
+                        Ok(tally)
+                    }
+                }
+            })
             .await?;
     }
 }
 
-async fn plan_pairs(context: &Context, suspects: Vec<Suspect>) -> Result<Tally, Error> {
+/// What to look at for these pairs, and which of their records a listing has not shown.
+async fn looks(context: &Context, suspects: Vec<Suspect>) -> Result<(Vec<Look>, Unshown), Error> {
     let link_ids: Vec<i64> = suspects.iter().map(|one| one.link_id).collect();
-    let left_ids = context.engine.store().left_ids(&link_ids).await?;
-    let key = |id: &String| RecordKey::new(context.name.clone(), Side::Left, id.clone());
-    let (suspects, looks): (Vec<Suspect>, Vec<Look>) = suspects
-        .into_iter()
-        .filter_map(|one| Some((one, Look::at(key(left_ids.get(&one.link_id)?)))))
-        .unzip();
-    let planned = record::plan_all(&context.engine, &context.mapping, &looks, Road::Reconcile).await?;
-    let mut short = Sides {
-        left: false,
-        right: false,
-    };
-    for (suspect, planned) in suspects.iter().zip(&planned) {
-        let Ok(planned) = planned else { continue };
-        short.left |= !suspect.has_left && planned.seen.left;
-        short.right |= !suspect.has_right && planned.seen.right;
+    let mut left_ids = context.engine.store().left_ids(&link_ids).await?;
+    let (mut looks, mut unshown) = (Vec::with_capacity(suspects.len()), Unshown::new());
+    for suspect in suspects {
+        let Some(id) = left_ids.remove(&suspect.link_id) else {
+            continue;
+        };
+        let key = RecordKey::new(context.name.clone(), Side::Left, id);
+        if !suspect.has_left || !suspect.has_right {
+            let hidden = Hidden {
+                sides: Sides {
+                    left: !suspect.has_left,
+                    right: !suspect.has_right,
+                },
+                is_linked: true,
+            };
+            unshown.insert(key.clone(), hidden);
+        }
+        looks.push(Look::at(key));
     }
+    Ok((looks, unshown))
+}
+
+async fn plan_pairs(context: &Context, looks: Vec<Look>, unshown: &Unshown) -> Result<Tally, Error> {
+    let planned = record::plan_all(&context.engine, &context.mapping, &looks, Road::Reconcile).await?;
+    let pairs = looks.iter().zip(&planned);
+    let seen = pairs.filter_map(|(look, planned)| Some((&look.key, &planned.as_ref().ok()?.pair)));
+    let short = repair::short(unshown, seen);
     let mut tally = note_all(context, &looks, planned).await?;
     tally.short = short;
     Ok(tally)
@@ -113,10 +137,7 @@ pub(super) async fn unlinked(
     then: Then,
 ) -> Result<(), Error> {
     for side in [Side::Left, Side::Right] {
-        let mut chunks = match then {
-            Then::Plan => Chunks::new(context),
-            Then::Settle => Chunks::saving(context, FIRST, *complete),
-        };
+        let mut chunks = then.chunks(context, *complete);
         let result = begin_unlinked(context, tally, side, complete, then, &mut chunks).await;
         chunks.end(tally, result).await?;
         tally.believe(complete);
@@ -136,7 +157,7 @@ async fn begin_unlinked(
     let first = silence.first(context, *complete).await?;
     for looks in first.chunks(usize::try_from(context.chunk()).unwrap_or(1)) {
         context.go_on()?;
-        let tested = looks.iter().map(|look| look.key.clone()).collect();
+        let tested = looks.iter().map(silence::unshown).collect();
         begin_chunk(context, tally, chunks, then, (looks.to_vec(), tested)).await?;
     }
     chunks.drain(tally).await?;
@@ -168,7 +189,7 @@ async fn begin_chunk(
     tally: &mut Tally,
     chunks: &mut Chunks,
     then: Then,
-    (looks, tested): (Vec<Look>, HashSet<RecordKey>),
+    (looks, unshown): (Vec<Look>, Unshown),
 ) -> Result<(), Error> {
     if looks.is_empty() {
         return Ok(());
@@ -179,8 +200,8 @@ async fn begin_chunk(
         .note(|progress| progress.compared += looks.len() as u64);
     let work = async move {
         match then {
-            Then::Plan => plan_unlinked(&own, looks, &tested).await,
-            Then::Settle => settle_unlinked(&own, looks, &tested).await,
+            Then::Plan => plan_unlinked(&own, looks, &unshown).await,
+            Then::Settle(drift) => settle_unlinked(&own, looks, drift, &unshown).await,
         }
     };
     chunks.begin(context, tally, work).await
@@ -205,28 +226,48 @@ pub(super) fn look(context: &Context, side: Side, found: Unlinked, complete: Sid
     }
 }
 
-async fn settle_unlinked(context: &Context, looks: Vec<Look>, tested: &HashSet<RecordKey>) -> Result<Tally, Error> {
+async fn settle_unlinked(context: &Context, looks: Vec<Look>, drift: Drift, unshown: &Unshown) -> Result<Tally, Error> {
     let records = looks
         .iter()
         .map(|look| (look.key.side, look.key.record_id.clone()))
         .collect();
-    let mut tally = repair::settle(context, looks, tested, repair::Drift::New).await?;
+    let mut tally = repair::settle(context, looks, drift, unshown).await?;
     tally.done.records = records;
     Ok(tally)
 }
 
-async fn plan_unlinked(context: &Context, looks: Vec<Look>, tested: &HashSet<RecordKey>) -> Result<Tally, Error> {
+async fn plan_unlinked(context: &Context, looks: Vec<Look>, unshown: &Unshown) -> Result<Tally, Error> {
     let planned = record::plan_all(&context.engine, &context.mapping, &looks, Road::Reconcile).await?;
-    let mut short = Sides::of(|_| false);
-    for (look, planned) in looks.iter().zip(&planned) {
-        let Ok(planned) = planned else { continue };
-        if tested.contains(&look.key) && silence::is_refuted(&look.key, &planned.pair) {
-            *short.get_mut(look.key.side.other()) = true;
-        }
-    }
+    let pairs = looks.iter().zip(&planned);
+    let seen = pairs.filter_map(|(look, planned)| Some((&look.key, &planned.as_ref().ok()?.pair)));
+    let short = repair::short(unshown, seen);
+    let told = planned_already(context, &looks, &planned).await?;
+    let both = looks.into_iter().zip(planned);
+    let (looks, planned): (Vec<Look>, Vec<_>) = both.filter(|(look, _)| !told.contains(&look.key.record_id)).unzip();
     let mut tally = note_all(context, &looks, planned).await?;
     tally.short = short;
     Ok(tally)
+}
+
+/// The right records that a search has found a partner for which has been planned itself, by its own search.
+async fn planned_already(
+    context: &Context,
+    looks: &[Look],
+    planned: &[Result<Planned, Fault>],
+) -> Result<HashSet<String>, Error> {
+    let found = looks.iter().zip(planned).filter_map(|(look, planned)| {
+        let planned = planned.as_ref().ok()?;
+        let is_match = look.key.side == Side::Right && planned.plan.situation == Situation::UnlinkedMatch;
+        let left_id = planned.pair.ids.left.clone().filter(|_| is_match)?;
+        Some((left_id, look.key.record_id.clone()))
+    });
+    let found: Vec<(String, String)> = found.collect();
+    let left_ids = found.iter().map(|(left_id, _)| left_id.clone()).collect();
+    let listed = context.scan.are_unlinked(Side::Left, left_ids).await?;
+    Ok(found
+        .into_iter()
+        .filter_map(|(left_id, right_id)| listed.contains(&left_id).then_some(right_id))
+        .collect())
 }
 
 /// Puts plans into the numbers and the report, and remembers what has to be done.
@@ -264,7 +305,11 @@ async fn note_all(context: &Context, looks: &[Look], planned: Vec<Result<Planned
         } else if is_parked {
             tally.counters.skipped += 1;
         } else {
-            todos.push((look.key.side, look.key.record_id.clone()));
+            todos.push(NewTodo {
+                side: look.key.side,
+                id: look.key.record_id.clone(),
+                acts: planned.plan.acts(),
+            });
         }
     }
     context.progress.note(|progress| progress.planned += todos.len() as u64);

@@ -1,18 +1,18 @@
 //! Carrying out what was planned, chunk by chunk: each record is leased and looked at once more, the writes of a chunk go
 //! out together, and what came of them is stored in one durable commit.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::{
     Chunks, Context, LEASE, PLANNED, Tally,
     evidence::{self, Case, Known},
-    listing, planning, silence,
+    listing, planning,
 };
 use crate::{
     client::Road,
     core::{
         fault::Fault,
-        plan::{LinkStep, Plan},
+        plan::Plan,
         record::RecordKey,
         status::{ChangeOrigin, DriftOutcome, EventKind, RunKind, Side, Sides},
     },
@@ -28,7 +28,7 @@ use crate::{
         Error,
         fetch::Look,
         overtaken,
-        record::{self, Ending, Synced},
+        record::{self, Ending, Pair, Synced},
     },
 };
 
@@ -38,10 +38,63 @@ const PRIORITY: i64 = 10;
 /// Whether the report has the differences already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Drift {
+    /// They are added now, with what became of them; of a first sync, which is no report of differences, only what it could
+    /// not settle.
+    First,
     /// They are added now, with what became of them.
     New,
     /// They are in it; what became of them is added.
     Known,
+}
+
+/// Which records the listings have not shown, by the record that is looked at.
+pub(super) type Unshown = HashMap<RecordKey, Hidden>;
+
+/// What the listings have not shown of a record and its partner.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hidden {
+    /// The sides.
+    pub sides: Sides<bool>,
+    /// Whether the two are linked. A partner that was linked since says nothing of a listing: it may have been made since.
+    pub is_linked: bool,
+}
+
+/// The listings that were short: they have not shown a record that is there.
+pub(super) fn short<'p>(unshown: &Unshown, read: impl Iterator<Item = (&'p RecordKey, &'p Pair)>) -> Sides<bool> {
+    let mut short = Sides::default();
+    for (key, pair) in read {
+        if let Some(Hidden { sides, is_linked }) = unshown.get(key)
+            && *is_linked == pair.synced_at.is_some()
+        {
+            short.left |= sides.left && pair.seen.left;
+            short.right |= sides.right && pair.seen.right;
+        }
+    }
+    short
+}
+
+/// Says in the report of a run that is held what waits for its release.
+pub(super) async fn hold(context: &Context) -> Result<(), Error> {
+    let mut after = 0;
+    loop {
+        let acting = context.scan.acting(after, context.chunk()).await?;
+        let Some((last, ..)) = acting.last() else { return Ok(()) };
+        after = *last;
+        let held = acting.into_iter().map(|(_, side, id)| {
+            let (left_id, right_id) = match side {
+                Side::Left => (Some(id), None),
+                Side::Right => (None, Some(id)),
+            };
+            Op::SettleDrift(SettledDrift {
+                run_id: context.run_id,
+                left_id,
+                right_id,
+                outcome: DriftOutcome::Held,
+                note: None,
+            })
+        });
+        context.engine.store().commit(held.collect()).await?;
+    }
 }
 
 /// Carries out what was planned.
@@ -66,7 +119,7 @@ async fn begin(context: &Context, tally: &mut Tally, complete: Sides<bool>, chun
         let own = context.clone();
         chunks
             .begin(context, tally, async move {
-                let mut tally = settle(&own, looks, &HashSet::new(), Drift::Known).await?;
+                let mut tally = settle(&own, looks, Drift::Known, &Unshown::new()).await?;
                 tally.done.todos = done;
                 Ok(tally)
             })
@@ -74,12 +127,12 @@ async fn begin(context: &Context, tally: &mut Tally, complete: Sides<bool>, chun
     }
 }
 
-/// Looks at records under a lease and does what their plans say. The silence of a listing is `tested` by some of them.
+/// Looks at records under a lease and does what their plans say.
 pub(super) async fn settle(
     context: &Context,
     looks: Vec<Look>,
-    tested: &HashSet<RecordKey>,
     drift: Drift,
+    unshown: &Unshown,
 ) -> Result<Tally, Error> {
     let mut tally = Tally::default();
     let (looks, guards, busy) = lock(context, looks).await?;
@@ -101,9 +154,10 @@ pub(super) async fn settle(
         .zip(&synced)
         .map(|(key, one)| Case::settled(key, one))
         .collect();
+    tally.short = short(unshown, keys.iter().zip(synced.iter().map(|one| &one.pair)));
     let known = evidence::gather(context, &cases).await?;
     let mut items = match drift {
-        Drift::New => known
+        Drift::First | Drift::New => known
             .items(context, &cases)
             .await?
             .into_iter()
@@ -122,16 +176,12 @@ pub(super) async fn settle(
         let outcome = conclude(context, key, one, &known, &mut unit.ops);
         if let (Some(items), Some(plan)) = (items, &one.plan) {
             tally.summary.add(plan, &items.found);
-            // A first sync is no report of differences: only what it could not settle stands in it one by one.
-            if context.request.kind != RunKind::Full || outcome != DriftOutcome::Repaired {
+            if drift == Drift::New || context.request.kind != RunKind::Full || outcome != DriftOutcome::Repaired {
                 unit.ops.extend(items.into_ops(context, outcome));
             }
         }
         if drift == Drift::Known {
             unit.ops.extend(settled_drift(context, one, outcome));
-        }
-        if tested.contains(key) && silence::is_refuted(key, &one.pair) {
-            *tally.short.get_mut(key.side.other()) = true;
         }
         let mut counters = one.counters;
         counters.read = 0;
@@ -204,8 +254,7 @@ fn conclude(context: &Context, key: &RecordKey, synced: &Synced, known: &Known, 
             let case = Case::settled(key, synced);
             let failures = known.failures_of(&case);
             ops.extend(failures.map(|failure| Op::Resolve(failure.key.clone())));
-            let has_acted = |plan: &Plan| !plan.writes.is_empty() || matches!(plan.link, LinkStep::Put | LinkStep::End);
-            if synced.plan.as_ref().is_some_and(has_acted) {
+            if synced.plan.as_ref().is_some_and(Plan::acts) {
                 DriftOutcome::Repaired
             } else {
                 DriftOutcome::Reported

@@ -5,14 +5,17 @@
 
 use std::collections::HashSet;
 
-use super::Context;
+use super::{
+    Context,
+    repair::{Hidden, Unshown},
+};
 use crate::{
     core::{
         record::RecordKey,
         status::{Side, Sides},
     },
     store::scan::Candidates,
-    sync::{Error, fetch::Look, record::Pair},
+    sync::{Error, fetch::Look},
 };
 
 /// So many are searched before any is believed: where one in twenty has a partner that was not listed, one is found in more
@@ -54,7 +57,7 @@ impl Silence {
     }
 
     /// Has one of a chunk searched for; which.
-    pub(super) fn test(&self, looks: &mut [Look]) -> HashSet<RecordKey> {
+    pub(super) fn test(&self, looks: &mut [Look]) -> Unshown {
         let is_silent = |look: &&mut Look| {
             let listed = look.listed.as_ref();
             listed.is_some_and(|listed| listed.is_proof && listed.candidates == Candidates::None)
@@ -62,16 +65,21 @@ impl Silence {
         let one = looks.iter_mut().find(is_silent).filter(|_| self.is_searchable);
         let tested = one.map(|look| {
             look.listed = None;
-            look.key.clone()
+            unshown(look)
         });
         tested.into_iter().collect()
     }
 }
 
-/// Whether a search found a partner that the listing did not show. It may have been made since; then too much is searched for,
+/// That a listing shows no partner of a record. One that a search finds may have been made since; then too much is searched for,
 /// which harms nothing, while the clocks of two systems could not tell.
-pub(super) fn is_refuted(key: &RecordKey, pair: &Pair) -> bool {
-    pair.synced_at.is_none() && pair.ids.get(key.side.other()).is_some()
+pub(super) fn unshown(look: &Look) -> (RecordKey, Hidden) {
+    let other = look.key.side.other();
+    let hidden = Hidden {
+        sides: Sides::of(|side| side == other),
+        is_linked: false,
+    };
+    (look.key.clone(), hidden)
 }
 
 fn is_searchable(context: &Context, side: Side) -> bool {

@@ -33,6 +33,8 @@ pub struct Pair {
     pub synced_at: Option<DateTime<Utc>>,
     /// When each record changed last, as its system says.
     pub updated_at: Sides<Option<DateTime<Utc>>>,
+    /// Which records were read, or listed, just now.
+    pub seen: Sides<bool>,
 }
 
 impl Pair {
@@ -42,6 +44,7 @@ impl Pair {
             ids: fetched.ids(key),
             synced_at: link.map(|stored| stored.last_synced_at.unwrap_or(stored.created_at)),
             updated_at: Sides::of(|side| fetched.records.get(side).record()?.updated_at),
+            seen: Sides::of(|side| fetched.records.get(side).record().is_some()),
         }
     }
 
@@ -62,8 +65,6 @@ pub struct Planned {
     pub plan: Plan,
     /// The record and its partner.
     pub pair: Pair,
-    /// Which records were read, or listed, just now.
-    pub seen: Sides<bool>,
 }
 
 impl Planned {
@@ -71,7 +72,6 @@ impl Planned {
         Self {
             plan,
             pair: Pair::of(fetched, key),
-            seen: Sides::of(|side| fetched.records.get(side).record().is_some()),
         }
     }
 }

@@ -267,7 +267,9 @@ impl Round<'_> {
             } else if partner.is_some_and(|key| !self.leased.contains(&key)) {
                 let (place, look, fetched, plan) = one;
                 let pair = Pair::of(&fetched, &look.key);
-                self.end(place, |ops| Synced::failed(ops, Some(plan), pair, overtaken(PARTNER_AT_WORK)));
+                self.end(place, |ops| {
+                    Synced::failed(ops, Some(plan), pair, overtaken(PARTNER_AT_WORK))
+                });
                 continue;
             }
             kept.push(one);

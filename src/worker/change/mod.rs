@@ -383,7 +383,7 @@ impl Worker {
             mapping: Some(Arc::clone(&key.0)),
             trigger: match key.1 {
                 RunKind::Event => Trigger::Webhook,
-                RunKind::Poll | RunKind::Reconcile | RunKind::Full => Trigger::Schedule,
+                RunKind::Poll | RunKind::Reconcile | RunKind::Incremental | RunKind::Full => Trigger::Schedule,
                 RunKind::Reprocess | RunKind::Manual => Trigger::Person,
             },
             note: None,

@@ -31,6 +31,10 @@ pub(super) fn job(mapping: &Mapping) -> String {
     format!("reconcile/{}", mapping.name)
 }
 
+fn incremental(mapping: &Mapping) -> String {
+    format!("incremental/{}", mapping.name)
+}
+
 impl State {
     /// Claims the day's reconciliation of a mapping if it is due, or the last one if it was cut off.
     pub(super) async fn claim_reconciliation(
@@ -81,6 +85,32 @@ impl State {
             date: due.date,
             trigger,
         }))
+    }
+
+    /// Whether what changed is to be compared alone again: so long after the last comparison of either kind.
+    pub(super) async fn incremental_is_due(&self, mapping: &Mapping, now: DateTime<Utc>) -> Result<bool, store::Error> {
+        let Some(period) = mapping.reconcile.incremental else {
+            return Ok(false);
+        };
+        let name = incremental(mapping);
+        if self.is_running(&job(mapping)) || self.is_running(&name) || !self.may_try(&name, period.duration()) {
+            return Ok(false);
+        }
+        let last = reconcile::last_compared(&self.engine, mapping).await?;
+        // A clock set back must not stop it until it has caught up; before everything was compared there is nothing to add.
+        Ok(last.is_some_and(|last| now < last || (now - last).num_milliseconds() >= period.millis()))
+    }
+
+    pub(super) fn start_incremental(self: &Arc<Self>, mapping: &Arc<Mapping>) {
+        let (state, mapping) = (Arc::clone(self), Arc::clone(mapping));
+        let name = incremental(&mapping);
+        self.begin(name.clone(), async move {
+            if state.compare(&mapping, RunKind::Incremental, Trigger::Schedule).await {
+                state.note_success(&name);
+            } else {
+                state.note_failure(&name);
+            }
+        });
     }
 
     /// Counts a date as done.
@@ -134,8 +164,12 @@ impl State {
 
     /// Reconciles; whether it came to its end, whatever that was.
     pub(super) async fn reconcile(&self, mapping: &Arc<Mapping>, trigger: Trigger) -> bool {
+        self.compare(mapping, RunKind::Reconcile, trigger).await
+    }
+
+    async fn compare(&self, mapping: &Arc<Mapping>, kind: RunKind, trigger: Trigger) -> bool {
         let request = reconcile::Request {
-            kind: RunKind::Reconcile,
+            kind,
             trigger,
             repair: mapping.reconcile.repair,
         };
@@ -153,11 +187,13 @@ impl State {
         let status = result.as_ref().map_or(RunStatus::Failed, |report| report.status);
         self.signs
             .metrics
-            .run_ended(RunKind::Reconcile, &mapping.name, status, started.elapsed());
+            .run_ended(kind, &mapping.name, status, started.elapsed());
         match result {
             Ok(report) => {
                 let summary = &report.summary;
-                self.signs.metrics.set_summary(&mapping.name, summary);
+                if kind != RunKind::Incremental {
+                    self.signs.metrics.set_summary(&mapping.name, summary);
+                }
                 tracing::info!(mapping = mapping.name, run_id = report.run_id, drifted = summary.drifted(), status = %report.status, "reconciled");
                 true
             }

@@ -157,6 +157,8 @@ impl State {
             }
             if let Some(due) = self.claim_reconciliation(&mapping, now).await? {
                 self.start_reconciliation(&mapping, due);
+            } else if self.incremental_is_due(&mapping, now).await? {
+                self.start_incremental(&mapping);
             }
         }
         Ok(())

@@ -48,7 +48,12 @@ async fn only_a_stated_404_410_or_null_means_that_a_record_is_gone() {
 
 #[tokio::test]
 async fn another_record_than_was_asked_for_is_not_taken_for_it() {
-    for (id, is_it) in [(json!(7), true), (json!("007"), true), (json!(70), false), (json!(1), false)] {
+    for (id, is_it) in [
+        (json!(7), true),
+        (json!("007"), true),
+        (json!(70), false),
+        (json!(1), false),
+    ] {
         let server = Loopback::answering([Reply::json(200, &json!({ "id": id, "name": "Ana" }))]).await;
         match get(&Sample::new().at(&server)).await {
             Ok(found) => assert!(is_it && found.is_some(), "{id}"),

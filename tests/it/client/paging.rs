@@ -52,6 +52,70 @@ async fn page_numbers_read_every_record_once() {
     .await;
 }
 
+/// Three pages at once, by offset.
+fn at_once() -> Sample {
+    styled(json!({ "offset": 0, "send": { "query": "offset" }, "total": "total", "parallel": 3 }))
+}
+
+fn counted(seen: &Seen, total: u64) -> Reply {
+    Reply::json(
+        200,
+        &json!({ "items": page(number(seen, "offset").unwrap()), "total": total }),
+    )
+}
+
+#[tokio::test]
+async fn pages_read_at_once_give_every_record_once_and_in_order() {
+    for style in [
+        json!({ "offset": 0, "send": { "query": "offset" }, "total": "total", "parallel": 3 }),
+        json!({ "number": 0, "send": { "query": "page" }, "total": "total", "parallel": 16 }),
+    ] {
+        let server = Loopback::start(|seen| {
+            let from = number(seen, "offset").or_else(|| Some(number(seen, "page")? * SIZE));
+            Reply::json(200, &json!({ "items": page(from.unwrap()), "total": COUNT }))
+        })
+        .await;
+        let (records, is_complete) = list(&styled(style).at(&server)).await.unwrap();
+        let ids: Vec<_> = records.iter().map(|record| record.id.clone()).collect();
+        assert_eq!(ids, (0..COUNT).map(|id| id.to_string()).collect::<Vec<_>>());
+        assert!(is_complete);
+        assert_eq!(
+            server.seen().len() as u64,
+            COUNT.div_ceil(SIZE),
+            "no page is asked for twice, none beyond the end"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_listing_read_at_once_is_not_complete_if_its_pages_shift() {
+    for later in [COUNT - 1, COUNT + 1] {
+        let server = Loopback::start(move |seen| {
+            let is_late = number(seen, "offset").unwrap() >= 2 * SIZE;
+            counted(seen, if is_late { later } else { COUNT })
+        })
+        .await;
+        let (_, is_complete) = list(&at_once().at(&server)).await.unwrap();
+        assert!(!is_complete, "the total became {later}");
+    }
+}
+
+#[tokio::test]
+async fn a_short_page_among_those_read_at_once_loses_nothing() {
+    let server = Loopback::start(|seen| {
+        let from = number(seen, "offset").unwrap();
+        // The second page holds fewer than there is place for.
+        let until = if from == SIZE { from + 2 } else { COUNT.min(from + SIZE) };
+        let items: Vec<Json> = (from..until).map(account).collect();
+        Reply::json(200, &json!({ "items": items, "total": COUNT }))
+    })
+    .await;
+    let (records, is_complete) = list(&at_once().at(&server)).await.unwrap();
+    let ids: Vec<_> = records.iter().map(|record| record.id.clone()).collect();
+    assert_eq!(ids, (0..COUNT).map(|id| id.to_string()).collect::<Vec<_>>());
+    assert!(is_complete);
+}
+
 #[tokio::test]
 async fn cursors_read_every_record_once() {
     let sample = styled(json!({ "cursor": "meta.next", "send": { "query": "cursor" } }));

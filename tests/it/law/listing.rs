@@ -44,6 +44,7 @@ impl Way {
             send: None,
             total: matches!(self, Self::Offset | Self::Number).then(|| Source::Path(path("total"))),
             more: None,
+            parallel: 1,
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use syncline::{
-    core::status::{RunKind, RunStatus, Trigger},
+    core::status::{DriftOutcome, RunKind, RunStatus, Trigger},
     sandbox::seed::Plan,
     store::{
         Page,
-        drift::DriftFilter,
+        drift::{Drift, DriftFilter},
         run::{Phase, Progress},
     },
     sync::{
@@ -31,17 +31,26 @@ const STEPS: &[(&str, &str)] = &[
     (SETTINGS, "[limits]\nchunk_records = 1\nchunks_in_flight_max = 1\n"),
 ];
 
-/// Forty linked pairs, ten of which were renamed since, and one customer that is new.
-async fn world() -> World {
+/// Forty linked pairs, so many of which were renamed since, and one customer that is new.
+async fn world_with(renamed: usize) -> World {
     let world = World::new(Plan::default(), STEPS).await;
     let customers = world.customers(0, CUSTOMERS_COUNT);
     world.full().await;
     world.systems.crm.history().clear();
-    for customer in &customers[..10] {
+    for customer in &customers[..renamed] {
         world.edit_customer(customer, r#"{"name":"Renamed"}"#);
     }
     world.customers(CUSTOMERS_COUNT, 1);
     world
+}
+
+/// So many were renamed that everything is planned before anything is repaired.
+const MANY: usize = 10;
+/// So few that no guard rail can be met.
+const FEW: usize = 3;
+
+async fn world() -> World {
+    world_with(MANY).await
 }
 
 const REQUEST: Request = Request {
@@ -105,10 +114,13 @@ fn requests(world: &World) -> u64 {
 }
 
 /// What stands in both systems and in the report is what one reconciliation does, nothing twice and nothing left out.
-async fn check(world: &World, run_id: i64) {
+async fn check(world: &World, run_id: i64, renamed: usize) {
     let accounts = world.systems.crm.all("account").unwrap();
     assert_eq!(accounts.len(), CUSTOMERS_COUNT as usize + 1);
-    assert_eq!(accounts.iter().filter(|one| one.json.contains("Renamed")).count(), 10);
+    assert_eq!(
+        accounts.iter().filter(|one| one.json.contains("Renamed")).count(),
+        renamed
+    );
     let mut written: Vec<String> = world
         .systems
         .crm
@@ -120,20 +132,27 @@ async fn check(world: &World, run_id: i64) {
     written.sort();
     let count = written.len();
     written.dedup();
-    assert_eq!((count, written.len()), (11, 11), "each record is written once");
+    let changed = renamed + 1;
+    assert_eq!(
+        (count, written.len()),
+        (changed, changed),
+        "each record is written once"
+    );
     let items = world
         .store()
         .drift(run_id, &DriftFilter::default(), Page::first(100))
         .await
         .unwrap();
-    assert_eq!(items.len(), 11, "{items:#?}");
+    assert_eq!(items.len(), changed, "{items:#?}");
+    let is_repaired = |item: &Drift| item.outcome == DriftOutcome::Repaired;
+    assert!(items.iter().all(is_repaired), "{items:#?}");
     assert_eq!(world.reconcile().await.summary.drifted(), 0);
 }
 
-async fn goes_on(end: End, is_due: impl Fn(&Progress) -> bool) {
-    let whole = world().await;
+async fn goes_on(renamed: usize, end: End, is_due: impl Fn(&Progress) -> bool) {
+    let whole = world_with(renamed).await;
     let (_, anew) = to_the_end(&whole).await;
-    let world = world().await;
+    let world = world_with(renamed).await;
     let run_id = cut_off(&world, REQUEST, end, is_due).await;
     let (report, requests) = to_the_end(&world).await;
     assert_eq!(
@@ -143,18 +162,18 @@ async fn goes_on(end: End, is_due: impl Fn(&Progress) -> bool) {
         report.note
     );
     assert!(requests < anew, "{requests} requests where {anew} are needed anew");
-    assert_eq!(report.counters.updated + report.counters.created, 11);
-    check(&world, run_id).await;
+    assert_eq!(report.counters.updated + report.counters.created, renamed as u64 + 1);
+    check(&world, run_id, renamed).await;
 }
 
 #[tokio::test]
 async fn a_reconciliation_that_is_stopped_while_it_lists_goes_on_with_the_listing() {
-    goes_on(End::Stopped, |progress| progress.left_read >= 20).await;
+    goes_on(MANY, End::Stopped, |progress| progress.left_read >= 20).await;
 }
 
 #[tokio::test]
 async fn a_reconciliation_that_is_stopped_while_it_compares_does_not_list_again() {
-    goes_on(End::Stopped, |progress| {
+    goes_on(MANY, End::Stopped, |progress| {
         progress.phase == Phase::Comparing && progress.compared >= 3
     })
     .await;
@@ -162,7 +181,7 @@ async fn a_reconciliation_that_is_stopped_while_it_compares_does_not_list_again(
 
 #[tokio::test]
 async fn a_reconciliation_that_is_killed_while_it_compares_does_not_list_again() {
-    goes_on(End::Killed, |progress| {
+    goes_on(MANY, End::Killed, |progress| {
         progress.phase == Phase::Comparing && progress.compared >= 3
     })
     .await;
@@ -170,10 +189,34 @@ async fn a_reconciliation_that_is_killed_while_it_compares_does_not_list_again()
 
 #[tokio::test]
 async fn a_reconciliation_that_is_stopped_while_it_repairs_does_the_rest() {
-    goes_on(End::Stopped, |progress| {
+    goes_on(MANY, End::Stopped, |progress| {
         progress.phase == Phase::Repairing && progress.repaired >= 4
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_reconciliation_that_repairs_at_once_and_is_cut_off_does_the_rest() {
+    let is_due = |progress: &Progress| progress.phase == Phase::Repairing && progress.repaired >= 2;
+    goes_on(FEW, End::Stopped, is_due).await;
+    // A write may be under way: what it wrote is found when its pair is looked at again.
+    let world = world_with(FEW).await;
+    let run_id = cut_off(&world, REQUEST, End::Killed, is_due).await;
+    assert_eq!(world.reconcile().await.run_id, run_id);
+    assert_eq!(world.account_count(), CUSTOMERS_COUNT as usize + 1);
+    let report = world.reconcile().await;
+    assert_eq!((report.summary.drifted(), report.counters.updated), (0, 0));
+}
+
+#[tokio::test]
+async fn a_difference_is_looked_at_once_where_no_guard_rail_can_be_met() {
+    let world = world_with(FEW).await;
+    let (report, with_differences) = to_the_end(&world).await;
+    assert_eq!(report.counters.updated, FEW as u64);
+    let (_, without) = to_the_end(&world).await;
+    // Two reads and a write for each that differs; for the new one a look for its partner, the write, and at most one more.
+    let most = 3 * FEW as u64 + 3;
+    assert!(with_differences - without <= most, "{with_differences} and {without}");
 }
 
 #[tokio::test]

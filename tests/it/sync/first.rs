@@ -205,9 +205,15 @@ async fn a_listing_that_shows_no_partners_is_believed_after_a_hundred_searches()
     let count = 1_000;
     world.customers(0, count);
     let report = world.full().await;
-    assert_eq!((report.status, report.counters.created), (RunStatus::Succeeded, u64::from(count)));
+    assert_eq!(
+        (report.status, report.counters.created),
+        (RunStatus::Succeeded, u64::from(count))
+    );
     let asked = world.systems.crm.history().requests_to("GET", "/api/v2/accounts");
     let is_search = |query: &String| query.contains("VatNumber=");
-    let searches = asked.iter().filter(|one| one.query.as_ref().is_some_and(is_search)).count();
+    let searches = asked
+        .iter()
+        .filter(|one| one.query.as_ref().is_some_and(is_search))
+        .count();
     assert!((100..110).contains(&searches), "{searches} searches");
 }

@@ -1,7 +1,8 @@
 //! Runs that are held, released and discarded.
 
 use syncline::{
-    core::status::RunStatus,
+    core::status::{DriftOutcome, RunStatus},
+    store::{Page, drift::DriftFilter},
     sync::{Error, reconcile},
 };
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,12 @@ async fn world() -> (World, i64) {
     let report = world.reconcile().await;
     assert_eq!(report.status, RunStatus::Held, "{:?}", report.note);
     (world, report.run_id)
+}
+
+async fn outcomes(world: &World, run_id: i64) -> Vec<DriftOutcome> {
+    let filter = DriftFilter::default();
+    let items = world.store().drift(run_id, &filter, Page::first(100)).await;
+    items.unwrap().into_iter().map(|item| item.outcome).collect()
 }
 
 fn renamed(world: &World) -> usize {
@@ -66,4 +73,42 @@ async fn a_discarded_run_cannot_be_released() {
         "{refused:?}"
     );
     assert_eq!(renamed(&world), 0);
+}
+
+#[tokio::test]
+async fn the_report_of_a_held_run_says_of_every_item_that_it_waits_until_the_run_is_released() {
+    let (world, run_id) = world().await;
+    assert_eq!(outcomes(&world, run_id).await, [DriftOutcome::Held; 5]);
+    reconcile::release(&world.engine, run_id, "ana", &CancellationToken::new())
+        .await
+        .unwrap();
+    assert_eq!(outcomes(&world, run_id).await, [DriftOutcome::Repaired; 5]);
+}
+
+#[tokio::test]
+async fn what_a_release_would_not_settle_does_not_wait_for_it() {
+    let (world, _) = world().await;
+    let link = world.links().await.pop().unwrap().link;
+    world.edit_customer(&link.left_id, r#"{"note":"pays late"}"#);
+    world.edit_account(&link.right_id, r#"{"Description":"pays early"}"#);
+    let report = world.reconcile().await;
+    assert_eq!(report.status, RunStatus::Held);
+    let items = world
+        .store()
+        .drift(report.run_id, &DriftFilter::default(), Page::first(100))
+        .await
+        .unwrap();
+    let of_conflict: Vec<_> = items
+        .iter()
+        .filter(|item| item.field.as_deref() == Some("note"))
+        .map(|item| item.outcome)
+        .collect();
+    assert_eq!(of_conflict, [DriftOutcome::Reported]);
+}
+
+#[tokio::test]
+async fn the_report_of_a_discarded_run_waits_for_nothing() {
+    let (world, run_id) = world().await;
+    world.store().discard_run(run_id, "ana").await.unwrap();
+    assert_eq!(outcomes(&world, run_id).await, [DriftOutcome::Reported; 5]);
 }

@@ -8,6 +8,7 @@ mod evidence;
 mod failure;
 mod first;
 mod held;
+mod incremental;
 mod matching;
 mod oracle;
 mod poison;

@@ -106,7 +106,15 @@ async fn what_a_changing_list_passes_over_while_it_is_polled_is_read_in_another_
 async fn a_list_that_changes_under_every_pass_keeps_the_cursor_where_it_was() {
     let world = polled_erp(250).await;
     poll_erp(&world).await.unwrap();
-    let cursor = async || world.store().cursor(CUSTOMERS, Side::Left).await.unwrap().unwrap().value;
+    let cursor = async || {
+        world
+            .store()
+            .cursor(CUSTOMERS, Side::Left)
+            .await
+            .unwrap()
+            .unwrap()
+            .value
+    };
     let before = cursor().await;
     world.advance(std::time::Duration::from_mins(1));
     // The second page of every pass: each order sees only what those before it have let through.

@@ -366,7 +366,10 @@ fn is_graphql(form: &ConnectorForm) -> bool {
         match json {
             Json::Object(members) => members.iter().any(|(name, value)| {
                 let text = value.as_str().unwrap_or_default().trim_start();
-                let is_query = name == "query" && ["query", "mutation", "{ ", "{\n"].iter().any(|begin| text.starts_with(begin));
+                let is_query = name == "query"
+                    && ["query", "mutation", "{ ", "{\n"]
+                        .iter()
+                        .any(|begin| text.starts_with(begin));
                 is_query || has_query(value)
             }),
             Json::Array(elements) => elements.iter().any(has_query),

@@ -29,6 +29,9 @@ const RESERVED: [&str; 7] = [
     "accept-encoding",
 ];
 
+/// More pages at once are no faster: a system's concurrency is smaller.
+const PARALLEL_MAX: u32 = 16;
+
 impl Compiler<'_> {
     pub(super) fn request(&mut self, form: &form::Request<'_>, place: &str, names: &[&str]) -> Request {
         let (method, path) = self.target(form, place, names);
@@ -294,8 +297,25 @@ impl Compiler<'_> {
                 .more
                 .as_ref()
                 .map(|more| self.source(more, &pointer(place, "more"))),
+            parallel: form.parallel.unwrap_or(1),
         };
+        self.check_parallel(&paging, place);
         (paging, size)
+    }
+
+    fn check_parallel(&mut self, paging: &Paging, place: &str) {
+        let place = pointer(place, "parallel");
+        if !(1..=PARALLEL_MAX).contains(&paging.parallel) {
+            let message = format!("{} pages at once", paging.parallel);
+            let hint = format!("give a number from 2 to {PARALLEL_MAX}, or leave it out");
+            self.error("CN009", &place, &message, &hint);
+        }
+        let is_placed = matches!(paging.style, Style::Offset(_) | Style::Number(_)) && paging.total.is_some();
+        if paging.parallel > 1 && !is_placed {
+            let hint = "only with `offset:` or `number:` and a `total:` it is known where each page stands and when the listing \
+                        has changed meanwhile: add `total:`, or leave `parallel:` out";
+            self.error("CN009", &place, "the pages cannot be asked for at once", hint);
+        }
     }
 
     fn styles(&mut self, form: &PageForm, place: &str) -> Vec<Style> {

@@ -710,6 +710,11 @@ pub struct PageForm {
     /// Path of a value that says whether there is more, or `header:Name`, where the system tells it.
     #[serde(default)]
     pub more: Option<String>,
+    /// How many pages may be asked for at once (2 to 16), within `limits.concurrency`; only with `offset:` or `number:` and a
+    /// `total:`. Without it, one after another. A listing whose total changes meanwhile counts as incomplete.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 16))]
+    pub parallel: Option<u32>,
 }
 
 /// Where the paging value goes by itself.

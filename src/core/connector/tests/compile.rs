@@ -131,6 +131,24 @@ const CONTRADICTIONS: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "list: { get: /things }",
+        "list: { get: /things, page: { offset: 0, parallel: 4, send: { query: o } } }",
+        "CN009",
+        "/objects/thing/list/page/parallel",
+    ),
+    (
+        "list: { get: /things }",
+        "list: { get: /things, page: { cursor: next, total: n, parallel: 4, send: { query: c } } }",
+        "CN009",
+        "/objects/thing/list/page/parallel",
+    ),
+    (
+        "list: { get: /things }",
+        "list: { get: /things, page: { offset: 0, total: n, parallel: 17, send: { query: o } } }",
+        "CN009",
+        "/objects/thing/list/page/parallel",
+    ),
+    (
+        "list: { get: /things }",
         "list: { get: /things, page: { cursor: next } }",
         "CN010",
         "/objects/thing/list/page",
@@ -321,7 +339,10 @@ fn errors_inside_of_a_200_are_no_answer_where_requests_are_made_in_graphql() {
         r#"get: { post: /graphql, body: { query: "query($id: ID!) { thing(id: $id) { id } }", variables: { id: "{{ id }}" } }, record: data.thing }"#,
     ));
     let rules = connector.unwrap_or_else(|| panic!("{problems:#?}")).rules;
-    assert_eq!(rules.last().map(|rule| rule.then), Some(crate::core::connector::form::ErrorMeaning::Reject));
+    assert_eq!(
+        rules.last().map(|rule| rule.then),
+        Some(crate::core::connector::form::ErrorMeaning::Reject)
+    );
     let (plain, _) = check(MINIMAL);
     assert!(plain.unwrap().rules.is_empty(), "REST knows status codes");
 }

@@ -28,6 +28,7 @@ fn pager(style: Style) -> Pager {
         total: Some(at("total")),
         more: Some(at("more")),
         send: None,
+        parallel: 1,
     };
     Pager::new(paging, Some(100), 1_000, url("https://a.example/api"))
 }
@@ -104,6 +105,7 @@ fn a_cursor_an_address_and_a_total_may_stand_in_headers() {
             total: Some(header("total-records")),
             more: None,
             send: None,
+            parallel: 1,
         };
         let mut pager = Pager::new(paging, None, 10, url("https://a.example/api"));
         let from = url("https://a.example/api/things");
@@ -293,4 +295,60 @@ proptest! {
         }
         prop_assert!(count <= 1_000);
     }
+}
+
+/// A listing of which three pages may be asked for at once.
+fn parallel(style: Style) -> Pager {
+    let paging = Paging {
+        style,
+        total: Some(at("total")),
+        more: None,
+        send: None,
+        parallel: 3,
+    };
+    Pager::new(paging, Some(100), 1_000, url("https://a.example/api"))
+}
+
+#[test]
+fn pages_are_asked_for_at_once_where_their_places_are_known_and_never_beyond_the_total() {
+    let mut pager = parallel(Style::Offset(0));
+    assert_eq!(
+        pager.ahead(),
+        [],
+        "before the first page nobody knows how many fit into one"
+    );
+    turn(&mut pager, r#"{"total":45}"#, 10).unwrap();
+    assert_eq!(pager.position(), &Position::Offset(10));
+    assert_eq!(pager.ahead(), [Position::Offset(20), Position::Offset(30)]);
+    turn(&mut pager, r#"{"total":45}"#, 10).unwrap();
+    turn(&mut pager, r#"{"total":45}"#, 10).unwrap();
+    assert_eq!(pager.ahead(), [Position::Offset(40)]);
+    let mut pager = parallel(Style::Number(1));
+    turn(&mut pager, r#"{"total":30}"#, 10).unwrap();
+    assert_eq!(pager.ahead(), [Position::Number(3)]);
+    let mut pager = self::pager(Style::Offset(0));
+    turn(&mut pager, r#"{"total":45}"#, 10).unwrap();
+    assert_eq!(pager.ahead(), []);
+}
+
+#[test]
+fn a_listing_read_at_once_is_not_complete_if_records_came_or_went_meanwhile() {
+    for (second, is_complete) in [(40, true), (39, false), (41, false)] {
+        let mut pager = parallel(Style::Offset(0));
+        turn(&mut pager, r#"{"total":40}"#, 20).unwrap();
+        let end = turn(&mut pager, &format!(r#"{{"total":{second}}}"#), 20).unwrap();
+        if end == Turn::More {
+            turn(&mut pager, r#"{"total":41}"#, 1).unwrap();
+        }
+        assert_eq!(pager.is_complete(), is_complete, "{second}");
+    }
+}
+
+#[test]
+fn a_page_that_is_short_leads_on_behind_its_own_records() {
+    let mut pager = parallel(Style::Offset(0));
+    turn(&mut pager, r#"{"total":45}"#, 10).unwrap();
+    turn(&mut pager, r#"{"total":45}"#, 7).unwrap();
+    assert_eq!(pager.position(), &Position::Offset(17));
+    assert_eq!(pager.ahead(), [Position::Offset(27), Position::Offset(37)]);
 }

@@ -210,9 +210,34 @@ impl Compiler<'_> {
         Reconcile {
             at,
             timezone,
+            incremental: form.incremental.filter(|period| self.is_incremental(*period)),
             repair: form.repair.unwrap_or(true),
             guard,
         }
+    }
+
+    /// Whether what changed can be compared alone, so often.
+    fn is_incremental(&mut self, period: Period) -> bool {
+        const PLACE: &str = "/reconcile/incremental";
+        if period.millis() < 60_000 {
+            let message = "less than a minute apart is too often for a reconciliation";
+            let problem = Problem::error("MP047", PLACE, message);
+            self.problems
+                .push(problem.with_hint("write `15m`, or use `poll:`, which brings changes within seconds"));
+            return false;
+        }
+        let can = [Side::Left, Side::Right].into_iter().any(|side| {
+            let object = self.known.object(self.ends.get(side));
+            object.is_none_or(|object| object.can.changed)
+        });
+        if !can {
+            let message = "neither connector can tell what changed";
+            self.problems.push(
+                Problem::error("MP047", PLACE, message)
+                    .with_hint("use `since` in a `list:` request, or give an object a `changed:` listing"),
+            );
+        }
+        can
     }
 
     /// What the mapping asks of the connectors.

@@ -381,7 +381,9 @@ impl Story {
         loop {
             self.sim.note("reconcile");
             let done = reconciled(life.engine.clone()).await;
-            let Did::Reconcile(said, is_continued) = done else { return };
+            let Did::Reconcile(said, is_continued) = done else {
+                return;
+            };
             self.sim.note(&said);
             if !said.starts_with("reconciled") {
                 self.sim.accuse(format!("in fine weather: {said}"));

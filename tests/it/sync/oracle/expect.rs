@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::Value as Json;
-use syncline::core::status::{Cause, Situation};
+use syncline::core::status::{Cause, Side, Situation};
 
 use super::town::{Records, Town};
 
@@ -136,14 +136,29 @@ fn is_customer(customer: &Json) -> bool {
     customer["kind"] == "customer"
 }
 
+/// What is known of a linked pair beside its records.
+struct Told {
+    /// Its customer's change was refused.
+    is_refused: bool,
+    /// An event about its customer, or its account, waits.
+    is_pending: (bool, bool),
+}
+
 /// Why a field of a linked pair differs.
-fn cause(field: &str, left: &str, right: &str, agreed: Option<&String>) -> Cause {
+fn cause(field: &str, (left, right): (&str, &str), agreed: Option<&String>, told: &Told) -> Cause {
     let Some(agreed) = agreed else {
-        return Cause::Unknown;
+        return if told.is_refused {
+            Cause::EventFailed
+        } else {
+            Cause::Unknown
+        };
     };
     match (left != agreed, right != agreed) {
         (true, true) => Cause::Conflict,
         (false, true) if OF_ERP.contains(&field) => Cause::EditedOnWrongSide,
+        _ if told.is_refused => Cause::EventFailed,
+        (true, false) if told.is_pending.0 => Cause::Pending,
+        (false, true) if told.is_pending.1 => Cause::Pending,
         _ => Cause::EventMissed,
     }
 }
@@ -212,12 +227,19 @@ fn linked(
         found.insert(whole(Situation::Filtered, Cause::Filtered));
         return;
     }
+    let told = Told {
+        is_refused: town.refused.contains(left),
+        is_pending: (
+            town.pending.contains(&(Side::Left, left.to_owned())),
+            town.pending.contains(&(Side::Right, right.to_owned())),
+        ),
+    };
     for (field, one, other) in cells(customer, account) {
         if one != other {
             let agreed = town.agreed.get(&(left.to_owned(), right.to_owned(), field));
             found.insert(Found {
                 field: Some(field.to_owned()),
-                ..whole(Situation::Differs, cause(field, &one, &other, agreed))
+                ..whole(Situation::Differs, cause(field, (&one, &other), agreed, &told))
             });
         }
     }

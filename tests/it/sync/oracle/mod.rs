@@ -83,7 +83,7 @@ fn reports_agree_with_an_independent_oracle_on_systems_of_chance() {
 async fn story(seed: u64) -> Result<(), String> {
     let mut town = Town::found(Chance::new(seed)).await;
     agree(&town, "after the first sync", &BTreeSet::new()).await?;
-    town.plant();
+    town.plant().await;
     agree(&town, "after quiet edits", &BTreeSet::new()).await?;
     while_listings_lie(&mut town).await?;
     while_people_edit(&mut town).await?;

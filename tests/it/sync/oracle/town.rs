@@ -1,8 +1,9 @@
 //! Two small systems of chance, and what people do in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
+use syncline::core::status::Side;
 
 use super::super::{World, quietly};
 use crate::support::rig::Chance;
@@ -18,6 +19,10 @@ pub struct Town {
     pub links: Vec<(String, String)>,
     /// What both sides held when they last agreed, by pair and field, in the oracle's own form.
     pub agreed: BTreeMap<(String, String, &'static str), String>,
+    /// Records that an event tells of which nobody has worked on yet.
+    pub pending: BTreeSet<(Side, String)>,
+    /// Customers whose change came by an event and is refused by the CRM.
+    pub refused: BTreeSet<String>,
     /// The next number that nobody has.
     next: u32,
 }
@@ -81,6 +86,8 @@ impl Town {
             world,
             links: Vec::new(),
             agreed: BTreeMap::new(),
+            pending: BTreeSet::new(),
+            refused: BTreeSet::new(),
             next: count,
             chance: chance.clone(),
         };
@@ -139,13 +146,34 @@ impl Town {
         }
     }
 
-    /// Quiet edits of every kind on both sides.
-    pub fn plant(&mut self) {
-        for (left, right) in self.links.clone() {
-            if self.chance.percent(60) {
+    /// Quiet edits of every kind on both sides, and a few that events tell of: some were refused, some are not worked on yet.
+    pub async fn plant(&mut self) {
+        let links = self.links.clone();
+        for (left, _) in &links {
+            if self.chance.percent(5) {
+                self.world.edit_customer(left, r#"{"tax_id":"12"}"#);
+                self.world.event(Side::Left, left).await;
+                self.refused.insert(left.clone());
+            }
+        }
+        self.world.drain().await;
+        for (left, right) in &links {
+            if self.chance.percent(60) || self.refused.contains(left) {
                 continue;
             }
-            self.disturb(&left, &right);
+            self.disturb(left, right);
+        }
+        for (left, right) in &links {
+            if self.chance.percent(80) || self.refused.contains(left) {
+                continue;
+            }
+            let (side, id) = if self.chance.percent(50) {
+                (Side::Left, left)
+            } else {
+                (Side::Right, right)
+            };
+            self.world.event(side, id).await;
+            self.pending.insert((side, id.clone()));
         }
         for _ in 0..self.chance.below(4) {
             self.add();
