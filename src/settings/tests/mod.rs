@@ -256,7 +256,8 @@ fn commented(reference: &str, section: &str, key: &str) {
         .iter()
         .position(|line| {
             let bare = line.trim_start_matches("# ");
-            bare.starts_with(&format!("{key} =")) || bare.starts_with(&format!("[{section}.{key}."))
+            let section = format!("[{section}.{key}");
+            bare.starts_with(&format!("{key} =")) || ["]", "."].iter().any(|end| bare.starts_with(&(section.clone() + end)))
         })
         .unwrap_or_else(|| panic!("{section}.{key} is not in config/default.toml"));
     assert!(lines[line - 1].starts_with('#'), "{section}.{key} has no comment");

@@ -19,8 +19,12 @@ use crate::{
     support::{app::Setup, database::Database, visitor::Visitor},
 };
 
-/// Tables that have a handful of rows, whatever is synchronized: reading them whole is what is wanted.
-const SMALL: &[&str] = &["lease", "meta", "standing", "job", "quota", "cursor", "ignore_rule"];
+/// Tables that have a handful of rows, whatever is synchronized: reading them whole is what is wanted. So has the dirty set, which
+/// is worked off all the time.
+const SMALL: &[&str] = &["lease", "meta", "standing", "job", "quota", "cursor", "ignore_rule", "change"];
+/// The search for a record by a value goes through the differences of a mapping, which are few: an index over all values would cost
+/// every reconciliation more than it saves.
+const SEARCH: &str = "(left_value = $2 or right_value = $2)";
 
 /// Every statement that is read by, as the store tells of it.
 #[derive(Clone, Default)]
@@ -80,6 +84,12 @@ async fn plans(database: &Database) -> Vec<(String, String)> {
     plans
 }
 
+/// Whether a statement may read what it reads whole: the search by a value, and a page in the order in which the table lies.
+fn may_scan(sql: &str) -> bool {
+    let is_page = !sql.contains(" where ") && sql.contains("_id desc limit $1");
+    is_page || sql.contains(SEARCH)
+}
+
 fn is_small(table: &str) -> bool {
     SMALL.iter().any(|small| table.contains(small))
 }
@@ -88,7 +98,7 @@ fn is_small(table: &str) -> bool {
 async fn no_page_reads_a_whole_table_on_sqlite() {
     let database = Database::sqlite();
     let mut scans = Vec::new();
-    for (sql, plan) in plans(&database).await {
+    for (sql, plan) in plans(&database).await.into_iter().filter(|(sql, _)| !may_scan(sql)) {
         // `SCAN link USING INDEX …` walks an index in the order of the page.
         let is_scan =
             |line: &&str| line.starts_with("SCAN ") && !line.contains("USING") && !line.contains("CONSTANT ROW");
@@ -117,7 +127,7 @@ async fn no_page_reads_a_whole_table_on_postgresql() {
         return;
     };
     let mut scans = Vec::new();
-    for (sql, plan) in plans(&database).await {
+    for (sql, plan) in plans(&database).await.into_iter().filter(|(sql, _)| !may_scan(sql)) {
         let is_scan = |line: &&str| line.contains("Seq Scan on ");
         let table = |line: &str| line.split("Seq Scan on ").nth(1).unwrap_or_default().to_owned();
         let tables = plan.lines().filter(is_scan).filter(|line| !is_small(&table(line)));

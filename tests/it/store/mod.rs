@@ -154,6 +154,7 @@ fn texts(folder: &std::path::Path) -> String {
 
 /// Functions of the engine that have the form of the store's.
 const INTERNAL: &[&str] = &[
+    "bulk",
     "row",
     "rows",
     "begin",
