@@ -79,7 +79,7 @@ pub(super) async fn process(
             ..Counters::default()
         };
         ops.extend(run_id.map(|run_id| Op::AddCounters { run_id, counters }));
-        engine.store().commit(ops).await?;
+        store_all(engine, ops).await?;
         return Ok(Worked {
             counters,
             pause: Some(fault),
@@ -98,8 +98,20 @@ pub(super) async fn process(
         ops.extend(pushed::dropped(change, &news.stale));
     }
     ops.extend(run_id.map(|run_id| Op::AddCounters { run_id, counters }));
-    engine.store().commit(ops).await?;
+    store_all(engine, ops).await?;
     Ok(Worked { counters, pause: None })
+}
+
+/// Stores what came of a change. Where somebody else has taken the record over meanwhile, what became of our writes is stored all
+/// the same: they were sent.
+async fn store_all(engine: &Engine, ops: Vec<Op>) -> Result<(), store::Error> {
+    let is_outcome = |op: &&Op| matches!(op, Op::FinishWrite(_));
+    let outcomes: Vec<Op> = ops.iter().filter(is_outcome).cloned().collect();
+    let stored = engine.store().commit(ops).await;
+    if matches!(stored, Err(store::Error::Conflict { .. } | store::Error::LeaseLost)) {
+        engine.store().commit(outcomes).await?;
+    }
+    stored
 }
 
 /// Looks at the record, as it was pushed where that is the last word.

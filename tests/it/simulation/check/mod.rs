@@ -277,9 +277,10 @@ impl<'a> Check<'a> {
 
     /// No piece of work is left open.
     fn own_faults(&self) {
-        let open = self.number("select count(*) from write where status = 'intended'");
-        if open > 0 {
-            self.accuse(format!("{open} writes have no outcome when all is quiet"));
+        let sql = "select kind || ' ' || side || ' ' || coalesce(record_id, 'from ' || partner_id) || ' at ' || started_at \
+                   from write where status = 'intended'";
+        for write in self.rows(sql, |row| row.get::<_, String>(0)) {
+            self.accuse(format!("a write has no outcome when all is quiet: {write}"));
         }
         let twice =
             "select count(*) from (select 1 from run where status = 'running' group by kind having count(*) > 1)";
