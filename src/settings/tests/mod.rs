@@ -257,7 +257,8 @@ fn commented(reference: &str, section: &str, key: &str) {
         .position(|line| {
             let bare = line.trim_start_matches("# ");
             let section = format!("[{section}.{key}");
-            bare.starts_with(&format!("{key} =")) || ["]", "."].iter().any(|end| bare.starts_with(&(section.clone() + end)))
+            bare.starts_with(&format!("{key} ="))
+                || ["]", "."].iter().any(|end| bare.starts_with(&(section.clone() + end)))
         })
         .unwrap_or_else(|| panic!("{section}.{key} is not in config/default.toml"));
     assert!(lines[line - 1].starts_with('#'), "{section}.{key} has no comment");

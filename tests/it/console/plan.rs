@@ -21,7 +21,16 @@ use crate::{
 
 /// Tables that have a handful of rows, whatever is synchronized: reading them whole is what is wanted. So has the dirty set, which
 /// is worked off all the time.
-const SMALL: &[&str] = &["lease", "meta", "standing", "job", "quota", "cursor", "ignore_rule", "change"];
+const SMALL: &[&str] = &[
+    "lease",
+    "meta",
+    "standing",
+    "job",
+    "quota",
+    "cursor",
+    "ignore_rule",
+    "change",
+];
 /// The search for a record by a value goes through the differences of a mapping, which are few: an index over all values would cost
 /// every reconciliation more than it saves.
 const SEARCH: &str = "(left_value = $2 or right_value = $2)";
