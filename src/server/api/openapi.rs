@@ -270,7 +270,11 @@ fn refusals(endpoint: &Endpoint, path: &str) -> Vec<u16> {
         vec![401, 429, 500, 503],
         when(endpoint.demand.role > Role::Viewer, &[403]),
         when(path.contains('{'), &[404]),
-        when(endpoint.query.is_some() || endpoint.body.is_some(), &[422]),
+        // The id of a record is a text that may be none.
+        when(
+            endpoint.query.is_some() || endpoint.body.is_some() || path.contains("{side}"),
+            &[422],
+        ),
         when(is_action, &[400, 404, 408, 409, 413, 422, 502]),
         when(endpoint.body.is_some(), &[415]),
     ]
