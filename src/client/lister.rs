@@ -2,7 +2,12 @@
 //! where the connector says that pages may be read at once. They are taken in order, so that what follows from a page (where the
 //! next one stands, whether the listing is complete) does not depend on when it came.
 
-use std::{collections::VecDeque, ops::Range, sync::Arc};
+use std::{
+    collections::{HashSet, VecDeque},
+    hash::{BuildHasher as _, RandomState},
+    ops::Range,
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use tokio::task::JoinHandle;
@@ -45,6 +50,9 @@ pub struct Page {
     pub resume: Option<String>,
 }
 
+/// So many records are watched for coming twice: 8 bytes each.
+const WATCHED_MAX: usize = 1_000_000;
+
 type Read = Result<Box<Fetched>, Box<Fault>>;
 
 /// A listing under way.
@@ -55,7 +63,9 @@ pub struct Lister {
     failed: Option<Fault>,
     is_complete: bool,
     is_shifted: bool,
-    counts_places: bool,
+    /// The ids of what came, where one that comes twice shows that another one was passed over: in a list of changes whose pages
+    /// are told by places, what changes while they are read moves to the end.
+    watched: Option<(RandomState, HashSet<u64>)>,
 }
 
 impl Lister {
@@ -67,18 +77,19 @@ impl Lister {
             failed: Some(fault),
             is_complete: false,
             is_shifted: false,
-            counts_places: false,
+            watched: None,
         }
     }
 
     pub(super) fn start(reader: Reader) -> Self {
+        let is_watched = reader.asked.since.is_some() && reader.pager.paging().counts_places();
         let mut lister = Self {
-            counts_places: reader.pager.paging().counts_places(),
             reader: None,
             coming: VecDeque::new(),
             failed: None,
             is_complete: false,
             is_shifted: false,
+            watched: is_watched.then(Default::default),
         };
         lister.look_ahead(&reader);
         lister.reader = Some(reader);
@@ -100,9 +111,9 @@ impl Lister {
             self.give_up();
             *fault
         })?;
+        self.is_shifted |= reader.pager.is_shifted() || self.comes_again(&page.records);
         if reader.is_ended {
             self.is_complete = reader.pager.is_complete();
-            self.is_shifted = reader.pager.is_shifted();
             self.give_up();
         } else {
             self.look_ahead(&reader);
@@ -111,15 +122,17 @@ impl Lister {
         Ok(Some(page))
     }
 
-    /// Whether a record that comes twice means that another one was passed over ([`Paging::counts_places`]).
-    ///
-    /// [`Paging::counts_places`]: crate::core::connector::page::Paging::counts_places
-    #[must_use]
-    pub const fn counts_places(&self) -> bool {
-        self.counts_places
+    /// Whether a record came before; takes note of those that come now.
+    fn comes_again(&mut self, records: &[Record]) -> bool {
+        let Some((hasher, seen)) = self.watched.as_mut().filter(|(_, seen)| seen.len() < WATCHED_MAX) else {
+            return false;
+        };
+        let known = seen.len();
+        seen.extend(records.iter().map(|record| hasher.hash_one(&record.id)));
+        seen.len() < known + records.len()
     }
 
-    /// Whether records were passed over because others went away; known at the end.
+    /// Whether records changed places while they were read, so that others were passed over.
     #[must_use]
     pub const fn is_shifted(&self) -> bool {
         self.is_shifted
