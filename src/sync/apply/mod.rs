@@ -167,10 +167,10 @@ async fn link_ahead(
 ) -> Result<Vec<Op>, store::Error> {
     let ahead = |(at, work)| Some((at, link::ahead(engine, mapping, work)?));
     let links: Vec<(usize, Op)> = works.iter().enumerate().filter_map(ahead).collect();
-    let all: Vec<Op> = links.iter().map(|(_, op)| op.clone()).collect();
-    if !all.iter().any(|op| matches!(op, Op::PutLink(_))) {
-        return Ok(all);
+    if !links.iter().any(|(_, op)| matches!(op, Op::PutLink(_))) {
+        return Ok(links.into_iter().map(|(_, op)| op).collect());
     }
+    let all = links.iter().map(|(_, op)| op.clone()).collect();
     match engine.store().commit(all).await {
         Err(store::Error::Conflict { .. }) => {}
         other => return other.map(|()| Vec::new()),

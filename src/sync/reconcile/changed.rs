@@ -3,6 +3,8 @@
 //! Such a look proves nothing about what it does not show. A record is gone only where its own system says so when it is asked
 //! for that record, and one that has no link yet gets a partner only after the other system was searched for it.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::{Context, listing};
@@ -116,9 +118,10 @@ async fn keep(context: &Context, side: Side, records: Vec<Record>) -> Result<(),
     let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
     let links = context.engine.store().links_by(&context.name, side, &ids).await?;
     let linked: Vec<i64> = links.iter().map(|stored| stored.link.link_id).collect();
+    let known: HashSet<&str> = links.iter().map(|stored| stored.link.id(side)).collect();
     let unlinked: Vec<Record> = records
         .into_iter()
-        .filter(|record| links.iter().all(|stored| stored.link.id(side) != record.id))
+        .filter(|record| !known.contains(record.id.as_str()))
         .collect();
     context.scan.add_suspects(linked).await?;
     let own = context.clone();
