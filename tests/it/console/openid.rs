@@ -18,7 +18,7 @@ use syncline::{clock::Clock, core::status::Role, server::console::user, store::P
 use url::Url;
 
 use crate::support::{
-    app::{TestApp, settings},
+    app::{Setup, TestApp, settings},
     http::Answer,
     loopback::{Loopback, Reply, Seen},
     visitor::{PASSWORD, Visitor, person},
@@ -467,15 +467,20 @@ async fn what_one_browser_has_begun_no_other_one_ends_and_nothing_is_ended_twice
     }
 }
 
+/// A server whose time the test sets.
+async fn clocked(stub: &Stub) -> (TestApp, Clock) {
+    let clock = Clock::manual(Clock::system().now());
+    let setup = Setup {
+        clock: clock.clone(),
+        ..Setup::new(&stub.settings(""))
+    };
+    (setup.start().await, clock)
+}
+
 #[tokio::test]
 async fn a_sign_in_ends_after_ten_minutes_and_another_issuer_or_a_refusal_ends_it_at_once() {
     let stub = Stub::start().await;
-    let clock = Clock::manual(Clock::system().now());
-    let setup = crate::support::app::Setup {
-        clock: clock.clone(),
-        ..crate::support::app::Setup::new(&stub.settings(""))
-    };
-    let app = setup.start().await;
+    let (app, clock) = clocked(&stub).await;
     let mut ana = Visitor::new(&app);
     let back = stub.leave(&mut ana, "/console").await;
     let evil = back.split("&iss=").next().unwrap().to_owned();
@@ -532,12 +537,7 @@ async fn nobody_is_led_to_another_site_by_signing_in() {
 #[tokio::test]
 async fn new_keys_are_fetched_when_a_token_names_one_and_not_more_than_once_a_minute() {
     let stub = Stub::start().await;
-    let clock = Clock::manual(Clock::system().now());
-    let setup = crate::support::app::Setup {
-        clock: clock.clone(),
-        ..crate::support::app::Setup::new(&stub.settings(""))
-    };
-    let app = setup.start().await;
+    let (app, clock) = clocked(&stub).await;
     assert_eq!(stub.sign_in(&mut Visitor::new(&app)).await.status, 303);
     assert_eq!(stub.sign_in(&mut Visitor::new(&app)).await.status, 303);
     assert_eq!(stub.loopback.count("/jwks"), 1);
@@ -559,12 +559,7 @@ async fn new_keys_are_fetched_when_a_token_names_one_and_not_more_than_once_a_mi
 #[tokio::test]
 async fn a_provider_that_is_away_is_told_in_the_readers_language_and_asked_again_later() {
     let stub = Stub::start().await;
-    let clock = Clock::manual(Clock::system().now());
-    let setup = crate::support::app::Setup {
-        clock: clock.clone(),
-        ..crate::support::app::Setup::new(&stub.settings(""))
-    };
-    let app = setup.start().await;
+    let (app, clock) = clocked(&stub).await;
     stub.state.lock().unwrap().is_down = true;
     let mut ana = Visitor::new(&app);
     ana.language = "pt-BR";

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -34,10 +34,6 @@ pub struct Server {
 impl Server {
     /// Starts a system in `folder`. None where it is not installed on this machine, which a line on the output then says; with `CI`
     /// set that is a failure, since `.ci/run` installs it.
-    #[expect(
-        clippy::print_stdout,
-        reason = "whoever runs the tests has to see that one was skipped"
-    )]
     pub fn start(name: &str, folder: &Path) -> Option<Self> {
         let folder = folder.join(name);
         let output = Command::new(script(&format!("start-{name}")))
@@ -47,15 +43,7 @@ impl Server {
             .output()
             .unwrap();
         let talk = String::from_utf8_lossy(&output.stderr);
-        if output.status.code() == Some(3) {
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "{name} must be installed in CI: {talk}"
-            );
-            println!(
-                "skipped: `tests/real/start-{name} <folder>` installs the system this test needs ({})",
-                talk.trim()
-            );
+        if is_missing(&output, name, &format!("start-{name} <folder>")) {
             return None;
         }
         assert!(output.status.success(), "{name} does not start: {talk}");
@@ -82,24 +70,34 @@ impl Drop for Server {
     }
 }
 
-/// What a tool of `tests/real` has printed. None where it is not installed on this machine, as with a system.
+/// Whether a script of `tests/real` says that what it needs is not installed, which a line on the output then tells. With `CI` set
+/// that is a failure.
 #[expect(
     clippy::print_stdout,
     reason = "whoever runs the tests has to see that one was skipped"
 )]
+fn is_missing(output: &Output, name: &str, script: &str) -> bool {
+    if output.status.code() != Some(3) {
+        return false;
+    }
+    let talk = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "{name} must be installed in CI: {talk}"
+    );
+    println!(
+        "skipped: `tests/real/{script}` installs what this test needs ({})",
+        talk.trim()
+    );
+    true
+}
+
+/// What a tool of `tests/real` has printed. None where it is not installed on this machine, as with a system.
 pub fn tool(name: &str, args: &[&str]) -> Option<(bool, String)> {
     let mut command = Command::new(script(name));
     let output = command.args(args).env("SYNCLINE_REAL_INSTALL", "no").output().unwrap();
     let talk = String::from_utf8_lossy(&output.stderr);
-    if output.status.code() == Some(3) {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "{name} must be installed in CI: {talk}"
-        );
-        println!(
-            "skipped: `tests/real/{name}` installs what this test needs ({})",
-            talk.trim()
-        );
+    if is_missing(&output, name, name) {
         return None;
     }
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
