@@ -3,7 +3,10 @@
 
 use syncline::core::{
     path::Path,
-    value::json::{Limits, parse, split, to_string},
+    value::{
+        json::{Limits, parse, split, to_string},
+        projection::Projection,
+    },
 };
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
@@ -17,6 +20,6 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         assert_eq!(parse(text.as_bytes(), &limits).as_ref(), Ok(&value));
     }
     if let Ok(path) = Path::parse("data.items") {
-        let _ = split(bytes, &path, &limits);
+        let _ = split(bytes, &path, &Projection::all(), &limits);
     }
 });

@@ -1,6 +1,6 @@
 //! One call to its end: admitted by the budget, signed, sent, judged, and repeated where that can do no harm.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use reqwest::header::{RETRY_AFTER, SET_COOKIE};
 use url::Url;
@@ -25,7 +25,7 @@ use crate::{
         path::Path,
         retry,
         status::FailureClass,
-        value::{Map, Value},
+        value::{Map, Value, projection::Projection},
     },
     seam,
 };
@@ -58,8 +58,16 @@ pub(super) struct Errand<'a> {
     pub(super) purpose: Purpose,
     pub(super) object: &'a str,
     pub(super) road: Road,
-    /// Where a list of records is that must not be built as a tree.
-    pub(super) records: Option<&'a Path>,
+    /// The list of records that is asked for.
+    pub(super) records: Option<Records<'a>>,
+}
+
+/// Where a list of records is in an answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Records<'a> {
+    pub(super) path: &'a Path,
+    /// What is wanted of each.
+    pub(super) wanted: &'a Projection,
 }
 
 /// What a request to a token endpoint is about, in place of an object.
@@ -78,8 +86,8 @@ pub(super) struct Reply {
     pub(super) headers: Map,
     /// The body, without the list of records where the errand names one.
     pub(super) body: Value,
-    /// Where the records stand in the raw body, where the errand names a list of them and there is one.
-    pub(super) elements: Option<Vec<Range<usize>>>,
+    /// The records, where the errand names a list of them and there is one.
+    pub(super) elements: Option<verdict::Elements>,
     /// Where it was read from, without a key of ours.
     pub(super) url: Url,
 }

@@ -5,7 +5,6 @@
 use std::{
     collections::{HashSet, VecDeque},
     hash::{BuildHasher as _, RandomState},
-    ops::Range,
     sync::Arc,
 };
 
@@ -14,9 +13,10 @@ use tokio::task::JoinHandle;
 
 use super::{
     budget::Road,
-    exchange::{Errand, Refused, Reply},
+    exchange::{Errand, Records, Refused, Reply},
     meter,
     system::Inner,
+    verdict::Elements,
 };
 use crate::core::{
     connector::{
@@ -27,7 +27,7 @@ use crate::core::{
     fault::Fault,
     record::Record,
     status::{FailureClass, Stage},
-    value::{Map, json, projection::Projection},
+    value::{Map, Value, json, projection::Projection},
 };
 
 /// What is to be listed.
@@ -237,21 +237,27 @@ impl Reader {
 }
 
 impl Asked {
-    /// Where the records of an answer stand in its body.
-    fn elements(&self, list: &List, reply: &mut Reply, limits: &json::Limits) -> Result<Vec<Range<usize>>, Refused> {
+    /// The records of an answer.
+    fn elements(&self, list: &List, records: Records<'_>, reply: &mut Reply) -> Result<Elements, Refused> {
         if let Some(elements) = reply.elements.take() {
             return Ok(elements);
         }
         if list.may_lack_records && reply.raw.is_blank() {
-            return Ok(Vec::new());
+            return Ok(Elements::default());
         }
         let broken = |message: String| self.system.bad_answer(&self.object, &message);
+        let limits = json::Limits {
+            bytes: reply.raw.body.len().max(1),
+            depth: self.system.exchange.depth_max,
+            ..json::Limits::default()
+        };
         // An answer that only a rule of the connector calls a good one.
-        let split = json::split(&reply.raw.body, &list.records, limits).map_err(|error| broken(error.to_string()))?;
-        reply.body = split.rest;
-        match split.elements {
+        let (elements, rest) =
+            Elements::split(&reply.raw.body, records, &limits).map_err(|error| broken(error.to_string()))?;
+        reply.body = rest;
+        match elements {
             Some(elements) => Ok(elements),
-            None if list.may_lack_records => Ok(Vec::new()),
+            None if list.may_lack_records => Ok(Elements::default()),
             None => Err(broken(format!("there is no list at `{}`", list.records))),
         }
     }
@@ -264,47 +270,32 @@ impl Asked {
             .listing(self.since.is_some())
             .ok_or_else(|| system.unable(&self.object, "list"))?;
         let call = system.with_context(|context| context.list(list, self.since, pager))?;
+        // What stands around a record is not projected: it is known where the record is, not what else leads on.
+        let whole = Projection::all();
+        let records = Records {
+            path: &list.records,
+            wanted: if list.record.is_whole() {
+                &self.projection
+            } else {
+                &whole
+            },
+        };
         let errand = Errand {
             purpose: Purpose::List,
             object: &self.object,
             road: self.road,
-            records: Some(&list.records),
+            records: Some(records),
         };
         let mut reply = system.exchange.call(errand, call).await?;
-        let limits = json::Limits {
-            bytes: reply.raw.body.len().max(1),
-            depth: system.exchange.depth_max,
-            ..json::Limits::default()
-        };
-        let broken = |message: String| system.bad_answer(&self.object, &message);
-        let places = self.elements(list, &mut reply, &limits)?;
-        // In one piece, which is hashed many times faster than the records one by one.
-        let all = places
-            .first()
-            .zip(places.last())
-            .map(|(first, last)| first.start..last.end);
-        let print = page::print(all.and_then(|all| reply.raw.body.get(all)));
-        let elements: Vec<&[u8]> = places
-            .into_iter()
-            .map(|place| reply.raw.body.get(place).unwrap_or_default())
-            .collect();
-        let mut records = Vec::with_capacity(elements.len());
-        let dialect = system.dialect();
+        let Elements { values, print } = self.elements(list, records, &mut reply)?;
+        // It may wait in line for the pages before it.
+        reply.raw.body = Vec::new();
         let has_keyset = !list.paging.keyset().is_empty();
-        let mut last: Option<Map> = None;
-        // What stands around a record is not projected: it is known where the record is, not what else leads on.
-        let whole = Projection::all();
-        let projection = if list.record.is_whole() {
-            &self.projection
-        } else {
-            &whole
-        };
-        for (index, element) in elements.iter().enumerate() {
-            let value =
-                json::parse_projected(element, projection, &limits).map_err(|error| broken(error.to_string()))?;
-            if has_keyset && index + 1 == elements.len() {
-                last = value.as_map().cloned();
-            }
+        let last = values.last().filter(|_| has_keyset).and_then(Value::as_map).cloned();
+        let broken = |message: String| system.bad_answer(&self.object, &message);
+        let mut records = Vec::with_capacity(values.len());
+        let dialect = system.dialect();
+        for value in values {
             let Ok(Taken::Found(fields)) = take(value, &list.record) else {
                 return Err(broken(format!("`{}` holds something that is no record", list.records)));
             };
@@ -314,8 +305,6 @@ impl Asked {
                 .map_err(|error| broken(error.to_string()))?;
             records.push(record);
         }
-        // It may wait in line for the pages before it.
-        reply.raw.body = Vec::new();
         Ok(Fetched {
             records,
             reply,

@@ -1,11 +1,11 @@
 //! What the end of one attempt means: the words, the class and the advice of every code, and whether it is sent again.
 
-use std::{ops::Range, time::Duration};
+use std::time::Duration;
 
 use super::{
     auth::Authenticator,
     budget::Hold,
-    exchange::{Errand, Exchange, Next, Refused},
+    exchange::{Errand, Exchange, Next, Records, Refused},
     redact,
     transport::{Raw, SendError},
     write::Outcome,
@@ -15,10 +15,10 @@ use crate::{
         connector::{
             answer::{Content, Meaning, Purpose, Verdict},
             format::Unreadable,
+            page,
             request::Call,
         },
         fault::Fault,
-        path::Path,
         status::{FailureClass, Stage},
         value::{
             Value,
@@ -56,14 +56,39 @@ pub(super) struct Body {
     /// What it says, without the list of records where there is one.
     pub(super) value: Value,
     pub(super) nature: Nature,
-    /// Where the records stand in it.
-    pub(super) elements: Option<Vec<Range<usize>>>,
+    /// The records, where there is a list of them.
+    pub(super) elements: Option<Elements>,
+}
+
+/// The list of records in an answer.
+#[derive(Debug, Default)]
+pub(super) struct Elements {
+    /// What is wanted of each.
+    pub(super) values: Vec<Value>,
+    /// A hash of them as they came.
+    pub(super) print: u64,
+}
+
+impl Elements {
+    /// Takes them out of a document; what is left of it.
+    pub(super) fn split(
+        body: &[u8],
+        records: Records<'_>,
+        limits: &json::Limits,
+    ) -> Result<(Option<Self>, Value), json::Error> {
+        let split = json::split(body, records.path, records.wanted, limits)?;
+        let elements = split.elements.map(|values| Self {
+            values,
+            print: page::print(body.get(split.place)),
+        });
+        Ok((elements, split.rest))
+    }
 }
 
 /// The body as rules see it, and what it is.
 ///
 /// What is in another format becomes JSON here.
-pub(super) fn read(raw: &mut Raw, call: &Call, records: Option<&Path>, depth: usize) -> Body {
+pub(super) fn read(raw: &mut Raw, call: &Call, records: Option<Records<'_>>, depth: usize) -> Body {
     let limits = json::Limits {
         bytes: raw.body.len().max(1),
         depth,
@@ -89,10 +114,10 @@ pub(super) fn read(raw: &mut Raw, call: &Call, records: Option<&Path>, depth: us
     };
     let mut elements = None;
     let content = match (records, raw.status) {
-        (Some(path), 200..=299) if !Content::is_html(&raw.body) && !raw.is_blank() => {
-            json::split(&raw.body, path, &limits).map(|split| {
-                elements = split.elements;
-                Content::Json(split.rest)
+        (Some(records), 200..=299) if !Content::is_html(&raw.body) && !raw.is_blank() => {
+            Elements::split(&raw.body, records, &limits).map(|(found, rest)| {
+                elements = found;
+                Content::Json(rest)
             })
         }
         _ => Content::of(&raw.body, &limits),

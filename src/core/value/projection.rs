@@ -1,6 +1,6 @@
 //! Which members of a document are wanted: a prefix tree of paths.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
 
 use crate::core::path::{Path, Segment};
 
@@ -8,7 +8,12 @@ use crate::core::path::{Path, Segment};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Projection {
     is_whole: bool,
-    members: BTreeMap<Box<str>, Projection>,
+    /// In the order of [`order`]: most keys of most records are told apart by their lengths alone.
+    members: Vec<(Box<str>, Projection)>,
+}
+
+fn order(one: &str, other: &str) -> Ordering {
+    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
 
 impl Projection {
@@ -17,7 +22,7 @@ impl Projection {
     pub fn all() -> Self {
         Self {
             is_whole: true,
-            members: BTreeMap::new(),
+            members: Vec::new(),
         }
     }
 
@@ -37,7 +42,10 @@ impl Projection {
         for segment in path.segments() {
             match segment {
                 Segment::Key(_) if node.is_whole => return,
-                Segment::Key(key) => node = node.members.entry(key.clone()).or_default(),
+                Segment::Key(key) => match node.entry(key) {
+                    Some(member) => node = member,
+                    None => return,
+                },
                 Segment::Index(_) | Segment::Item { .. } => break,
             }
         }
@@ -72,7 +80,18 @@ impl Projection {
         if self.is_whole {
             Some(self)
         } else {
-            self.members.get(key)
+            let place = self.members.binary_search_by(|(own, _)| order(own, key)).ok()?;
+            self.members.get(place).map(|(_, member)| member)
         }
+    }
+
+    /// The member `key`, put there where it was not wanted before.
+    fn entry(&mut self, key: &str) -> Option<&mut Self> {
+        let found = self.members.binary_search_by(|(own, _)| order(own, key));
+        let place = found.unwrap_or_else(|place| {
+            self.members.insert(place, (key.into(), Self::default()));
+            place
+        });
+        self.members.get_mut(place).map(|(_, member)| member)
     }
 }

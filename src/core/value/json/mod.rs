@@ -1,9 +1,8 @@
 //! JSON in and out, exactly: no digit, no duplicate key and no trailing byte is lost in silence.
 //!
 //! Everything that comes in is bounded by [`Limits`]. Three ways in: [`parse`] builds the whole tree,
-//! [`parse_projected`] only the wanted members, and [`split`] says where each record of a listing stands, so
-//! that a page of a thousand records is never a tree as a whole. What is skipped is still checked to be JSON, but for
-//! duplicate keys.
+//! [`parse_projected`] only the wanted members, and [`split`] takes the records of a listing out of their answer, with the
+//! wanted members of each, in one walk. What is skipped is still checked to be JSON, but for duplicate keys.
 
 mod parser;
 mod writer;
@@ -124,25 +123,29 @@ pub fn parse_projected(bytes: &[u8], projection: &Projection, limits: &Limits) -
 /// A document whose list of records has been taken out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Split {
-    /// Where the raw JSON of every record stands in the document, in order; `None` where there is no list at the path.
-    pub elements: Option<Vec<Range<usize>>>,
+    /// The wanted members of every record, in order; `None` where there is no list at the path.
+    pub elements: Option<Vec<Value>>,
+    /// Where the records stand in the document, from the first byte of the first one to behind the last one.
+    pub place: Range<usize>,
     /// The rest of the document: the list is left out of its map, and null where it was the whole document or an item
     /// of another list. What stands at the path instead of a list stays here.
     pub rest: Value,
 }
 
-/// Takes the list at `path` apart into the raw bytes of its items, without building them.
-pub fn split(bytes: &[u8], path: &Path, limits: &Limits) -> Result<Split, Error> {
-    let mut elements = None;
-    let rest = parser::document(bytes, limits, |parser| parser.split(path.segments(), 0, &mut elements))?;
+/// Takes the list at `path` out of a document, with what is `wanted` of each of its items. Each item may be as deep and hold as
+/// many values as `limits` allow a document.
+pub fn split(bytes: &[u8], path: &Path, wanted: &Projection, limits: &Limits) -> Result<Split, Error> {
+    let mut taken = parser::Taken {
+        wanted,
+        elements: None,
+        place: 0..0,
+    };
+    let rest = parser::document(bytes, limits, |parser| parser.split(path.segments(), 0, &mut taken))?;
     // Places were counted behind a byte order mark.
     let start = parser::start(bytes);
-    if start > 0 {
-        let moved = |place: Range<usize>| place.start + start..place.end + start;
-        elements = elements.map(|places: Vec<_>| places.into_iter().map(moved).collect());
-    }
     Ok(Split {
-        elements,
+        elements: taken.elements,
+        place: taken.place.start + start..taken.place.end + start,
         rest: rest.unwrap_or_default(),
     })
 }

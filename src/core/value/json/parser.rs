@@ -66,6 +66,16 @@ fn read_body<'a, T>(
     Ok(result)
 }
 
+/// A list that is taken out of a document.
+pub(super) struct Taken<'w> {
+    /// What is wanted of each item.
+    pub(super) wanted: &'w Projection,
+    /// Its items; `None` as long as there is no list.
+    pub(super) elements: Option<Vec<Value>>,
+    /// Where they stand, in bytes behind a byte order mark.
+    pub(super) place: Range<usize>,
+}
+
 /// A document being read.
 pub(super) struct Parser<'a> {
     tokens: Jiter<'a>,
@@ -193,40 +203,41 @@ impl Parser<'_> {
         })
     }
 
-    /// Reads the next value and puts the places of the items of the list at `path` into `elements`. What remains of the value;
-    /// `None` where it was that list.
+    /// Reads the next value and puts the items of the list that `taken` wants into it. What remains of the value; `None` where
+    /// it was that list.
     pub(super) fn split(
         &mut self,
         path: &[Segment],
         depth: usize,
-        elements: &mut Option<Vec<Range<usize>>>,
+        taken: &mut Taken<'_>,
     ) -> Result<Option<Value>, Error> {
         let peek = self.tokens.peek().map_err(syntax)?;
         match (path.split_first(), peek) {
-            (None, Peek::Array) => {
-                *elements = Some(self.elements(depth)?);
-                Ok(None)
-            }
-            (Some((Segment::Key(key), rest)), Peek::Object) => self.split_map(key, rest, depth, elements).map(Some),
-            (Some((Segment::Index(index), rest)), Peek::Array) => {
-                self.split_list(*index, rest, depth, elements).map(Some)
-            }
+            (None, Peek::Array) => self.elements(depth, taken).map(|()| None),
+            (Some((Segment::Key(key), rest)), Peek::Object) => self.split_map(key, rest, depth, taken).map(Some),
+            (Some((Segment::Index(index), rest)), Peek::Array) => self.split_list(*index, rest, depth, taken).map(Some),
             _ => self.known_value(peek, &Projection::all(), depth).map(Some),
         }
     }
 
-    fn elements(&mut self, depth: usize) -> Result<Vec<Range<usize>>, Error> {
+    /// Each item has a document's own depth and number of values, as if it came alone.
+    fn elements(&mut self, depth: usize, taken: &mut Taken<'_>) -> Result<(), Error> {
         self.enter(depth)?;
         let mut elements = Vec::new();
         let mut next = self.tokens.known_array().map_err(syntax)?;
+        let start = self.tokens.current_index();
+        let mut end = start;
         while let Some(peek) = next {
             self.count()?;
-            let start = self.tokens.current_index();
-            self.tokens.known_skip(peek).map_err(syntax)?;
-            elements.push(start..self.tokens.current_index());
+            let before = std::mem::take(&mut self.nodes);
+            elements.push(self.known_value(peek, taken.wanted, 0)?);
+            self.nodes = before;
+            end = self.tokens.current_index();
             next = self.tokens.array_step().map_err(syntax)?;
         }
-        Ok(elements)
+        taken.place = start..end;
+        taken.elements = Some(elements);
+        Ok(())
     }
 
     fn split_map(
@@ -234,7 +245,7 @@ impl Parser<'_> {
         wanted: &str,
         path: &[Segment],
         depth: usize,
-        elements: &mut Option<Vec<Range<usize>>>,
+        taken: &mut Taken<'_>,
     ) -> Result<Value, Error> {
         let depth = self.enter(depth)?;
         let mut map = Map::new();
@@ -250,7 +261,7 @@ impl Parser<'_> {
             if std::mem::replace(&mut is_found, true) {
                 return Err(self.duplicate(&key));
             }
-            if let Some(value) = self.split(path, depth, elements)? {
+            if let Some(value) = self.split(path, depth, taken)? {
                 self.insert(&mut map, key, value)?;
             }
         }
@@ -262,7 +273,7 @@ impl Parser<'_> {
         index: u32,
         path: &[Segment],
         depth: usize,
-        elements: &mut Option<Vec<Range<usize>>>,
+        taken: &mut Taken<'_>,
     ) -> Result<Value, Error> {
         let depth = self.enter(depth)?;
         let mut list = Vec::new();
@@ -270,7 +281,7 @@ impl Parser<'_> {
         while let Some(peek) = next {
             let is_wanted = u32::try_from(list.len()) == Ok(index);
             list.push(if is_wanted {
-                self.split(path, depth, elements)?.unwrap_or_default()
+                self.split(path, depth, taken)?.unwrap_or_default()
             } else {
                 self.known_value(peek, &Projection::all(), depth)?
             });

@@ -110,7 +110,7 @@ fn a_duplicate_key_is_refused_and_named() {
         assert_eq!(read(text).unwrap_err().kind, kind, "{text}");
     }
     let twice = br#"{"items":[1],"items":[2]}"#;
-    let error = split(twice, &Path::of_key("items"), &limits()).unwrap_err();
+    let error = split(twice, &Path::of_key("items"), &Projection::all(), &limits()).unwrap_err();
     assert!(matches!(error.kind, ErrorKind::DuplicateKey { .. }));
 }
 
@@ -150,7 +150,15 @@ fn depth_never_reaches_the_stack() {
         assert_eq!(error.kind, ErrorKind::TooDeep { max: Limits::DEPTH_MAX });
         let skipped = parse_projected(bomb.as_bytes(), &Projection::default(), &unlimited);
         assert!(skipped.is_err());
-        assert!(split(bomb.as_bytes(), &Path::parse("a").unwrap(), &unlimited).is_err());
+        assert!(
+            split(
+                bomb.as_bytes(),
+                &Path::parse("a").unwrap(),
+                &Projection::all(),
+                &unlimited
+            )
+            .is_err()
+        );
     }
 }
 
@@ -202,13 +210,63 @@ fn a_listing_is_split_into_its_records() {
         (r#"{"error":"no"}"#, "items", None, r#"{"error":"no"}"#),
         (r#"{"items":{"a":[1]}}"#, "items", None, r#"{"items":{"a":[1]}}"#),
     ] {
-        let split = split(document.as_bytes(), &Path::parse(path).unwrap(), &limits()).unwrap();
+        let split = split(
+            document.as_bytes(),
+            &Path::parse(path).unwrap(),
+            &Projection::all(),
+            &limits(),
+        )
+        .unwrap();
         let found = split
             .elements
-            .map(|places| places.into_iter().map(|place| &document[place]).collect::<Vec<_>>());
-        assert_eq!(found, elements, "{document}");
+            .as_ref()
+            .map(|found| found.iter().map(to_string).collect::<Vec<_>>());
+        assert_eq!(
+            found,
+            elements
+                .as_ref()
+                .map(|all| all.iter().map(|one| (*one).to_owned()).collect()),
+            "{document}"
+        );
+        if let Some(all) = &elements {
+            assert_eq!(document[split.place].replace(' ', ""), all.join(","), "{document}");
+        }
         assert_eq!(to_string(&split.rest), rest, "{document}");
     }
+}
+
+#[test]
+fn of_each_record_of_a_listing_only_the_wanted_members_are_built() {
+    let wanted = Projection::of(&[Path::of_key("a")]);
+    let split = split(
+        br#"{"items":[{"a":1,"b":[2]},{"b":3}],"b":4}"#,
+        &Path::of_key("items"),
+        &wanted,
+        &limits(),
+    )
+    .unwrap();
+    let found: Vec<String> = split.elements.unwrap().iter().map(to_string).collect();
+    assert_eq!(found, [r#"{"a":1}"#, "{}"]);
+    assert_eq!(to_string(&split.rest), r#"{"b":4}"#);
+}
+
+#[test]
+fn each_record_of_a_listing_may_hold_as_much_as_a_document() {
+    let small = Limits {
+        depth: 2,
+        nodes: 4,
+        ..limits()
+    };
+    let items = |text: &str| split(text.as_bytes(), &Path::of_key("items"), &Projection::all(), &small);
+    assert!(items(r#"{"items":[[[1]],[[2]]]}"#).is_ok());
+    assert_eq!(
+        items(r#"{"items":[[[[1]]]]}"#).unwrap_err().kind,
+        ErrorKind::TooDeep { max: 2 }
+    );
+    assert_eq!(
+        items(r#"{"items":[[1,2,3,4]]}"#).unwrap_err().kind,
+        ErrorKind::TooManyValues { max: 4 }
+    );
 }
 
 proptest! {
@@ -235,16 +293,15 @@ proptest! {
             ("other".to_owned(), other.clone()),
         ]));
         let text = to_string(&document);
-        let split = split(text.as_bytes(), &Path::of_key("items"), &limits()).unwrap();
-        let read: Vec<Value> = split.elements.unwrap().into_iter().map(|place| parse(text[place].as_bytes(), &limits()).unwrap()).collect();
-        prop_assert_eq!(read, items);
+        let split = split(text.as_bytes(), &Path::of_key("items"), &Projection::all(), &limits()).unwrap();
+        prop_assert_eq!(split.elements, Some(items));
         prop_assert_eq!(split.rest, Value::Map(Map::from([("other".to_owned(), other)])));
     }
 
     #[test]
     fn no_bytes_make_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = parse(&bytes, &limits());
-        let _ = split(&bytes, &Path::of_key("a"), &limits());
+        let _ = split(&bytes, &Path::of_key("a"), &Projection::all(), &limits());
     }
 
     #[test]
