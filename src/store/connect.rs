@@ -308,7 +308,7 @@ fn open_sqlite(path: &Path, options: &Options) -> SqliteEngine {
         ..opening.clone()
     };
     SqliteEngine {
-        bulk: Arc::new(Mutex::new(Writer::new(reading, broken.clone()))),
+        bulk: [reading.clone(), reading].map(|one| Arc::new(Mutex::new(Writer::new(one, broken.clone())))),
         here,
         read: SqlitePoolOptions::new()
             .max_connections(options.sqlite_read_connections.max(1))

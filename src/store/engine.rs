@@ -50,7 +50,8 @@ pub(super) enum Engine {
 pub(super) struct SqliteEngine {
     pub read: SqlitePool,
     /// For whoever goes through many rows: they are taken as they come, where the pool hands over copies from thread to thread.
-    pub bulk: Arc<Mutex<Writer>>,
+    /// Two, for both halves of a table.
+    pub bulk: [Arc<Mutex<Writer>>; 2],
     /// Reads in place instead of from the pool, which has threads of its own: only in a simulation.
     pub here: Option<Arc<Mutex<Writer>>>,
     /// Whoever holds it writes alone, so that nobody polls for another's lock.
@@ -142,8 +143,14 @@ impl Engine {
     ) -> Result<Vec<T>, Error> {
         match self {
             Self::Sqlite(sqlite) if sqlite.here.is_none() => {
-                let (bulk, broken) = (Arc::clone(&sqlite.bulk), sqlite.broken.clone());
-                let read = aside(move || read_all(&bulk.blocking_lock().rows(sql, args)?));
+                let ([one, other], broken) = (sqlite.bulk.clone(), sqlite.broken.clone());
+                let read = aside(move || {
+                    let mut free = one.try_lock().or_else(|_| other.try_lock());
+                    match &mut free {
+                        Ok(bulk) => read_all(&bulk.rows(sql, args)?),
+                        Err(_) => read_all(&one.blocking_lock().rows(sql, args)?),
+                    }
+                });
                 broken.note(read.await)
             }
             _ => self.rows(sql, args).await,
@@ -217,7 +224,7 @@ impl Engine {
         match self {
             Self::Sqlite(sqlite) => {
                 sqlite.read.close().await;
-                for one in [&sqlite.bulk, &sqlite.writer] {
+                for one in sqlite.bulk.iter().chain([&sqlite.writer]) {
                     let mut connection = Arc::clone(one).lock_owned().await;
                     // An error means that the process ends, and the connection with it.
                     let _ = seam::aside(move || connection.close()).await;

@@ -215,12 +215,28 @@ impl Store {
             .await
     }
 
-    /// As [`Store::links_after`], with no more of each than a comparison needs.
-    pub async fn agreed_after(&self, mapping: &str, after_link_id: i64, limit: u32) -> Result<Vec<Link>, Error> {
+    /// As [`Store::links_after`], up to `last_link_id`, with no more of each than a comparison needs.
+    pub async fn agreed_between(
+        &self,
+        mapping: &str,
+        after_link_id: i64,
+        last_link_id: i64,
+        limit: u32,
+    ) -> Result<Vec<Link>, Error> {
         let sql = "select link_id, left_id, right_id, base, status, missing_side, missing_decision from link \
-             where mapping = $1 and link_id > $2 and status <> 'ended' order by link_id limit $3";
-        let args = args![mapping.to_owned(), after_link_id, i64::from(limit)];
+             where mapping = $1 and link_id > $2 and link_id <= $4 and status <> 'ended' order by link_id limit $3";
+        let args = args![mapping.to_owned(), after_link_id, i64::from(limit), last_link_id];
         self.engine().bulk(sql, args).await
+    }
+
+    /// A link id in the middle of a mapping's: about as many links are older as are newer.
+    pub async fn middle_link(&self, mapping: &str) -> Result<i64, Error> {
+        let bound = async |order: &str| {
+            let sql = format!("select link_id as number from link where mapping = $1 order by link_id {order} limit 1");
+            self.engine().count(sql, args![mapping]).await
+        };
+        let middle = bound("asc").await?.midpoint(bound("desc").await?);
+        Ok(i64::try_from(middle).unwrap_or(i64::MAX))
     }
 
     /// Links that fit `filter`, newest first.

@@ -18,7 +18,7 @@ use crate::core::{
     record::{Base, BaseField, Record},
     settled::Settled,
     status::{Side, Sides, Situation},
-    value::{Map, Value, compare, fingerprint::Key},
+    value::{Map, Value, compare, fingerprint::Key, is_blank},
 };
 
 /// Which sides changed since both last agreed.
@@ -285,7 +285,7 @@ fn own_text<'r>(field: &Field, side: Side, record: &'r Map) -> Option<&'r str> {
 
 /// As [`hash`] of a text.
 fn hash_text(key: &Key, field: &Field, text: &str) -> u64 {
-    if text.trim().is_empty() {
+    if is_blank(text) {
         return key.field(&field.name, None);
     }
     key.field_text(&field.name, &field.compare.text(text))

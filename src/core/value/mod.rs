@@ -56,6 +56,11 @@ pub enum Value {
     Map(Map),
 }
 
+/// Whether a text is nothing but white space. Most begin with a letter, which one byte tells.
+pub(crate) fn is_blank(text: &str) -> bool {
+    !text.as_bytes().first().is_some_and(u8::is_ascii_graphic) && text.trim_start().is_empty()
+}
+
 impl Value {
     /// The word for this kind of value in messages.
     #[must_use]
@@ -130,7 +135,7 @@ impl Value {
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Null => true,
-            Self::Text(text) => text.trim().is_empty(),
+            Self::Text(text) => is_blank(text),
             Self::List(list) => list.is_empty(),
             Self::Map(map) => map.is_empty(),
             _ => false,

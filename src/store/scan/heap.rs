@@ -17,7 +17,7 @@ pub(super) struct Heap {
 }
 
 /// One record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Kept {
     /// Its id.
     pub(super) id: String,
@@ -77,9 +77,9 @@ impl Heap {
         self.out.flush()?;
         self.out.get_ref().seek(SeekFrom::Start(0))?;
         let mut file = BufReader::with_capacity(WRITE_BYTES, self.out.get_ref());
-        let mut place = 0;
+        let (mut place, mut kept) = (0, Kept::default());
         while place < self.end {
-            let kept = read(&mut file)?;
+            read_into(&mut file, &mut kept)?;
             place += 8 + (kept.id.len() + kept.keys.len()) as u64;
             take(&kept)?;
         }
@@ -88,23 +88,25 @@ impl Heap {
 }
 
 fn read(from: &mut impl Read) -> io::Result<Kept> {
+    let mut kept = Kept::default();
+    read_into(from, &mut kept)?;
+    Ok(kept)
+}
+
+fn read_into(from: &mut impl Read, kept: &mut Kept) -> io::Result<()> {
     let mut length = || {
         let mut bytes = [0; 4];
         from.read_exact(&mut bytes)?;
         Ok::<_, io::Error>(u64::from(u32::from_le_bytes(bytes)))
     };
     let (id_length, keys_length) = (length()?, length()?);
-    let id = String::from_utf8(part(from, id_length)?).map_err(io::Error::other)?;
-    let keys = part(from, keys_length)?;
-    Ok(Kept { id, keys })
-}
-
-/// So many bytes; takes no memory for what is not there.
-fn part(from: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    from.take(length).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 == length {
-        Ok(bytes)
+    kept.id.clear();
+    let id = from.take(id_length).read_to_string(&mut kept.id)?;
+    kept.keys.clear();
+    let keys = from.take(keys_length).read_to_end(&mut kept.keys)?;
+    // No memory is taken for what is not there.
+    if (id as u64, keys as u64) == (id_length, keys_length) {
+        Ok(())
     } else {
         Err(io::ErrorKind::UnexpectedEof.into())
     }

@@ -243,7 +243,7 @@ pub(super) fn index_keys(shared: &super::Shared) -> Result<(), Error> {
         }
         index_unlinked(&mut connection)?
     };
-    for side in [Side::Left, Side::Right] {
+    let index = |side: Side| {
         let mut fitting: Vec<(String, u16, i64)> = Vec::new();
         let mut half = shared.half(side)?;
         half.each_with_keys(|id, keys| {
@@ -257,9 +257,13 @@ pub(super) fn index_keys(shared: &super::Shared) -> Result<(), Error> {
             }
             Ok(())
         })?;
-        add_linked(shared, side, &mut fitting)?;
-    }
-    Ok(())
+        add_linked(shared, side, &mut fitting)
+    };
+    std::thread::scope(|scope| {
+        let right = scope.spawn(|| index(Side::Right));
+        index(Side::Left)?;
+        right.join().map_err(|_| Error::Broken)?
+    })
 }
 
 fn is_anything_to_match(connection: &Connection) -> Result<bool, Error> {

@@ -24,6 +24,9 @@ pub struct Listed {
     pub resume: Option<String>,
     /// Records read so far.
     pub records: u64,
+    /// Pages read so far.
+    #[serde(default)]
+    pub pages: u64,
     /// Whether it has come to its end.
     pub is_ended: bool,
     /// Whether every record was seen, as far as the system tells.

@@ -123,6 +123,16 @@ impl Scan {
         .await
     }
 
+    /// How many records of one side were made and not read yet.
+    pub async fn made_count(&self, side: Side) -> Result<u64, Error> {
+        self.with(move |connection| {
+            let sql = "select count(*) from made where side = ?";
+            let count = connection.query_row(sql, [number(side)], |row| row.get::<_, i64>(0))?;
+            Ok(count.cast_unsigned())
+        })
+        .await
+    }
+
     /// Ids of at most `limit` records of one side that were made and not read yet, after `id`.
     pub async fn made(&self, side: Side, after: &str, limit: u32) -> Result<Vec<String>, Error> {
         let after = after.to_owned();

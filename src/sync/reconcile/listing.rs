@@ -74,6 +74,7 @@ async fn pages(context: &Context, side: Side, listed: &mut Listed) -> Result<boo
         };
         let is_filling = context.scan.add(side, rows).await?;
         listed.records += count;
+        listed.pages += 1;
         listed.resume = page.resume;
         note(context, side, listed.records);
         if listed.resume.is_some() && (is_filling || saved.elapsed() >= SAVE) {
@@ -129,13 +130,22 @@ fn row(key: &Key, mapping: &Mapping, side: Side, record: Record) -> Row {
     }
 }
 
-/// Puts every link into the scratch files. The next ones are read while some are hashed.
+/// Puts every link into the scratch files: the older half and the newer half side by side.
 pub(super) async fn links(context: &Context) -> Result<(), Error> {
     if context.scan.saved::<u64>(LINKED).await?.is_some() {
         return Ok(());
     }
+    let middle = context.engine.store().middle_link(&context.name).await?;
+    let (older, newer) = tokio::try_join!(span(context, 0, middle), span(context, middle, i64::MAX))?;
+    context.scan.save_links().await?;
+    Ok(context.scan.save(LINKED, older + newer).await?)
+}
+
+/// The links after one and up to another; how many of them wait for a decision. The next ones are read while some are hashed.
+async fn span(context: &Context, after: i64, until: i64) -> Result<u64, Error> {
     let store = context.engine.store();
-    let mut links = store.agreed_after(&context.name, 0, LINKS).await?;
+    let read = |after| store.agreed_between(&context.name, after, until, LINKS);
+    let mut links = read(after).await?;
     let mut pending = 0;
     while let Some(last) = links.last() {
         context.go_on()?;
@@ -149,15 +159,11 @@ pub(super) async fn links(context: &Context) -> Result<(), Error> {
                 .map(|link| pair(own.engine.key(), &own.mapping, link))
                 .collect()
         };
-        let (next, added) = tokio::join!(
-            store.agreed_after(&context.name, after, LINKS),
-            context.scan.add_pairs(pairs)
-        );
+        let (next, added) = tokio::join!(read(after), context.scan.add_pairs(pairs));
         added?;
         links = next?;
     }
-    context.scan.save_links().await?;
-    Ok(context.scan.save(LINKED, pending).await?)
+    Ok(pending)
 }
 
 fn pair(key: &Key, mapping: &Mapping, link: &Link) -> Pair {

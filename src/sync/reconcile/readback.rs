@@ -1,5 +1,6 @@
 //! Reading what was made and not shown by any answer, as batches mostly do not: systems round, cut, spell and fill in what
-//! they are sent, and the base must say what is there. A few records are read one by one, many by one more listing.
+//! they are sent, and the base must say what is there. They are read one by one, or by one more listing where that takes fewer
+//! requests.
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 
@@ -19,26 +20,36 @@ use crate::{
     sync::Error,
 };
 
-/// Up to so many records are read one by one.
-const SINGLES_MAX: u32 = 100;
+/// Up to so many records are read one by one in any case.
+const SINGLES: u64 = 100;
 
 /// Reads what was made on both sides.
 pub(super) async fn all(context: &Context) -> Result<(), Error> {
     for side in [Side::Left, Side::Right] {
-        let made = context.scan.made(side, "", SINGLES_MAX + 1).await?;
-        if made.is_empty() {
-            continue;
-        }
-        if made.len() > SINGLES_MAX as usize {
+        let listed = context.scan.listed(side).await?;
+        // Where nothing was listed, nobody knows how many pages there are.
+        let is_fewer = listed.is_ended && context.scan.made_count(side).await? > listed.pages.max(SINGLES);
+        if is_fewer {
             list(context, side).await?;
         } else {
-            singles(context, side, made).await?;
+            singles(context, side).await?;
         }
     }
     Ok(())
 }
 
-async fn singles(context: &Context, side: Side, ids: Vec<String>) -> Result<(), Error> {
+async fn singles(context: &Context, side: Side) -> Result<(), Error> {
+    let mut after = String::new();
+    loop {
+        context.go_on()?;
+        let made = context.scan.made(side, &after, context.chunk()).await?;
+        let Some(last) = made.last() else { return Ok(()) };
+        after.clone_from(last);
+        read(context, side, made).await?;
+    }
+}
+
+async fn read(context: &Context, side: Side, ids: Vec<String>) -> Result<(), Error> {
     let system = context.engine.end(&context.mapping, side)?;
     let object = &context.mapping.end(side).object;
     let mut reads: Vec<BoxFuture<'_, Result<Option<Record>, Fault>>> = Vec::with_capacity(ids.len());

@@ -174,8 +174,18 @@ async fn links_are_gone_through_in_order(database: Database) {
     }
     assert_eq!(seen, (0..10).map(|id| id.to_string()).collect::<Vec<_>>());
     let whole = store.links_after("customer-account", 0, 10).await.unwrap();
-    let agreed = store.agreed_after("customer-account", 0, 10).await.unwrap();
+    let middle = store.middle_link("customer-account").await.unwrap();
+    let mut agreed = Vec::new();
+    for (after, until) in [(0, middle), (middle, i64::MAX)] {
+        let half = store
+            .agreed_between("customer-account", after, until, 10)
+            .await
+            .unwrap();
+        assert_eq!(half.len(), 5);
+        agreed.extend(half);
+    }
     assert_eq!(agreed, whole.into_iter().map(|link| link.link).collect::<Vec<_>>());
+    assert_eq!(store.middle_link("none").await.unwrap(), 0);
 }
 
 async fn links_are_listed_from_the_newest(database: Database) {

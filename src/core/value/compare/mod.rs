@@ -77,8 +77,8 @@ impl Compare {
     pub fn text(self, text: &str) -> Cow<'_, str> {
         match self {
             Self::Exact => Cow::Borrowed(text),
-            Self::Trimmed => Cow::Borrowed(text.trim()),
-            Self::Caseless | Self::Email => Cow::Owned(fold(text.trim())),
+            Self::Trimmed => Cow::Borrowed(trimmed(text)),
+            Self::Caseless | Self::Email => Cow::Owned(fold(trimmed(text))),
             Self::Alphanumeric => Cow::Owned(
                 fold(text)
                     .chars()
@@ -115,6 +115,16 @@ impl std::str::FromStr for Compare {
             .ok_or_else(|| ParseError {
                 text: text.chars().take(40).collect(),
             })
+    }
+}
+
+/// As [`str::trim`], which looks at whole characters where one look at a byte mostly tells that there is nothing to be trimmed.
+fn trimmed(text: &str) -> &str {
+    let is_plain = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    if is_plain(text.as_bytes().first()) && is_plain(text.as_bytes().last()) {
+        text
+    } else {
+        text.trim()
     }
 }
 
