@@ -79,7 +79,7 @@ impl Elements {
         let split = json::split(body, records.path, records.wanted, limits)?;
         let elements = split.elements.map(|values| Self {
             values,
-            print: page::print(body.get(split.place)),
+            print: page::print_of_records(body.get(split.place).unwrap_or_default()),
         });
         Ok((elements, split.rest))
     }

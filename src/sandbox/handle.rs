@@ -92,6 +92,10 @@ impl<S: System> Handle<S> {
         &self.office.faults
     }
 
+    pub(super) fn office(&self) -> &Office<S> {
+        &self.office
+    }
+
     /// What was asked, committed and sent.
     pub fn history(&self) -> &History {
         &self.office.history

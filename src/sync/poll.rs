@@ -35,7 +35,7 @@ const FIRST_LOOK: TimeDelta = TimeDelta::hours(1);
 /// Changes that stand behind live events.
 const PRIORITY: i64 = 10;
 /// How often a listing is read whose records change places.
-const PASSES_MAX: u32 = 4;
+pub(super) const PASSES_MAX: u32 = 4;
 
 /// Asks one side of a mapping what changed, and puts it into the dirty set. Returns how many records came.
 pub async fn poll(engine: &Engine, mapping: &Mapping, side: Side, trigger: Trigger) -> Result<u64, Error> {

@@ -92,7 +92,7 @@ pub fn floor(task: &Task) -> Result<Outcome> {
 /// Syncline: rows of both sides and links, as the listings and the store bring them, joined for what differs.
 pub async fn own(task: &Task) -> Result<Outcome> {
     let key = Key::new([7; 32]);
-    let print = |id: &str| u128::from_be_bytes(key.text(id));
+    let print = |id: &str| key.print(id);
     let numbers = |first: usize| first..=(first + PAGE - 1).min(task.records);
     let scan = Scan::create(None, task.records as u64, MEMORY).await?;
     let row = |number: usize, is_left: bool| {

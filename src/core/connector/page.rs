@@ -525,7 +525,21 @@ fn print_of(position: &Position) -> u64 {
     print([&[tag], text.as_bytes()])
 }
 
-/// A hash of these pieces, for [`Page::print`]. Not keyed: it lives no longer than the listing.
+/// So much of the first records of a page, and of its last ones, tells it from the page before: a record is on one page only.
+const TELLING_BYTES: usize = 8 << 10;
+
+/// A hash of the records of a page as they came, for [`Page::print`].
+pub fn print_of_records(records: &[u8]) -> u64 {
+    let first = records.get(..TELLING_BYTES).unwrap_or(records);
+    let last = records
+        .len()
+        .checked_sub(TELLING_BYTES)
+        .and_then(|start| records.get(start..));
+    let length = records.len().to_le_bytes();
+    print([length.as_slice(), first, last.unwrap_or(records)])
+}
+
+/// A hash of these pieces. Not keyed: it lives no longer than the listing.
 pub fn print<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> u64 {
     let mut hasher = blake3::Hasher::new();
     for piece in pieces {

@@ -35,7 +35,7 @@ use super::clock::Clock;
 use super::fields::Field;
 use super::handle;
 use super::limit::Rate;
-use super::office::{Act, Office, Snapshot, System, Terms, act};
+use super::office::{Act, Edit, Office, Snapshot, System, Terms, act, parse_id};
 use super::refusal::{Reason, Refusal};
 use super::seed::Plan;
 use super::table::{BooksOf, Entity, Table};
@@ -248,6 +248,14 @@ impl System for Acme {
             Opportunity::OBJECT => act::<Opportunity>(office, what),
             _ => Err(unknown_object::<Self>(object)),
         }
+    }
+}
+
+impl handle::Handle<Acme> {
+    /// Makes the account `from` live on as `into`, behind the API.
+    pub fn merge(&self, from: &str, into: &str, edit: &Edit) -> Result<(), Refusal> {
+        let (from, into) = (parse_id::<Account>(from)?, parse_id::<Account>(into)?);
+        account::merge(self.office(), &mut self.office().books(), from, into, edit)
     }
 }
 

@@ -91,7 +91,7 @@ mod tests {
     use crate::core::value::fingerprint::Key;
 
     fn key(number: u32) -> u128 {
-        u128::from_be_bytes(Key::new([7; 32]).text(&number.to_string()))
+        Key::new([7; 32]).print(&number.to_string())
     }
 
     #[test]

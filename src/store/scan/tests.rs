@@ -10,7 +10,7 @@ fn todo(id: &str) -> NewTodo {
 }
 
 fn print(id: &str) -> u128 {
-    u128::from_be_bytes(Key::new([7; 32]).text(id))
+    Key::new([7; 32]).print(id)
 }
 
 fn row(id: &str, digest: u64, keys: &[Option<u64>]) -> Row {

@@ -17,7 +17,7 @@ use crate::{
         status::{RunKind, Side, Sides},
     },
     store::{self, scan::Row},
-    sync::{Engine, Error},
+    sync::{Engine, Error, poll::PASSES_MAX},
 };
 
 /// What was read.
@@ -97,12 +97,25 @@ async fn read(context: &Context, side: Side, since: DateTime<Utc>) -> Result<Opt
         // Nobody has tried the filter by time out yet: one that is ignored in silence would be believed.
         system.check_since(object, Road::Reconcile).await?;
     }
+    for _ in 0..PASSES_MAX {
+        let (count, is_whole) = pass(context, side, since).await?;
+        if is_whole {
+            return Ok(Some(count));
+        }
+    }
+    Err(Error::Shifted(mapping.end(side).system.clone()))
+}
+
+/// One pass over the pages of what changed: how many records came, and whether surely none was passed over.
+async fn pass(context: &Context, side: Side, since: DateTime<Utc>) -> Result<(u64, bool), Error> {
+    let end = context.mapping.end(side);
     let listing = Listing {
         since: Some(since),
-        projection: Some(mapping.wanted(side)),
+        projection: Some(context.mapping.wanted(side)),
         ..Listing::default()
     };
-    let mut lister = system.list(object, listing, Road::Reconcile);
+    let system = context.engine.end(&context.mapping, side)?;
+    let mut lister = system.list(&end.object, listing, Road::Reconcile);
     let mut count = 0;
     while let Some(page) = lister.next().await? {
         context.go_on()?;
@@ -110,7 +123,7 @@ async fn read(context: &Context, side: Side, since: DateTime<Utc>) -> Result<Opt
         listing::note(context, side, count);
         keep(context, side, page.records).await?;
     }
-    Ok(Some(count))
+    Ok((count, !lister.is_shifted()))
 }
 
 /// Remembers what has to be looked at: the pairs of records that are linked, and the others that pass the filter.
@@ -127,7 +140,7 @@ async fn keep(context: &Context, side: Side, records: Vec<Record>) -> Result<(),
     let own = context.clone();
     let rows = move || {
         let row = |record: Record| Row {
-            print: listing::print(own.engine.key(), &record.id),
+            print: own.engine.key().print(&record.id),
             digest: None,
             is_outside: !plan::passes(&own.mapping, side, &record).unwrap_or(true),
             // A partner among what changed is no proof that it is the only one: the other system is searched.

@@ -13,7 +13,7 @@ use crate::{
         plan,
         record::{BaseField, Link, Record},
         status::{LinkStatus, Side, Sides},
-        value::fingerprint::Key,
+        value::{Value, fingerprint::Key},
     },
     seam::{self, Bug},
     store::scan::{Listed, Pair, Row},
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Links read at once.
-const LINKS: u32 = 4_000;
+const LINKS: u32 = 1_000;
 /// How often a listing is saved, so that it can be gone on with; more often where much comes.
 const SAVE: Duration = Duration::from_secs(20);
 
@@ -111,23 +111,27 @@ pub(super) fn digest(key: &Key, mapping: &Mapping, side: Side, record: &Record) 
     is_whole.then_some(digest)
 }
 
-pub(super) fn print(key: &Key, id: &str) -> u128 {
-    u128::from_be_bytes(key.text(id))
-}
-
 fn row(key: &Key, mapping: &Mapping, side: Side, record: Record) -> Row {
     let match_keys = mapping.rules.iter().map(|rule| {
         let match_key = rule.key(rule.value(side, &record.fields)?)?;
-        Some(key.field("match", Some(&match_key)))
+        Some(match &match_key {
+            Value::Text(text) => half(key.print(text)),
+            other => key.field("match", Some(other)),
+        })
     });
     Row {
-        print: print(key, &record.id),
+        print: key.print(&record.id),
         digest: digest(key, mapping, side, &record),
         // A record whose filter fails is looked at again, so that its failure is on record.
         is_outside: !plan::passes(mapping, side, &record).unwrap_or(true),
         match_keys: match_keys.collect(),
         record,
     }
+}
+
+/// The first half of a hash.
+fn half(hash: u128) -> u64 {
+    u64::from_be_bytes(hash.to_be_bytes().first_chunk().copied().unwrap_or_default())
 }
 
 /// Puts every link into the scratch files: the older half and the newer half side by side.
@@ -180,7 +184,7 @@ fn pair(key: &Key, mapping: &Mapping, link: &Link) -> Pair {
     };
     Pair {
         link_id: link.link_id,
-        prints: Sides::of(|side| print(key, link.id(side))),
+        prints: Sides::of(|side| key.print(link.id(side))),
         agreed: Sides::of(agreed),
     }
 }

@@ -186,22 +186,34 @@ impl World {
 
     /// A record comes up by an event, and is worked on as soon as somebody drains.
     async fn event(&self, side: Side, record_id: &str) {
+        self.told(side, record_id, EventKind::Updated, None).await;
+    }
+
+    /// An event says that an account lives on as another one.
+    async fn merged(&self, from: &str, into: &str) {
+        self.told(Side::Right, from, EventKind::Merged, Some(into)).await;
+    }
+
+    async fn told(&self, side: Side, record_id: &str, kind: EventKind, merged_into: Option<&str>) {
         let mapping = self.mapping(CUSTOMERS);
         let end = mapping.end(side);
         let key = RecordKey::new(CUSTOMERS, side, record_id);
+        let merged_into = merged_into.map(str::to_owned);
+        let mut change = NewChange::new(key, ChangeOrigin::Event, kind);
+        change.merged_into.clone_from(&merged_into);
         let event = NewEvent {
             system: end.system.as_str().into(),
             external_id: rand::random::<u64>().to_string(),
             object: end.object.clone(),
             record_id: Some(record_id.to_owned()),
-            kind: EventKind::Updated,
+            kind,
             own: false,
-            merged_into: None,
+            merged_into,
             version: None,
             occurred_at: None,
             request_id: "r".to_owned(),
             payload: None,
-            changes: vec![NewChange::new(key, ChangeOrigin::Event, EventKind::Updated)],
+            changes: vec![change],
         };
         self.store().receive(vec![event]).await.unwrap();
     }

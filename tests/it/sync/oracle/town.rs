@@ -148,6 +148,7 @@ impl Town {
 
     /// Quiet edits of every kind on both sides, and a few that events tell of: some were refused, some are not worked on yet.
     pub async fn plant(&mut self) {
+        self.merge_aloud().await;
         let links = self.links.clone();
         for (left, _) in &links {
             if self.chance.percent(5) {
@@ -180,11 +181,42 @@ impl Town {
         }
     }
 
+    /// A few accounts live on as others, and events tell of it: their customers follow.
+    async fn merge_aloud(&mut self) {
+        for at in 0..self.links.len() {
+            let (left, right) = self.links[at].clone();
+            if self.chance.percent(94) {
+                continue;
+            }
+            let twin = self.twin(&right);
+            self.world.systems.crm.merge(&right, &twin, &quietly()).unwrap();
+            self.world.merged(&right, &twin).await;
+            self.links[at] = (left.clone(), twin.clone());
+            let agreed = std::mem::take(&mut self.agreed).into_iter();
+            let moved = |((l, r, field), value)| {
+                let right = if r == right { twin.clone() } else { r };
+                ((l, right, field), value)
+            };
+            self.agreed = agreed.map(moved).collect();
+        }
+        self.world.drain().await;
+    }
+
+    /// Another account that says the same of itself.
+    fn twin(&self, right: &str) -> String {
+        let mut twin = self.world.account_now(right);
+        let of_system = ["Id", "CreatedAt", "ModifiedAt", "Version", "ExternalKey"];
+        if let Some(fields) = twin.as_object_mut() {
+            fields.retain(|name, value| !of_system.contains(&name.as_str()) && !value.is_null());
+        }
+        self.world.account(&twin.to_string())
+    }
+
     /// Something happens to a linked pair.
     fn disturb(&mut self, left: &str, right: &str) {
         let word = format!("w{}", self.chance.below(1_000));
         let world = &self.world;
-        match self.chance.below(17) {
+        match self.chance.below(19) {
             0 => world.edit_customer(left, &json!({ "name": word }).to_string()),
             1 => world.edit_account(right, &json!({ "Name": word }).to_string()),
             2 => {
@@ -220,6 +252,22 @@ impl Town {
                 world.systems.crm.delete("account", right, &quietly()).unwrap();
                 let again = json!({ "Name": account["Name"], "VatNumber": account["VatNumber"], "Status": "Active" });
                 world.account(&again.to_string());
+            }
+            16 => {
+                let twin = self.twin(right);
+                world.systems.crm.merge(right, &twin, &quietly()).unwrap();
+            }
+            17 => {
+                let accounts = self.accounts();
+                let others = self
+                    .links
+                    .iter()
+                    .filter(|(_, other)| other != right && accounts.contains_key(other));
+                if let Some((_, other)) = others.last().cloned()
+                    && accounts.contains_key(right)
+                {
+                    world.systems.crm.merge(right, &other, &quietly()).unwrap();
+                }
             }
             _ => {
                 let account = world.account_now(right);
