@@ -182,6 +182,30 @@ pub(super) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'
     error.with_hint(format!("there are {}", names.join(", ")))
 }
 
+/// Why a connector is not loaded, and what to do: its file has an error, or there is none.
+pub(super) fn broken_connector(loaded: &Loaded, connector: &str) -> (String, String) {
+    let is_own = |file: &str| Path::new(file).file_stem().is_some_and(|stem| stem == connector);
+    let mut errors = loaded.diagnostics.iter().filter(|problem| problem.is_error());
+    let Some(first) = errors.find(|problem| is_own(&problem.file)) else {
+        return (
+            format!("there is no connector `{connector}`"),
+            "`syncline check` says which there are".to_owned(),
+        );
+    };
+    let line = first
+        .place
+        .as_ref()
+        .map_or_else(String::new, |place| format!(":{}", place.line));
+    let (file, code, message) = (&first.file, first.code, &first.message);
+    let found = format!("its connector `{connector}` has an error, {file}{line}: [{code}] {message}");
+    let all = "`syncline check` shows all of it";
+    let next = first
+        .hint
+        .as_ref()
+        .map_or_else(|| all.to_owned(), |hint| format!("{hint}; {all}"));
+    (found, next)
+}
+
 /// Whether two names are of one file.
 pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
     match (std::fs::canonicalize(one), std::fs::canonicalize(other)) {

@@ -8,7 +8,7 @@ use url::Url;
 use super::{
     auth::{Authenticator, Renewed},
     budget::{Budget, Permit, Road},
-    meter,
+    meter, tape,
     transport::{Raw, SendError, Transport},
     verdict::{self, End},
     write::Outcome,
@@ -216,6 +216,7 @@ impl Exchange {
             Ok(sent) => sent,
             Err(next) => return next,
         };
+        tape::note(call, &signed, &raw, self.auth.secrets());
         let headers = headers(&raw);
         let verdict::Body {
             value: body,

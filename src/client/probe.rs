@@ -33,6 +33,8 @@ pub struct Seen {
     pub records: usize,
     /// Whether there are more pages.
     pub has_more: bool,
+    /// Whether no record has a time where the connector says that it stands.
+    pub is_undated: bool,
     /// Headers that tell about the system's own limits, as they are spelled.
     pub limits: Vec<(String, String)>,
     /// How far the system's clock is ahead of ours (behind where negative), where it says its time; exact to a second.
@@ -147,10 +149,15 @@ impl System {
         let mut reader = self.reader(object, Listing::default(), Road::Manual)?;
         let (page, reply) = Box::pin(reader.fetch()).await?;
         let now = self.now();
+        let described = self.connector().objects.get(object);
+        let is_dated = described.is_some_and(|described| !described.updated_at.paths().is_empty());
         Ok(Seen {
             status: reply.raw.status,
             records: page.records.len(),
             has_more: !reader.is_ended,
+            is_undated: is_dated
+                && !page.records.is_empty()
+                && page.records.iter().all(|record| record.updated_at.is_none()),
             limits: limits(&reply.raw.headers),
             skew: date(&reply.raw.headers).map(|date| date - now),
         })

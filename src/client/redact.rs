@@ -61,7 +61,8 @@ impl Secrets {
         known.all().any(|spelling| text.contains(spelling))
     }
 
-    fn mask(&self, text: &str) -> String {
+    /// The text without any of them.
+    pub(super) fn mask(&self, text: &str) -> String {
         let known = self.known();
         let mut found: Vec<&str> = known.all().filter(|spelling| text.contains(*spelling)).collect();
         // The longest first: a part of it that is masked would hide that the rest belongs to it.

@@ -103,7 +103,10 @@ impl System {
             .map_err(|refused| refused.fault)?;
         let created = subscriptions.created(topic, (&reply.body, &reply.headers), &scope, now);
         created.ok_or_else(|| {
-            let message = format!("there is no id at `{}`", subscriptions.created_id);
+            let message = format!(
+                "the subscription was made, but its id is not at `{}` (`id:` of `create:`)",
+                subscriptions.created_id
+            );
             self.inner().bad_answer(SUBSCRIPTION, &message).fault
         })
     }

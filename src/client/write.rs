@@ -7,8 +7,9 @@ use super::{
     system::{Inner, System},
 };
 use crate::core::{
-    connector::{answer::Purpose, call::Subject, request::Call},
+    connector::{Object, Operation, answer::Purpose, call::Subject, request::Call},
     fault::Fault,
+    path::Path,
     record::Record,
     value::Map,
 };
@@ -132,7 +133,26 @@ impl Inner {
             .or(header_version);
         match id {
             Some(id) => Ok(Written { id, version, record }),
-            None => Err(self.bad_answer(name, "the new record's id is not in it")),
+            None => Err(self.bad_answer(
+                name,
+                &format!("the new record's id is not at {}", id_place(object, operation)),
+            )),
         }
     }
+}
+
+/// Where an answer to a create should have the new record's id.
+fn id_place(object: &Object, operation: &Operation) -> String {
+    if let Some(at) = &operation.id {
+        return format!("`{at}`");
+    }
+    let of_record = |path: &Path| {
+        if operation.record.is_whole() {
+            format!("`{path}`")
+        } else {
+            format!("`{}.{path}`", operation.record)
+        }
+    };
+    let parts: Vec<String> = object.id.iter().map(of_record).collect();
+    parts.join(", ")
 }

@@ -343,7 +343,7 @@ impl Gathered {
     fn event(&mut self, event: &Event) {
         let own = if event.own { ", our own write" } else { "" };
         let ended = match (&event.last_error, event.status) {
-            (Some(error), EventStatus::Failed) => format!("failed: {error}"),
+            (Some(error), status @ (EventStatus::Failed | EventStatus::Ignored)) => format!("{status}: {error}"),
             (_, status) => status.to_string(),
         };
         let text = format!("{} told: {} {}{own}; {ended}", event.system, event.object, event.kind);

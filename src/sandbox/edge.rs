@@ -45,7 +45,7 @@ pub(crate) struct Dropped;
 pub(crate) struct Caller {
     pub(crate) actor: String,
     pub(crate) request: usize,
-    /// A fault that a listing or a batch has to carry out itself.
+    /// A fault that a listing, an update or a batch has to carry out itself.
     pub(crate) fault: Option<Fault>,
 }
 

@@ -67,6 +67,8 @@ pub enum Fault {
     /// The first record of a listing moves to its end before this page, as if it had been changed: where pages are told by
     /// places, each that follows moves up by one, and one of them is passed over.
     ShiftListing,
+    /// An update is answered with the record as it stands, as if all were well; nothing is done.
+    KeepRecord,
     /// The results of a batch come in an order of chance.
     ShuffleBatch,
     /// An event is not sent.
@@ -102,6 +104,7 @@ impl Fault {
             Self::CutListing => "cut_listing",
             Self::EmptyListing => "empty_listing",
             Self::ShiftListing => "shift_listing",
+            Self::KeepRecord => "keep_record",
             Self::ShuffleBatch => "shuffle_batch",
             Self::LoseWebhook => "lose_webhook",
             Self::DelayWebhook { .. } => "delay_webhook",

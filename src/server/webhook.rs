@@ -17,6 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
@@ -97,9 +98,9 @@ impl Hook {
     }
 
     /// The event as it is stored, with the changes it brings.
-    fn event(&self, pushed: Pushed, id: &RequestId) -> NewEvent {
+    fn event(&self, pushed: Pushed, id: &RequestId, now: DateTime<Utc>) -> NewEvent {
         let own = pushed.own || seam::has_bug(Bug::OwnTooBroad);
-        let changes = if own { Vec::new() } else { self.changes(&pushed) };
+        let changes = if own { Vec::new() } else { self.changes(&pushed, now) };
         let payload = pushed
             .record
             .filter(|_| self.definition.is_complete())
@@ -123,13 +124,16 @@ impl Hook {
         }
     }
 
-    fn changes(&self, pushed: &Pushed) -> Vec<NewChange> {
+    fn changes(&self, pushed: &Pushed, now: DateTime<Utc>) -> Vec<NewChange> {
         let Some(record_id) = &pushed.record_id else {
             return Vec::new();
         };
+        let settle = self.definition.settle();
+        let not_before = (!settle.is_zero()).then(|| now + settle);
         let ends = self.ends.get(&pushed.object).into_iter().flatten();
         ends.map(|(mapping, side)| NewChange {
             merged_into: pushed.merged_into.clone(),
+            not_before,
             ..NewChange::new(
                 RecordKey::new(Arc::clone(mapping), *side, record_id.clone()),
                 ChangeOrigin::Event,
@@ -313,7 +317,8 @@ async fn store(app: &App, hook: &Hook, id: &RequestId, pushed: Vec<Pushed>) -> A
         return Answer::configured(IntakeResult::Unavailable, answers.busy, "try again later\n");
     }
     let count = pushed.len();
-    let events = pushed.into_iter().map(|pushed| hook.event(pushed, id)).collect();
+    let now = app.clock().now();
+    let events = pushed.into_iter().map(|pushed| hook.event(pushed, id, now)).collect();
     if seam::has_bug(Bug::AckBeforeCommit) {
         let store = app.store().clone();
         drop(tokio::spawn(async move { store.receive(events).await }));

@@ -87,6 +87,7 @@ struct Inner {
     key: Key,
     clock: Clock,
     metrics: Metrics,
+    last_polls: poll::LastPolls,
 }
 
 impl Engine {
@@ -114,6 +115,7 @@ impl Engine {
                 key,
                 clock,
                 metrics: Metrics::new(),
+                last_polls: poll::LastPolls::default(),
             }),
         }
     }
@@ -134,6 +136,11 @@ impl Engine {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.inner.metrics
+    }
+
+    /// What the last polls brought.
+    fn last_polls(&self) -> &poll::LastPolls {
+        &self.inner.last_polls
     }
 
     /// The key of all fingerprints.

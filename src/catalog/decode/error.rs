@@ -73,7 +73,10 @@ impl Error {
             Kind::UnknownKey { expected } => {
                 let key = tree.node(node).key.as_ref().map_or("", |key| key.text.as_str());
                 let problem = Problem::error("FM001", pointer, format!("unknown key `{key}`")).on_key();
-                with_names(problem, key, expected, "known keys")
+                match meant(key, expected) {
+                    Some(hint) => problem.with_hint(hint),
+                    None => with_names(problem, key, expected, "known keys"),
+                }
             }
             Kind::Misspelt { key } => {
                 let found = tree.node(node).key.as_ref().map_or("", |key| key.text.as_str());
@@ -95,6 +98,20 @@ impl Error {
             }
         }
     }
+}
+
+/// Words that people write, the key that stands for them where it is known, and how that is written.
+const MEANT: [(&[&str], &str, &str); 1] = [(
+    &["token", "secret", "api_key", "password"],
+    "shared_secret",
+    "a secret that the sender repeats is `shared_secret: { header: NAME }` or `shared_secret: { query: NAME }`; what it is stands in \
+     `webhook_secrets` of the system",
+)];
+
+/// How what people mean by this key is written here.
+fn meant(key: &str, expected: &[&str]) -> Option<&'static str> {
+    let fits = |(words, known, _): &&(&[&str], &str, &str)| words.contains(&key) && expected.contains(known);
+    MEANT.iter().find(fits).map(|(.., hint)| *hint)
 }
 
 /// How many names a hint lists before it leaves the rest to the documentation.

@@ -39,6 +39,12 @@ pub(super) fn next(system: &System, given: &settings::System, object: &str, trou
              of [systems.{name}], or the paths in connectors/{}.yaml",
             given.connector
         ),
+        // What is corrected is no record: nothing was written.
+        (TroubleKind::Mismatch, "RQ026") => format!(
+            "the system refuses the request as it is described: correct `list:` of `{object}` in connectors/{}.yaml (path, query, \
+             headers)",
+            given.connector
+        ),
         (TroubleKind::Mismatch, _) => {
             let step = format!("correct `{object}` in connectors/{}.yaml", given.connector);
             if hint.is_empty() { step } else { format!("{step}: {hint}") }

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub(super) use system::Scratch;
+
 use super::{
     context::{Context, block_on},
     error::Result,
@@ -176,12 +178,12 @@ async fn examine(context: &Context, settings: &Settings, wanted: &[String], find
         .systems
         .iter()
         .filter(|(name, _)| wanted.is_empty() || wanted.contains(name));
-    let scratch = system::Scratch::open(context).await?;
+    let scratch = Scratch::open(context).await?;
     // Where there is none, that was told already.
     let own = context.store(settings, Access::Read).await.ok();
     for (name, given) in chosen {
         context.output.talk(format!("trying {name} …"));
-        let mut tried = system::examine(context, settings, &loaded.catalog, &scratch, name, given).await;
+        let mut tried = system::examine(context, settings, &loaded, &scratch, name, given).await;
         findings.append(&mut tried);
         if let Some(store) = &own {
             findings.extend(system::quota(store, &loaded.catalog, settings, name, given).await);

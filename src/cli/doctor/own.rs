@@ -278,6 +278,9 @@ pub(super) fn schedule(settings: &Settings, catalog: &Catalog) -> Vec<Finding> {
 
 pub(super) fn webhooks(settings: &Settings) -> Option<Finding> {
     let url = &settings.server.public_url;
+    if let Some(finding) = no_way_in(settings) {
+        return Some(finding);
+    }
     if settings.is_dev() {
         return None;
     }
@@ -297,4 +300,24 @@ pub(super) fn webhooks(settings: &Settings) -> Option<Finding> {
     } else {
         Finding::good("webhooks", format!("expected at {url}webhooks/<system>"))
     })
+}
+
+/// An address given to others that cannot lead to where the server listens, with nothing in between.
+fn no_way_in(settings: &Settings) -> Option<Finding> {
+    let (url, bind) = (&settings.server.public_url, settings.server.bind);
+    if url.scheme() != "http" || bind.port() == 0 {
+        return None;
+    }
+    let is_here = HERE.contains(&url.host_str().unwrap_or_default());
+    let is_same_port = url.port_or_known_default() == Some(bind.port());
+    let next = match (is_here, is_same_port) {
+        (true, false) => "give both the same port, unless a proxy stands in between",
+        (false, true) if bind.ip().is_loopback() => {
+            "listen where others reach it (`server.bind = \"0.0.0.0:…\"`), unless a proxy stands in between"
+        }
+        _ => return None,
+    };
+    let found =
+        format!("server.public_url is {url}, and the server listens on {bind}: the one does not lead to the other");
+    Some(Finding::notable("webhooks", found).next(next))
 }

@@ -103,12 +103,25 @@ impl<'a> Patient<'a> {
                         "if there should be some, look at what these credentials may see of `{}`",
                         sight.object
                     ))
+                } else if seen.is_undated {
+                    self.undated(&sight.object, &found)
                 } else {
                     Finding::good(self.part, found)
                 }
             }
         };
         finding.about(&sight.object).with_look(look)
+    }
+
+    /// No record shows when it changed last.
+    fn undated(&self, object: &str, found: &str) -> Finding {
+        let paths = self.object(object).map(|object| object.updated_at.paths());
+        let paths: Vec<String> = paths.iter().flatten().map(|path| format!("`{path}`")).collect();
+        let found = format!("{found}; none of them has a time at {}", paths.join(", "));
+        Finding::notable(self.part, found).next(format!(
+            "correct `updated_at:` of `{object}` in connectors/{}.yaml: without it `newest` decides nothing",
+            self.given.connector
+        ))
     }
 
     /// Whether its filter by time of change filters; none where it has none, or the answer did not come.

@@ -2,8 +2,8 @@
 
 use super::{Finding, reach::Patient};
 use crate::{
-    catalog::load::Catalog,
-    cli::{context::Context, error::Result, output::count},
+    catalog::load::{Catalog, Loaded},
+    cli::{context::Context, error::Result, output::count, project::broken_connector},
     core::webhook::Secret,
     settings::{self, Settings},
     store::{Keys, Options, Store},
@@ -11,13 +11,13 @@ use crate::{
 };
 
 /// A database for the time of the examination: systems are signed in to anew, and what the daemon keeps stays untouched.
-pub(super) struct Scratch {
+pub(in crate::cli) struct Scratch {
     store: Store,
     _folder: tempfile::TempDir,
 }
 
 impl Scratch {
-    pub(super) async fn open(context: &Context) -> Result<Self> {
+    pub(in crate::cli) async fn open(context: &Context) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("syncline-doctor-").tempdir()?;
         let url = format!("sqlite://{}", folder.path().join("scratch.db").display());
         let options = Options {
@@ -28,7 +28,11 @@ impl Scratch {
         Ok(Self { store, _folder: folder })
     }
 
-    pub(super) async fn close(self) {
+    pub(in crate::cli) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(in crate::cli) async fn close(self) {
         self.store.close().await;
     }
 }
@@ -36,18 +40,23 @@ impl Scratch {
 pub(super) async fn examine(
     context: &Context,
     settings: &Settings,
-    catalog: &Catalog,
+    loaded: &Loaded,
     scratch: &Scratch,
     name: &str,
     given: &settings::System,
 ) -> Vec<Finding> {
     let part = format!("system {name}");
+    let catalog = &loaded.catalog;
     let mut findings = secrets(settings, &part, name);
     findings.extend(rotation(&part, given));
     let has_secrets = findings.iter().all(|finding| finding.state != super::State::Wrong);
     if has_secrets {
         match assembly::system(settings, catalog, &scratch.store, &context.clock, name, given) {
             Ok(system) => findings.extend(Patient::new(catalog, &part, &system, given).examine().await),
+            Err(assembly::Error::NoConnector { connector, .. }) => {
+                let (found, next) = broken_connector(loaded, &connector);
+                findings.push(Finding::wrong(&part, found).next(next));
+            }
             Err(error) => {
                 let found = Finding::wrong(&part, chain(&error));
                 findings.push(found.next("`syncline check` says what the connector needs"));

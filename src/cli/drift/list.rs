@@ -16,9 +16,7 @@ use crate::{
 };
 
 pub(super) async fn run(context: &Context, store: &Store, args: &Args) -> Result {
-    let found = store
-        .drift_trend_before(args.mapping.as_deref(), args.rows.page().before, args.rows.page().limit)
-        .await?;
+    let found = store.drift_reports(args.mapping.as_deref(), args.rows.page()).await?;
     check_mapping(context, args.mapping.as_deref(), found.is_empty())?;
     let reports: Vec<Overview> = found.into_iter().map(Overview::from).collect();
     let head = ["run", "mapping", "when", "match", "drifted", "situations", "causes"];
@@ -46,10 +44,11 @@ pub(super) fn counts<T: ToString>(counts: &[(T, u64)]) -> String {
     parts.join(", ")
 }
 
-/// Looks at the last report of every mapping; the list begins with the newest.
+/// Looks at the last report of everything of every mapping; the list begins with the newest.
 fn judge(context: &Context, reports: &[Overview], threshold: Share) -> Exit {
     let mut last: BTreeMap<&str, &Overview> = BTreeMap::new();
-    for report in reports {
+    let is_whole = |report: &&Overview| report.summary.as_ref().is_none_or(|summary| summary.since.is_none());
+    for report in reports.iter().filter(is_whole) {
         last.entry(&report.mapping).or_insert(report);
     }
     let mut exit = Exit::Done;

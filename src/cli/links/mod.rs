@@ -5,7 +5,7 @@ mod pair;
 
 use std::sync::Arc;
 
-use clap::Subcommand;
+use clap::{Args as _, Subcommand};
 
 use super::{
     Exit,
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     core::{
         mapping::Mapping,
+        problem::nearest,
         status::{LinkStatus, Side},
     },
     server::{api::link::View, decision},
@@ -44,6 +45,9 @@ Every decision stands in the audit."
 pub struct Args {
     #[command(subcommand)]
     action: Option<Action>,
+    /// Whatever is no subcommand: most likely a mapping
+    #[arg(hide = true)]
+    word: Option<String>,
     #[command(flatten)]
     list: List,
 }
@@ -92,6 +96,7 @@ enum Action {
 pub(super) fn run(context: &Context, args: &Args) -> Result {
     block_on(async {
         match &args.action {
+            None if args.word.is_some() => Err(no_action(args.word.as_deref().unwrap_or_default())),
             None => list(context, &args.list).await,
             Some(Action::List(args)) => list(context, args).await,
             Some(Action::Find { mapping, side, record }) => {
@@ -111,6 +116,19 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
             Some(Action::Merge(args)) => pair::merge(context, args).await,
         }
     })
+}
+
+/// A word in the place of a subcommand.
+fn no_action(word: &str) -> Error {
+    let names = Args::augment_args(clap::Command::new("links"));
+    let names: Vec<&str> = names.get_subcommands().map(clap::Command::get_name).collect();
+    let error = Error::usage(format!("`links` has no subcommand `{word}`"));
+    match nearest(word, names) {
+        Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+        None => error.with_hint(format!(
+            "for the links of a mapping: `syncline links list --mapping {word}`"
+        )),
+    }
 }
 
 async fn list(context: &Context, args: &List) -> Result {

@@ -154,6 +154,14 @@ pub enum PageError {
         /// Where it should be.
         path: String,
     },
+    /// It says that there is more, and not where.
+    #[error("`{more}` says that there is more, but nothing at `{at}` leads to it")]
+    NoWay {
+        /// Where it says so.
+        more: String,
+        /// Where what leads on should be.
+        at: String,
+    },
     /// There are too many pages.
     #[error("more than {max} pages")]
     TooMany {
@@ -369,6 +377,9 @@ impl Pager {
         } else {
             self.next(page)?
         };
+        if next.is_none() {
+            self.check_end(page)?;
+        }
         self.fullest = self.fullest.max(page.count);
         let Some(next) = next else {
             self.is_ended = true;
@@ -418,6 +429,28 @@ impl Pager {
     fn says_no_more(&self, page: &Page<'_>) -> bool {
         let more = self.paging.more.as_ref().and_then(|at| at.get(page.rest, page.headers));
         more.is_some_and(|more| matches!(more, Value::Bool(false) | Value::Int(0)) || more.is_empty())
+    }
+
+    /// Whether a listing may end where nothing leads on: not while it says that there is more. A wrong path would else read the
+    /// first page and no other, without a word.
+    fn check_end(&self, page: &Page<'_>) -> Result<(), PageError> {
+        let at = match &self.paging.style {
+            Style::Cursor(at) | Style::NextUrl(at) => at.to_string(),
+            Style::LinkHeader(_) => "header:link".to_owned(),
+            Style::Single | Style::Offset(_) | Style::Number(_) | Style::Keyset(_) => return Ok(()),
+        };
+        let Some(more) = &self.paging.more else { return Ok(()) };
+        let says_more = match more.get(page.rest, page.headers) {
+            Some(Value::Bool(says)) => *says,
+            Some(Value::Int(left)) => *left > 0,
+            Some(Value::Text(text)) => text.trim().eq_ignore_ascii_case("true"),
+            _ => false,
+        };
+        if says_more {
+            let more = more.to_string();
+            return Err(PageError::NoWay { more, at });
+        }
+        Ok(())
     }
 
     fn next(&self, page: &Page<'_>) -> Result<Option<Position>, PageError> {

@@ -104,6 +104,9 @@ async fn update<E: Versioned>(
         once(&mut books, &headers, uri.path(), &body, |books| {
             check_version::<E>(&office, books, number, &headers)?;
             let fields = Fields::parse(text(&body)?)?;
+            if caller.fault == Some(Fault::KeepRecord) {
+                return Ok(shown(find::<E>(books, number)?, StatusCode::OK));
+            }
             let row = office.update::<E>(books, number, &fields, &caller.edit())?;
             Ok(shown(&row, StatusCode::OK))
         })

@@ -108,9 +108,13 @@ pub(in crate::server) struct Wanted {
 #[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
+    /// Everything is compared.
     #[default]
     Reconcile,
+    /// The same, as at the first time: a listing that is far shorter than the last one is believed.
     Full,
+    /// Only what changed since the last comparison.
+    Incremental,
 }
 
 /// A run that has begun.
@@ -147,10 +151,14 @@ pub(in crate::server) async fn reconcile(
         kind: match wanted.kind {
             Kind::Reconcile => RunKind::Reconcile,
             Kind::Full => RunKind::Full,
+            Kind::Incremental => RunKind::Incremental,
         },
         trigger: Trigger::Person,
         repair: wanted.repair.unwrap_or(mapping.reconcile.repair),
     };
+    if request.kind == RunKind::Incremental && reconcile::last_compared(app.engine(), &mapping).await?.is_none() {
+        return Err(sync::Error::NotIncremental("there was no comparison yet", name).into());
+    }
     let begun = reconcile::begin(app.engine(), &mapping, request).await?;
     let run_id = begun.run_id;
     let detail = serde_json::json!({ "mapping": name, "kind": request.kind, "repair": request.repair });

@@ -272,10 +272,11 @@ impl Store {
         run_id: i64,
         keys: &[DriftKey],
     ) -> Result<HashMap<DriftKey, DriftPast>, Error> {
-        // A comparison of what changed alone says nothing about what it did not look at.
-        let last = "select run_id as number from drift_summary where mapping = $1 and run_id < $2 \
-             and run_id not in (select run_id from run where mapping = $1 and kind = 'incremental') \
-             order by run_id desc limit 1";
+        let last = format!(
+            "select run_id as number from drift_summary where mapping = $1 and run_id < $2 and {} \
+             order by run_id desc limit 1",
+            report::WHOLE
+        );
         let Some(Number(before)) = self.engine().row(last, args![mapping, run_id]).await? else {
             return Ok(HashMap::new());
         };

@@ -33,6 +33,10 @@ pub struct DriftSummary {
     pub created_at: DateTime<Utc>,
 }
 
+/// Reports of everything: one of what changed alone says nothing about what it did not look at.
+pub(super) const WHOLE: &str =
+    "not exists (select 1 from run as r where r.run_id = drift_summary.run_id and r.kind = 'incremental')";
+
 const SELECT: &str = "select run_id, mapping, summary, report, created_at from drift_summary";
 
 impl FromRow for DriftSummary {
@@ -132,7 +136,16 @@ impl Store {
         self.engine().row(sql, args![run_id]).await
     }
 
-    /// The last summaries of a mapping (of all mappings if none is given), newest first: the trend.
+    /// The last reports of a mapping (of all mappings if none is given), newest first, also those of what changed alone.
+    pub async fn drift_reports(&self, mapping: Option<&str>, page: Page) -> Result<Vec<DriftSummary>, Error> {
+        let mut filter = Filter::new();
+        filter.maybe("mapping =", mapping);
+        let (sql, args) = filter.page(SELECT, "run_id", page);
+        self.engine().rows(sql, args).await
+    }
+
+    /// The last summaries of a mapping (of all mappings if none is given), newest first: the trend. Comparisons of what changed
+    /// alone do not stand in it.
     pub async fn drift_trend(&self, mapping: Option<&str>, limit: u32) -> Result<Vec<DriftSummary>, Error> {
         self.drift_trend_before(mapping, None, limit).await
     }
@@ -146,6 +159,7 @@ impl Store {
     ) -> Result<Vec<DriftSummary>, Error> {
         let mut filter = Filter::new();
         filter.maybe("mapping =", mapping);
+        filter.raw(WHOLE);
         let page = Page { before: run_id, limit };
         let (sql, args) = filter.page(SELECT, "run_id", page);
         self.engine().rows(sql, args).await
@@ -198,10 +212,12 @@ impl Store {
         Ok(Report::of(&summary, &groups, known))
     }
 
-    /// What changed since the report before, in the `items` of a run.
+    /// What changed since the report of everything before, in the `items` of a run.
     async fn drift_since(&self, run_id: i64, mapping: &str, items: u64) -> Result<Option<Since>, Error> {
-        let last = "select run_id as number from drift_summary where mapping = $1 and run_id < $2 \
-             order by run_id desc limit 1";
+        let last = format!(
+            "select run_id as number from drift_summary where mapping = $1 and run_id < $2 and {WHOLE} \
+             order by run_id desc limit 1"
+        );
         let Some(Number(before)) = self.engine().row(last, args![mapping, run_id]).await? else {
             return Ok(None);
         };

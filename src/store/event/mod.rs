@@ -88,7 +88,7 @@ pub struct Event {
     pub status: EventStatus,
     /// How often it was processed.
     pub attempts: u64,
-    /// Why it failed last.
+    /// Why it failed last, or is ignored.
     pub last_error: Option<String>,
     /// When the sender says it happened.
     pub occurred_at: Option<DateTime<Utc>>,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Done, Work};
+use super::{Course, Done, Work};
 use crate::{
     core::{
         diff::{self, Context, Decision, Verdict},
@@ -58,14 +58,15 @@ pub(super) fn settle(
 }
 
 /// What becomes of the link of a plan that came to an end early: the fields that were written are agreed, those of which nobody
-/// knows whether they were are as [`ahead`] has them, the others as they were.
-pub(super) fn settle_part(
-    engine: &Engine,
-    mapping: &Mapping,
-    work: &Work<'_>,
-    (changed, unknown): (&[Side], &[Side]),
-    after: &Sides<Option<Record>>,
-) -> Option<Op> {
+/// knows whether they were are as [`ahead`] has them, the others, and those that were not taken over, as they were.
+pub(super) fn settle_part(engine: &Engine, mapping: &Mapping, work: &Work<'_>, course: &Course) -> Option<Op> {
+    let Course {
+        after,
+        changed,
+        unknown,
+        kept,
+        ..
+    } = course;
     let stored = work.fetched.link.as_ref()?;
     if work.plan.writes.is_empty() || seam::has_bug(Bug::PartNotAgreed) {
         return None;
@@ -73,7 +74,8 @@ pub(super) fn settle_part(
     let (left, right) = (after.left.as_ref()?, after.right.as_ref()?);
     let mut decisions = work.plan.decisions.clone();
     for decision in &mut decisions {
-        let is_due = |side: Side| decision.verdict.written(side).is_some() && !changed.contains(&side);
+        let is_taken = |side: Side| changed.contains(&side) && !kept.contains(&(side, decision.field));
+        let is_due = |side: Side| decision.verdict.written(side).is_some() && !is_taken(side);
         let open: Vec<Side> = [Side::Left, Side::Right]
             .into_iter()
             .filter(|side| is_due(*side))

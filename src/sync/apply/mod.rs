@@ -4,6 +4,7 @@
 //! connector has them, single writes in flight side by side where not), and what has to be stored is handed back. Nothing
 //! of our own is open during a request.
 
+mod kept;
 mod link;
 mod permit;
 mod send;
@@ -96,6 +97,8 @@ struct Course {
     changed: Vec<Side>,
     /// Sides of which nobody knows whether they were changed.
     unknown: Vec<Side>,
+    /// Fields that a changed side has not taken over, by their places in the mapping.
+    kept: Vec<(Side, usize)>,
     ended: Option<Applied>,
 }
 
@@ -106,6 +109,7 @@ impl Course {
             after: Sides::of(|side| work.fetched.records.get(side).record().cloned()),
             changed: Vec::new(),
             unknown: Vec::new(),
+            kept: Vec::new(),
             ended: None,
         }
     }
@@ -143,10 +147,9 @@ pub async fn carry_out(
         write(engine, mapping, run_id, works, (ahead, allowed), &mut courses, road).await?;
     }
     let finish = |(work, mut course): (&Work<'_>, Course)| {
-        if let Some(mut ended) = course.ended {
+        if let Some(mut ended) = course.ended.take() {
             // What did go through is agreed: else our own write would look like somebody's edit to the next plan.
-            let sides = (course.changed.as_slice(), course.unknown.as_slice());
-            let part = link::settle_part(engine, mapping, work, sides, &course.after);
+            let part = link::settle_part(engine, mapping, work, &course);
             ended.ops().extend(part);
             return ended;
         }
@@ -268,6 +271,7 @@ async fn write(
         if status(&sent) == WriteStatus::Unknown && !seam::has_bug(Bug::NotLookedBack) {
             send::look_back(engine, mapping, due, road, &mut sent).await;
         }
+        send::read_kept(engine, mapping, due, road, &mut sent).await;
         if let Some(course) = courses.get_mut(due.at) {
             let system = &mapping.end(due.write.to).system;
             engine.metrics().write(system, due.write.kind, status(&sent));
@@ -300,6 +304,7 @@ fn note(engine: &Engine, mapping: &Mapping, course: &mut Course, write: &Write, 
                 course.done.ops.push(Op::FinishWrite(ended));
             }
             let before = course.after.get_mut(write.to).take();
+            refuse_kept(engine, mapping, course, write, before.as_ref().zip(written.as_ref()));
             let after = written.map(|written| after(engine, mapping, before, write, written));
             if sent.is_unread && write.kind == WriteKind::Create {
                 course.done.unread = after.clone().map(|record| (write.to, record));
@@ -327,6 +332,24 @@ fn note(engine: &Engine, mapping: &Mapping, course: &mut Course, write: &Write, 
                 Outcome::NotWritten | Outcome::Unknown => Applied::Failed { ops, fault },
             });
         }
+    }
+}
+
+/// Takes an update that was answered with the old values for what it is: refused in these fields.
+fn refuse_kept(
+    engine: &Engine,
+    mapping: &Mapping,
+    course: &mut Course,
+    write: &Write,
+    records: Option<(&Record, &Written)>,
+) {
+    let Some((before, shown)) = records.and_then(|(before, written)| Some((before, written.record.as_ref()?))) else {
+        return;
+    };
+    let kept = kept::kept(engine, mapping, write, before, shown);
+    if let Some(fault) = kept::fault(mapping, write.to, &kept) {
+        course.kept.extend(kept.into_iter().map(|field| (write.to, field)));
+        course.fail(fault);
     }
 }
 

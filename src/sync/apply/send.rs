@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 
-use super::Due;
+use super::{Due, kept};
 use crate::{
     client::{BatchItem, Outcome, Road, System, WriteFault, Written},
     core::{
@@ -215,6 +215,25 @@ pub(super) async fn look_back(engine: &Engine, mapping: &Mapping, due: &Due<'_>,
             version,
             record: Some(record),
         }));
+    }
+}
+
+/// Reads a record anew whose answer to an update shows old values, before that is taken for a refusal: some systems answer with what
+/// was there before.
+pub(super) async fn read_kept(engine: &Engine, mapping: &Mapping, due: &Due<'_>, road: Road, sent: &mut Sent) {
+    let write = due.write;
+    let (Ok(Some(written)), Some(before)) = (&mut sent.outcome, due.before) else {
+        return;
+    };
+    let shown = written.record.as_ref();
+    if shown.is_none_or(|shown| kept::kept(engine, mapping, write, before, shown).is_empty()) {
+        return;
+    }
+    let Ok(system) = engine.end(mapping, write.to) else {
+        return;
+    };
+    if let Ok(Some(record)) = system.get(&mapping.end(write.to).object, &written.id, road).await {
+        written.record = Some(record);
     }
 }
 

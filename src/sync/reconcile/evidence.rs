@@ -174,6 +174,11 @@ impl Known {
         keys.into_iter().filter_map(|key| self.failures.get(&key))
     }
 
+    /// What resolves the failures of one record: both sides are as the mapping wants them.
+    pub(super) fn resolved(&self, case: &Case<'_>) -> impl Iterator<Item = Op> {
+        self.failures_of(case).map(|failure| Op::Resolve(failure.key.clone()))
+    }
+
     fn evidence(&self, case: &Case<'_>) -> Evidence {
         let failure = self.failures_of(case).last();
         let mut evidence = Evidence {

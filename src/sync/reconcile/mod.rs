@@ -23,6 +23,7 @@ mod readback;
 mod repair;
 mod silence;
 mod start;
+mod stuck;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -200,6 +201,7 @@ impl Reconciliation {
         if complete.left && complete.right {
             suggest::find(&context.engine, &context.mapping, context.run_id, &context.scan).await?;
         }
+        stuck::add(&context).await?;
         let found = context.scan.found().await?;
         self.add_unchanged(counts, found);
         let (status, note) = Box::pin(self.work_on(counts, found, complete)).await?;

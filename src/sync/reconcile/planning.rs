@@ -292,7 +292,7 @@ async fn note_all(context: &Context, looks: &[Look], planned: Vec<Result<Planned
     let known = evidence::gather(context, &cases).await?;
     let items = known.items(context, &cases).await?;
     let mut todos = Vec::new();
-    for ((look, planned), (items, is_parked)) in good.iter().zip(items) {
+    for (((look, planned), case), (items, is_parked)) in good.iter().zip(&cases).zip(items) {
         tally.summary.add(&planned.plan, &items.found);
         let outcome = if is_parked {
             DriftOutcome::Failed
@@ -302,6 +302,7 @@ async fn note_all(context: &Context, looks: &[Look], planned: Vec<Result<Planned
         ops.extend(items.into_ops(context, outcome));
         if planned.plan.link == LinkStep::Keep && planned.plan.is_quiet() {
             tally.counters.unchanged += 1;
+            ops.extend(known.resolved(case));
         } else if is_parked {
             tally.counters.skipped += 1;
         } else {

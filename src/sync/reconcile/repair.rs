@@ -251,9 +251,7 @@ struct Unit {
 fn conclude(context: &Context, key: &RecordKey, synced: &Synced, known: &Known, ops: &mut Vec<Op>) -> DriftOutcome {
     match &synced.ending {
         Ending::Settled => {
-            let case = Case::settled(key, synced);
-            let failures = known.failures_of(&case);
-            ops.extend(failures.map(|failure| Op::Resolve(failure.key.clone())));
+            ops.extend(known.resolved(&Case::settled(key, synced)));
             if synced.plan.as_ref().is_some_and(Plan::acts) {
                 DriftOutcome::Repaired
             } else {

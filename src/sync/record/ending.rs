@@ -213,8 +213,8 @@ pub(super) fn seen(fetched: &Fetched, plan: &Plan) -> Option<Op> {
     let (left, right) = (fetched.records.left.record()?, fetched.records.right.record()?);
     let is_known = stored.left_version == left.version
         && stored.right_version == right.version
-        && stored.left_updated_at == left.updated_at
-        && stored.right_updated_at == right.updated_at;
+        && is_same_time(stored.left_updated_at, left.updated_at)
+        && is_same_time(stored.right_updated_at, right.updated_at);
     (!is_known).then(|| {
         Op::SyncLink(SyncedLink {
             link_id: stored.link.link_id,
@@ -227,6 +227,12 @@ pub(super) fn seen(fetched: &Fetched, plan: &Plan) -> Option<Op> {
             },
         })
     })
+}
+
+/// Whether a link keeps this time: the store keeps milliseconds, and systems tell microseconds.
+pub(in crate::sync) fn is_same_time(kept: Option<DateTime<Utc>>, told: Option<DateTime<Utc>>) -> bool {
+    let millis = |time: DateTime<Utc>| time.timestamp_millis();
+    kept.map(millis) == told.map(millis)
 }
 
 /// Opens what a person has to decide, and closes what is settled.

@@ -6,6 +6,7 @@ mod ending;
 use std::{collections::HashSet, time::Duration};
 
 pub(super) use self::conclude::{next_attempt, standing};
+pub(super) use self::ending::is_same_time;
 use self::ending::vanished;
 pub use self::{
     conclude::conclude,

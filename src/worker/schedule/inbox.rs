@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{State, poll::AGAIN};
 use crate::{
+    client::System,
     core::{
         mapping::Mapping,
         record::RecordKey,
@@ -46,7 +47,7 @@ impl State {
     fn settle(&self, event: &Event) -> Vec<Op> {
         let ends = self.ends(event);
         let (Some(record_id), false) = (&event.record_id, ends.is_empty() || event.own) else {
-            return vec![outcome(event.event_id, EventStatus::Ignored, None)];
+            return vec![outcome(event.event_id, EventStatus::Ignored, self.reason(event))];
         };
         let enqueue = |(mapping, side): &(Arc<Mapping>, Side)| {
             let key = RecordKey::new(mapping.name.as_str(), *side, record_id.clone());
@@ -65,6 +66,23 @@ impl State {
                 .collect(),
         }));
         ops
+    }
+
+    /// Why an event is ignored that is not our own.
+    fn reason(&self, event: &Event) -> Option<String> {
+        let Event { system, object, .. } = event;
+        let is_known = |system: &Arc<System>| system.connector().objects.contains_key(object);
+        if event.own || event.record_id.is_none() && event.kind != EventKind::Reread {
+            return None;
+        }
+        Some(match self.engine.system(system) {
+            None => format!("there is no system `{system}` any more"),
+            Some(known) if is_known(known) => format!("no mapping is about `{object}` of {system}"),
+            Some(known) => format!(
+                "connector `{}` has no object `{object}`: if one of its objects is meant, say so in `objects:` of its `webhooks:`",
+                known.connector().name
+            ),
+        })
     }
 
     /// The mappings that an event concerns, and on which side.
@@ -88,7 +106,7 @@ impl State {
         for event in events {
             let ends = self.ends(&event);
             if ends.is_empty() {
-                ignored.push(outcome(event.event_id, EventStatus::Ignored, None));
+                ignored.push(outcome(event.event_id, EventStatus::Ignored, self.reason(&event)));
                 continue;
             }
             let name = format!("reread/{}/{}", event.system, event.object);

@@ -14,8 +14,15 @@ use super::{Options, State, lock};
 use crate::{
     catalog::load::{Catalog, Sources, SystemDecl},
     clock::Clock,
-    core::{mapping::Mapping, status::Trigger},
-    store::{self, Access, Keys, Store, prune::Retention},
+    core::{
+        mapping::Mapping,
+        status::{EventKind, EventStatus, Trigger},
+    },
+    store::{
+        self, Access, Keys, Page, Store,
+        event::{EventFilter, NewEvent},
+        prune::Retention,
+    },
     sync::{Engine, Limits},
     worker::Signs,
 };
@@ -226,4 +233,33 @@ async fn a_day_that_another_node_ended_in_the_meantime_is_not_done_again() {
         .do_day(&name, due.date, async { panic!("done twice") })
         .await;
     assert!(!again.unwrap());
+}
+
+#[tokio::test]
+async fn an_event_that_is_ignored_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path(), "north", Access::Daemon).await;
+    let event = NewEvent {
+        system: "crm".into(),
+        external_id: "E-1".to_owned(),
+        object: "Kontakt".to_owned(),
+        record_id: Some("7".to_owned()),
+        kind: EventKind::Updated,
+        own: false,
+        merged_into: None,
+        version: None,
+        occurred_at: None,
+        request_id: "r".to_owned(),
+        payload: None,
+        changes: Vec::new(),
+    };
+    let store = node.state.engine.store();
+    store.receive(vec![event]).await.unwrap();
+    node.state.work_through_inbox().await.unwrap();
+    let stored = store.events(&EventFilter::default(), Page::first(1)).await.unwrap();
+    assert_eq!(stored[0].status, EventStatus::Ignored);
+    assert_eq!(
+        stored[0].last_error.as_deref(),
+        Some("there is no system `crm` any more")
+    );
 }

@@ -310,6 +310,46 @@ async fn a_reconciliation_is_begun_and_its_run_says_how_it_ends() {
 }
 
 #[tokio::test]
+async fn what_changed_alone_is_compared_where_the_request_says_so_and_stands_in_no_trend() {
+    let systems = systems().await;
+    let app = Setup::between(&systems).start().await;
+    let operator = app.token(Role::Operator).await;
+    let path = "/api/v1/mappings/customer-account/reconcile";
+    let ask = async |body: &str| {
+        let begun = app.call("POST", path, &operator, body).await;
+        app.app.finish().await;
+        begun
+    };
+    let early = ask("{\"kind\":\"incremental\"}").await;
+    assert_eq!(
+        (early.status, &early.json()["code"]),
+        (409, &json!("conflict")),
+        "{}",
+        early.text()
+    );
+    assert_eq!(ask("{\"repair\":false}").await.status, 202);
+    let begun = ask("{\"repair\":false,\"kind\":\"incremental\"}").await;
+    let run = app.get(begun.json()["url"].as_str().unwrap(), &operator).await.json();
+    assert_eq!(
+        (&run["kind"], &run["status"]),
+        (&json!("incremental"), &json!("succeeded")),
+        "{run}"
+    );
+    let runs = |reports: &Value| -> Vec<Value> {
+        let reports = reports.as_array().unwrap().iter();
+        reports.map(|report| report["run_id"].clone()).collect()
+    };
+    let trend = app
+        .get("/api/v1/drift?mapping=customer-account", &operator)
+        .await
+        .json();
+    assert_eq!(runs(&trend), [json!(1)]);
+    let report = app.get("/api/v1/drift/2", &operator).await;
+    assert_eq!(report.status, 200, "it is there all the same");
+    systems.stop().await;
+}
+
+#[tokio::test]
 async fn two_reconciliations_of_one_mapping_do_not_run_at_once() {
     let systems = systems().await;
     let app = Setup::between(&systems).start().await;

@@ -169,3 +169,16 @@ fn a_misspelt_mapping_is_told_with_the_one_that_is_meant() {
         stderr(&done)
     );
 }
+
+#[test]
+fn a_token_that_is_taken_for_a_way_to_verify_is_told_how_it_is_written() {
+    let place = Place::project();
+    place.write(
+        "connectors/hooked.yaml",
+        "connector: hooked\nbase_url: https://hooked.example\nobjects: { account: { id: id } }\n\
+         webhooks:\n  verify: { token: abc }\n  object: account\n  record_id: \"{{ event.id }}\"\n",
+    );
+    let text = stdout(&place.run(&["check"]).code(1));
+    assert!(text.contains("unknown key `token`"), "{text}");
+    assert!(text.contains("`shared_secret: { header: NAME }`"), "{text}");
+}

@@ -269,3 +269,103 @@ async fn a_filter_by_time_that_does_not_filter_is_found_out() {
         "{account}"
     );
 }
+
+/// What is found about an object that reads otherwise than the connector says: how it stands, what was seen, and the next step.
+async fn seen(from: &str, to: &str, script: impl Fn() -> Reply + Send + Sync + 'static) -> (String, String, String) {
+    let server = Loopback::start(move |seen| {
+        let is_future = seen.param("since").is_some_and(|since| !since.starts_with("1970"));
+        if is_future { page(0) } else { script() }
+    })
+    .await;
+    let place = place(&server.url());
+    place.edit("connectors/sample.yaml", from, to);
+    let done = place.run(&["--json", "doctor", "crm"]);
+    let findings: Vec<Json> = stdout(&done)
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let account = of(&findings, "account");
+    let text = |key: &str| account[key].as_str().unwrap_or_default().to_owned();
+    (text("state"), text("found"), text("next"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_reads_otherwise_than_described_is_told_with_the_key_to_correct() {
+    let refused = || Reply::json(400, &json!({ "message": "unknown parameter" }));
+    let (state, _, next) = seen("connector: sample", "connector: sample", refused).await;
+    assert!(
+        state == "wrong" && next.contains("correct `list:` of `account`"),
+        "{next}"
+    );
+    assert!(!next.contains("reprocess"), "{next}");
+
+    let (id, dated) = (
+        "    id: id\n    fields:",
+        "    id: id\n    updated_at: changed\n    fields:",
+    );
+    let (state, found, next) = seen(id, dated, || page(2)).await;
+    assert_eq!(state, "notable");
+    assert!(found.contains("none of them has a time at `changed`"), "{found}");
+    assert!(
+        next.contains("`updated_at:` of `account` in connectors/sample.yaml"),
+        "{next}"
+    );
+
+    let (list, paged) = (
+        "records: items, overlap: 2m }",
+        "records: items, overlap: 2m, page: { cursor: next, more: has_more, send: { query: cursor } } }",
+    );
+    let more = || Reply::json(200, &json!({ "items": [{ "id": 1 }], "after": "b", "has_more": true }));
+    let (state, found, _) = seen(list, paged, more).await;
+    assert!(
+        state == "wrong" && found.contains("nothing at `next` leads to it"),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_connector_whose_file_has_an_error_is_told_with_the_error_and_its_line() {
+    let place = place(&closed_port());
+    place.edit(
+        "connectors/sample.yaml",
+        "connector: sample",
+        "connector: sample\ntitel: Sample",
+    );
+    let findings = place.json_of(1, &["doctor", "crm"]);
+    let own = findings.iter().find(|finding| finding["part"] == "system crm").unwrap();
+    let found = own["found"].as_str().unwrap();
+    for part in [
+        "connector `sample` has an error",
+        "sample.yaml:3: [FM001] unknown key `titel`",
+    ] {
+        assert!(found.contains(part), "{part} not in {found}");
+    }
+    assert!(own["next"].as_str().unwrap().contains("did you mean `title`?"), "{own}");
+}
+
+#[test]
+fn an_address_that_does_not_lead_to_where_the_server_listens_is_told() {
+    let place = place(&closed_port());
+    let told = |settings: &str| {
+        let settings = format!("[server]\n{settings}\n");
+        place.edit("config/dev.toml", "[systems.crm]", &format!("{settings}[systems.crm]"));
+        let findings = place.json_of(1, &["doctor"]);
+        place.edit("config/dev.toml", &settings, "");
+        let found = findings.into_iter().find(|finding| finding["part"] == "webhooks")?;
+        Some((found["state"].clone(), found["found"].to_string()))
+    };
+    let (state, found) = told("bind = \"127.0.0.1:8443\"\npublic_url = \"http://localhost:9000\"").unwrap();
+    assert!(
+        state == "notable" && found.contains("does not lead to the other"),
+        "{found}"
+    );
+    assert!(told("bind = \"127.0.0.1:8443\"\npublic_url = \"http://sync.example:8443\"").is_some());
+    assert_eq!(
+        told("bind = \"127.0.0.1:8443\"\npublic_url = \"http://localhost:8443\""),
+        None
+    );
+    assert_eq!(
+        told("bind = \"127.0.0.1:8443\"\npublic_url = \"https://sync.example\""),
+        None
+    );
+}

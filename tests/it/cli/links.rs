@@ -156,3 +156,16 @@ fn a_file_without_the_columns_and_an_unknown_mapping_are_told() {
     );
     place.run(&["links", "import", "customer-account", "none.csv"]).code(3);
 }
+
+#[test]
+fn a_word_that_is_no_subcommand_is_told_with_the_command_that_was_meant() {
+    let place = Place::project();
+    let done = place.run(&["links", "customer-account"]).code(2);
+    assert!(
+        stderr(&done).contains("`syncline links list --mapping customer-account`"),
+        "{}",
+        stderr(&done)
+    );
+    assert!(stderr(&place.run(&["links", "exprot"]).code(2)).contains("did you mean `export`?"));
+    assert!(!stdout(&place.run(&["links", "--help"]).code(0)).contains("WORD"));
+}

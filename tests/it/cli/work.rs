@@ -197,3 +197,63 @@ async fn the_doctor_names_the_system_and_the_next_step() {
         "{dead}"
     );
 }
+
+#[tokio::test]
+async fn a_look_shows_what_is_asked_what_is_answered_and_each_field_with_its_type() {
+    let site = Site::start();
+    let look = site.one(0, &["look", "erp", "customer"]);
+    let asked = &look["exchanged"][0];
+    assert_eq!((&asked["method"], &asked["status"]), (&"GET".into(), &200.into()));
+    assert!(asked["url"].as_str().unwrap().contains("/api/customers?"), "{asked}");
+    assert!(!look.to_string().contains("sandbox-erp-key"), "{look}");
+    let key = ["X-Api-Key", "***"];
+    assert!(
+        asked["headers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|header| *header == serde_json::json!(key)),
+        "{asked}"
+    );
+    let id = look["record"]["id"].as_str().unwrap();
+    assert!(
+        asked["answer"]["text"]
+            .as_str()
+            .unwrap()
+            .contains(&format!("\"id\":{id},")),
+        "{asked}"
+    );
+    let fields = look["record"]["fields"].as_array().unwrap();
+    let credit = fields.iter().find(|field| field["name"] == "credit_limit").unwrap();
+    assert_eq!(credit["type"], "decimal(2)");
+
+    let text = stdout(&site.place.run(&["look", "erp", "customer", "3"]).code(0));
+    for part in [
+        "/api/customers/3\n",
+        "→ 200, application/json",
+        "record 3, version none, changed 20",
+        "customer_since",
+    ] {
+        assert!(text.contains(part), "{part} not in\n{text}");
+    }
+    let contact = site.one(0, &["look", "crm", "account"]);
+    assert!(!contact.to_string().contains("secret"), "{contact}");
+    site.order(r#"{"fault":{"kind":"html"}}"#).await;
+    let broken = site.place.run(&["look", "erp", "customer", "3"]).code(1);
+    assert!(
+        stderr(&broken).contains("[RQ008]") && stdout(&broken).contains("<!doctype html"),
+        "{}",
+        stdout(&broken)
+    );
+    assert!(stdout(&site.place.run(&["look", "erp", "customer", "999999"]).code(1)).ends_with("no record\n"));
+    let unknown = site.place.run(&["look", "erp", "custmer"]).code(2);
+    assert!(
+        stderr(&unknown).contains("did you mean `customer`?"),
+        "{}",
+        stderr(&unknown)
+    );
+    assert!(
+        !site.place.path().join("data/syncline.db").exists(),
+        "it needs no database"
+    );
+}

@@ -105,6 +105,11 @@ async fn a_create_whose_answer_has_no_id_is_unknown_and_not_sent_again() {
             .await
             .unwrap_err();
         assert_eq!((refused.outcome, refused.fault.code), (Outcome::Unknown, "RQ032"));
+        assert!(
+            refused.fault.message.ends_with("the new record's id is not at `id`"),
+            "{}",
+            refused.fault
+        );
         assert_eq!(server.seen().len(), 1);
     }
 }

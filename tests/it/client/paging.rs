@@ -250,3 +250,21 @@ async fn a_next_address_elsewhere_is_refused_and_gets_nothing() {
 fn reply_has_link(reply: &Reply) -> bool {
     format!("{reply:?}").contains("rel=next")
 }
+
+#[tokio::test]
+async fn a_page_that_says_there_is_more_and_leads_nowhere_is_an_error() {
+    let server = Loopback::answering([Reply::json(
+        200,
+        &json!({ "items": [account(1)], "after": "b", "has_more": true }),
+    )])
+    .await;
+    let page = json!({ "cursor": "next", "more": "has_more", "send": { "query": "cursor" } });
+    let fault = list(&styled(page).at(&server)).await.unwrap_err();
+    assert_eq!(fault.code, "RQ032");
+    assert!(
+        fault
+            .message
+            .contains("`has_more` says that there is more, but nothing at `next`"),
+        "{fault}"
+    );
+}

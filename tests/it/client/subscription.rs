@@ -124,3 +124,20 @@ async fn what_a_system_refuses_is_told_and_nothing_is_done_that_could_double() {
         assert_eq!(server.seen().len(), 1, "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_subscription_that_was_made_without_showing_its_id_is_told_with_the_place_of_the_id() {
+    let database = Database::sqlite();
+    let store = database.open().await;
+    let none = Reply::json(200, &json!({ "data": [], "next": null }));
+    let server = Loopback::answering([none, Reply::json(201, &json!({ "ok": true }))]).await;
+    let made = tended(&store, &sample(json!({})).at(&server)).await;
+    let fault = made.done[0].1.as_ref().unwrap_err();
+    assert_eq!(fault.code, "RQ032");
+    assert!(
+        fault
+            .message
+            .contains("the subscription was made, but its id is not at `"),
+        "{fault}"
+    );
+}

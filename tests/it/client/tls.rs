@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpListener},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -44,15 +44,27 @@ fn start(certificate: &str) -> SocketAddr {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let config = Arc::clone(&config);
-            std::thread::spawn(move || serve(stream, config));
+            std::thread::spawn(move || {
+                let mut stream = stream;
+                serve(&mut stream, config);
+                hang_up(stream);
+            });
         }
     });
     address
 }
 
-fn serve(mut stream: std::net::TcpStream, config: Arc<ServerConfig>) -> Option<()> {
+/// Ends a connection after its caller: one that is closed with a request unread is reset, and takes the alert that says why along,
+/// where the caller had not read it by then.
+fn hang_up(mut stream: TcpStream) {
+    let _ = stream.shutdown(Shutdown::Write);
+    let mut rest = [0; 1024];
+    while stream.read(&mut rest).is_ok_and(|count| count > 0) {}
+}
+
+fn serve(stream: &mut TcpStream, config: Arc<ServerConfig>) -> Option<()> {
     let mut connection = ServerConnection::new(config).ok()?;
-    let mut tls = rustls::Stream::new(&mut connection, &mut stream);
+    let mut tls = rustls::Stream::new(&mut connection, stream);
     let mut seen = Vec::new();
     let mut buffer = [0; 1024];
     while !seen.ends_with(b"\r\n\r\n") {

@@ -7,13 +7,17 @@ use syncline::{
     core::{
         drift::{Report, Since, Summary},
         fault::Fault,
-        status::{Cause, DriftOutcome, FailureClass, FailureStatus, Side, Sides, Situation, Stage, WriteKind},
+        status::{
+            Cause, DriftOutcome, FailureClass, FailureStatus, RunKind, Side, Sides, Situation, Stage, Trigger,
+            WriteKind,
+        },
     },
     store::{
         Op, Page, Store,
         conflict::{NewConflict, Resolution},
-        drift::{DriftFilter, NewDrift},
+        drift::{DriftFilter, DriftSummary, NewDrift},
         failure::NewFailure,
+        run::NewRun,
         write::NewWrite,
     },
 };
@@ -24,6 +28,7 @@ use crate::support::database::Database;
 on_both!(
     a_report_agrees_with_an_independent_count_of_its_list,
     a_report_stays_what_it_was_when_the_next_one_comes,
+    a_report_of_what_changed_alone_is_listed_and_stands_in_no_trend,
     the_views_tell_the_same_as_the_report,
     a_cause_keeps_its_evidence_when_the_failure_has_gone,
     a_list_is_gone_through_once_in_the_order_it_was_found,
@@ -242,6 +247,36 @@ async fn a_report_stays_what_it_was_when_the_next_one_comes(database: Database) 
         .await
         .unwrap();
     assert_eq!(before.iter().map(|one| one.run_id).collect::<Vec<_>>(), [first]);
+}
+
+async fn a_report_of_what_changed_alone_is_listed_and_stands_in_no_trend(database: Database) {
+    let store = database.open().await;
+    let first = start_run(&store).await;
+    add(&store, [item(first)]).await;
+    close(&store, first, &Summary::default()).await;
+    let changed = NewRun {
+        kind: RunKind::Incremental,
+        mapping: Some(mapping()),
+        trigger: Trigger::Schedule,
+        note: None,
+        job_key: None,
+    };
+    let changed = store.start_run(&changed).await.unwrap();
+    let report = close(&store, changed, &Summary::default()).await;
+    assert_eq!(report.since.unwrap().run_id, first);
+    let last = start_run(&store).await;
+    add(&store, [item(last)]).await;
+    let since = close(&store, last, &Summary::default()).await.since.unwrap();
+    assert_eq!(
+        (since.run_id, since.new, since.still),
+        (first, 0, 1),
+        "not seen is not gone"
+    );
+    let ids = |reports: Vec<DriftSummary>| reports.into_iter().map(|one| one.run_id).collect::<Vec<_>>();
+    let name = Some("customer-account");
+    assert_eq!(ids(store.drift_trend(name, 5).await.unwrap()), [last, first]);
+    let all = store.drift_reports(name, Page::first(5)).await.unwrap();
+    assert_eq!(ids(all), [last, changed, first]);
 }
 
 async fn the_views_tell_the_same_as_the_report(database: Database) {

@@ -4,7 +4,7 @@ use syncline::{
     core::{
         fault::Fault,
         record::RecordKey,
-        status::{FailureClass, FailureStatus, Side, Stage},
+        status::{FailureClass, FailureStatus, RunKind, Side, Stage},
     },
     sandbox::fault,
     store::{Op, failure::NewFailure},
@@ -73,4 +73,30 @@ async fn two_failures_of_one_pair_that_an_older_version_left_behind_become_one()
     world.event(Side::Left, &customer).await;
     world.drain().await;
     assert_eq!(world.failures().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_failure_of_a_pair_that_agrees_by_now_is_resolved_by_the_next_reconciliation() {
+    for (times, status, repair) in [
+        (1, FailureStatus::Open, true),
+        (2, FailureStatus::Parked, true),
+        (1, FailureStatus::Open, false),
+    ] {
+        let (world, customer, _) = refused().await;
+        let before = world.customer_now(&customer);
+        for _ in 0..times {
+            world.event(Side::Left, &customer).await;
+            world.drain().await;
+        }
+        assert_eq!(world.failures().await[0].status, status);
+        world.run(CUSTOMERS, RunKind::Reconcile, repair).await;
+        assert_eq!(world.failures().await.len(), 1, "both sides still differ");
+        // Taken back, and nothing tells of it: by the hashes the pair is as it was agreed.
+        let fields = serde_json::json!({ "tax_id": "BR 10.000.000/0001-95" });
+        world.edit_customer(&customer, &fields.to_string());
+        assert_ne!(world.customer_now(&customer)["tax_id"], before["tax_id"]);
+        let report = world.run(CUSTOMERS, RunKind::Reconcile, repair).await;
+        assert_eq!(world.failures().await, []);
+        assert_eq!((report.counters.unchanged, report.counters.failed), (10, 0));
+    }
 }

@@ -83,6 +83,60 @@ async fn polled_erp(count: u32) -> World {
     world
 }
 
+/// As the scheduler polls.
+async fn poll_erp_again(world: &World) -> u64 {
+    let mapping = world.mapping(CUSTOMERS);
+    let polled = poll::poll(&world.engine, &mapping, Side::Left, Trigger::Schedule).await;
+    polled.unwrap();
+    world.store().queue_stats().await.unwrap().depth
+}
+
+#[tokio::test]
+async fn records_without_a_version_that_the_overlap_brings_again_are_queued_only_where_they_changed() {
+    let world = polled_erp(20).await;
+    world.full().await;
+    // Outside of the mapping: it is never linked.
+    world.customer(r#"{"kind":"supplier","status":"active","name":"Supplier","tax_id":"BR 20.000.001/0001-95"}"#);
+    assert_eq!(poll_erp_again(&world).await, 1, "what is as it was agreed is no news");
+    world.drain().await;
+    assert_eq!(poll_erp_again(&world).await, 0, "the last poll brought it, too");
+    let customer = world.links().await[3].link.left_id.clone();
+    world.edit_customer(&customer, r#"{"name":"Renamed"}"#);
+    assert_eq!(poll_erp_again(&world).await, 1);
+    world.drain().await;
+    assert_eq!(poll_erp_again(&world).await, 0);
+    world.edit_customer(&customer, r#"{"name":"Company 3"}"#);
+    assert_eq!(
+        poll_erp_again(&world).await,
+        1,
+        "it came back to what it was, and that is a change"
+    );
+    world.drain().await;
+    let account = world.link_of(&customer).await.unwrap().link.right_id;
+    assert_eq!(
+        world.account_now(&account)["Name"],
+        world.customer_now(&customer)["name"]
+    );
+    poll_erp(&world).await.unwrap();
+    assert_eq!(
+        world.store().queue_stats().await.unwrap().depth,
+        1,
+        "whoever asks gets a look at what is in no link"
+    );
+}
+
+#[tokio::test]
+async fn a_record_that_failed_is_not_tried_again_by_every_poll_that_brings_it_unchanged() {
+    let world = polled_erp(2).await;
+    world.full().await;
+    let customer = world.links().await[0].link.left_id.clone();
+    world.edit_customer(&customer, r#"{"tax_id":"12"}"#);
+    assert_eq!(poll_erp_again(&world).await, 1);
+    world.drain().await;
+    assert_eq!(world.failures().await.len(), 1);
+    assert_eq!(poll_erp_again(&world).await, 0);
+}
+
 async fn poll_erp(world: &World) -> Result<u64, Error> {
     poll::poll(&world.engine, &world.mapping(CUSTOMERS), Side::Left, Trigger::Person).await
 }

@@ -8,6 +8,7 @@ use syncline::{
         record::RecordKey,
         status::{ChangeOrigin, EventKind, FailureClass, Side},
     },
+    sandbox::fault::{Fault, Order},
     store::{Op, change::NewChange},
     sync::record,
 };
@@ -88,4 +89,35 @@ async fn a_live_record_that_shares_its_match_with_another_one_is_ambiguous() {
     come_up(&world, Side::Left, &one, EventKind::Created, None).await;
     assert!(world.links().await.is_empty());
     assert_eq!(world.failures().await[0].class, FailureClass::Ambiguous);
+}
+
+#[tokio::test]
+async fn an_update_that_is_answered_with_the_old_value_is_a_refusal_and_agrees_nothing() {
+    let world = World::empty().await;
+    let customer = world.customers(0, 1).remove(0);
+    world.full().await;
+    let account = world.link_of(&customer).await.unwrap().link.right_id;
+    let keep = Order::next(1, Fault::KeepRecord).on("PATCH", "/api/v2/accounts");
+    world.systems.crm.faults().order(keep).unwrap();
+    world.edit_customer(&customer, r#"{"name":"Renamed"}"#);
+    come_up(&world, Side::Left, &customer, EventKind::Updated, None).await;
+    let failures = world.failures().await;
+    assert_eq!(failures.len(), 1);
+    assert_eq!(
+        (failures[0].code.as_str(), failures[0].field.as_deref()),
+        ("SY014", Some("name"))
+    );
+    assert!(
+        failures[0].message.contains("kept the old value of `Name`"),
+        "{failures:?}"
+    );
+    assert_eq!(world.account_now(&account)["Name"], "Company 0");
+    world.reconcile().await;
+    assert_eq!(
+        world.account_now(&account)["Name"],
+        "Renamed",
+        "it is still to be written"
+    );
+    assert_eq!(world.customer_now(&customer)["name"], "Renamed");
+    assert_eq!(world.failures().await, []);
 }

@@ -18,6 +18,7 @@ use crate::support::{
 
 mod answer;
 mod hostile;
+mod settle;
 mod vector;
 
 fn sign(secret: &str, body: &[u8]) -> String {

@@ -77,6 +77,32 @@ fn a_cursor_listing_ends_where_there_is_no_next() {
 }
 
 #[test]
+fn a_listing_that_says_there_is_more_and_leads_nowhere_is_an_error_and_no_end() {
+    let styles = [
+        (Style::Cursor(at("wrong")), "wrong"),
+        (Style::NextUrl(at("wrong")), "wrong"),
+        (Style::LinkHeader("next".to_owned()), "header:link"),
+    ];
+    for (style, place) in styles {
+        for (rest, is_wrong) in [
+            (r#"{"next":"c","more":true}"#, true),
+            (r#"{"next":"c","more":7}"#, true),
+            (r#"{"next":"c","more":"true"}"#, true),
+            (r#"{"next":"c","more":false}"#, false),
+            (r#"{"next":"c","more":0}"#, false),
+            (r#"{"next":"c"}"#, false),
+        ] {
+            let no_way = PageError::NoWay {
+                more: "more".to_owned(),
+                at: place.to_owned(),
+            };
+            let told = turn(&mut pager(style.clone()), rest, 5);
+            assert_eq!(told, if is_wrong { Err(no_way) } else { Ok(Turn::End) }, "{rest}");
+        }
+    }
+}
+
+#[test]
 fn a_cursor_that_comes_again_ends_the_listing() {
     let mut pager = pager(Style::Cursor(at("next")));
     for cursor in ["a", "b", "c"] {

@@ -1,6 +1,6 @@
 //! From the `webhooks:` block to a definition that can only be run.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     Definition, Fields, Handshake, Uses,
@@ -8,6 +8,7 @@ use super::{
 };
 use crate::core::{
     expr::{self, Names, Structure, Template},
+    period::Period,
     problem::{Problem, Problems, nearest, pointer},
     status::EventKind,
     webhook::{Recipe, compile::is_token},
@@ -15,6 +16,8 @@ use crate::core::{
 
 /// The names that templates know about the request.
 const REQUEST_NAMES: [&str; 5] = ["body", "headers", "query", "method", "settings"];
+/// The longest time that a record is left alone after an event: a sender that takes longer is better polled.
+const SETTLE_MAX: Period = Period::from_secs(600);
 /// The name of one event.
 const EVENT: &str = "event";
 
@@ -32,6 +35,7 @@ impl Definition {
         let handshake = form.handshake.as_ref().map(|form| compiler.handshake(form));
         compiler.objects(form, objects);
         compiler.completeness(form);
+        compiler.settle(form);
         compiler.answer(&form.answer);
 
         let is_usable = !compiler.problems.has_errors();
@@ -63,6 +67,7 @@ impl Definition {
             objects: form.objects.clone(),
             kinds: form.kinds.clone(),
             is_complete: form.complete,
+            settle: form.settle.map_or(Duration::ZERO, Period::duration),
             handshake,
             answer: form.answer,
         };
@@ -211,6 +216,16 @@ impl Compiler<'_> {
             self.problems.push(
                 Problem::error("WH023", pointer(self.at, "kinds"), "`merged` needs `merged_into`")
                     .with_hint("add the template of the id that the record lives on under"),
+            );
+        }
+    }
+
+    fn settle(&mut self, form: &WebhooksForm) {
+        if form.settle.is_some_and(|settle| settle > SETTLE_MAX) {
+            let message = "records are left alone after an event for 10m at most";
+            self.problems.push(
+                Problem::error("WH025", pointer(self.at, "settle"), message)
+                    .with_hint("a few seconds are enough for a sender to commit; what comes later is for `poll:`"),
             );
         }
     }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::core::{connector::form::SubscriptionsForm, status::EventKind, webhook::form::VerifyForm};
+use crate::core::{connector::form::SubscriptionsForm, period::Period, status::EventKind, webhook::form::VerifyForm};
 
 /// The pushes a system sends: how they prove where they come from, and what they say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -58,6 +58,10 @@ pub struct WebhooksForm {
     /// Template of the id of the record that this one became (`merged`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged_into: Option<String>,
+    /// How long the record is left alone after an event, for senders that push before they have committed (`5s`): it is read
+    /// that much later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settle: Option<Period>,
     /// The request by which a sender makes sure that somebody listens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handshake: Option<HandshakeForm>,

@@ -17,6 +17,7 @@ pub use receive::{Arrival, Refusal};
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
@@ -49,6 +50,7 @@ pub struct Definition {
     objects: BTreeMap<String, String>,
     kinds: BTreeMap<String, EventKind>,
     is_complete: bool,
+    settle: Duration,
     handshake: Option<Handshake>,
     answer: AnswerForm,
     uses: Uses,
@@ -204,6 +206,12 @@ impl Definition {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.is_complete
+    }
+
+    /// How long a record is left alone after an event, because its sender may not have committed by then.
+    #[must_use]
+    pub const fn settle(&self) -> Duration {
+        self.settle
     }
 
     /// Whether handshakes come without a signature and are to be answered before verifying.

@@ -5,20 +5,29 @@
 //!
 //! Before there is a cursor, the system is tried out: one that ignores the question would be believed for ever.
 //!
+//! What the overlap brings again unchanged is not looked at again: neither what is as it was agreed, nor what the last poll brought
+//! in the same state.
+//!
 //! Where pages are told by places, a record that changes while they are read moves to the end, and another one slips from a page
 //! that is to come to one that was read. Then everything is read again.
+
+mod seen;
 
 use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-use super::{Engine, Error};
+pub use self::seen::LastPolls;
+use self::seen::{State, States};
+use super::{Engine, Error, record::is_same_time};
 use crate::{
     client::{Listing, Meter, Road},
     core::{
+        diff,
         mapping::Mapping,
-        record::{Record, RecordKey},
-        status::{ChangeOrigin, EventKind, RunKind, RunStatus, Side, Trigger},
+        plan,
+        record::{BaseField, Record, RecordKey},
+        status::{ChangeOrigin, EventKind, LinkStatus, RunKind, RunStatus, Side, Trigger},
     },
     seam::{self, Bug},
     store::{
@@ -50,7 +59,15 @@ pub async fn poll(engine: &Engine, mapping: &Mapping, side: Side, trigger: Trigg
     };
     let run_id = engine.store().start_run(&run).await?;
     let meter: Arc<Meter> = Arc::default();
-    let result = meter.measure(read(engine, mapping, &name, side, run_id)).await;
+    // Whoever asks wants what came to be looked at once more.
+    let before = Some(engine.last_polls().take(&mapping.name, side)).filter(|_| trigger != Trigger::Person);
+    let mut brought = Brought {
+        before: before.unwrap_or_default(),
+        now: States::default(),
+    };
+    let result = meter
+        .measure(read(engine, mapping, &name, side, run_id, &mut brought))
+        .await;
     let (requests, bytes) = meter.take();
     let mut ops = vec![Op::AddCounters {
         run_id,
@@ -65,6 +82,7 @@ pub async fn poll(engine: &Engine, mapping: &Mapping, side: Side, trigger: Trigg
         Err(error) => (RunStatus::Failed, Some(error.to_string())),
     };
     if result.is_ok() {
+        engine.last_polls().put(&mapping.name, side, brought.now);
         let value = started.to_rfc3339_opts(SecondsFormat::Millis, true);
         ops.push(Op::SetCursor(MovedCursor {
             mapping: name,
@@ -86,26 +104,20 @@ async fn since(engine: &Engine, mapping: &Mapping, side: Side) -> Result<DateTim
     Ok(last.unwrap_or_else(|| engine.clock().now() - FIRST_LOOK) - overlap)
 }
 
-/// The versions our links know: the overlap brings records again that were looked at already.
-async fn known_versions(
-    engine: &Engine,
-    mapping: &Mapping,
-    side: Side,
-    records: &[Record],
-) -> Result<HashMap<String, String>, Error> {
-    let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
-    let links = engine.store().links_by(&mapping.name, side, &ids).await?;
-    let version = |stored: StoredLink| {
-        let version = match side {
-            Side::Left => stored.left_version,
-            Side::Right => stored.right_version,
-        };
-        Some((stored.link.id(side).to_owned(), version?))
-    };
-    Ok(links.into_iter().filter_map(version).collect())
+/// What polls have brought: the last one, and this one.
+struct Brought {
+    before: States,
+    now: States,
 }
 
-async fn read(engine: &Engine, mapping: &Mapping, name: &Arc<str>, side: Side, run_id: i64) -> Result<u64, Error> {
+async fn read(
+    engine: &Engine,
+    mapping: &Mapping,
+    name: &Arc<str>,
+    side: Side,
+    run_id: i64,
+    brought: &mut Brought,
+) -> Result<u64, Error> {
     let since = since(engine, mapping, side).await?;
     let system = engine.end(mapping, side)?;
     if engine.store().cursor(&mapping.name, side).await?.is_none() {
@@ -121,7 +133,7 @@ async fn read(engine: &Engine, mapping: &Mapping, name: &Arc<str>, side: Side, r
             run_id,
             since,
         };
-        let (read, is_whole) = pass.read().await?;
+        let (read, is_whole) = pass.read(brought).await?;
         count += read;
         if is_whole {
             return Ok(count);
@@ -143,7 +155,7 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     /// How many records came, and whether surely none was passed over.
-    async fn read(&self) -> Result<(u64, bool), Error> {
+    async fn read(&self, brought: &mut Brought) -> Result<(u64, bool), Error> {
         let listing = Listing {
             since: Some(self.since),
             ..Listing::default()
@@ -156,7 +168,7 @@ impl Pass<'_> {
         let mut count = 0;
         while let Some(page) = lister.next().await? {
             count += page.records.len() as u64;
-            self.take(page.records).await?;
+            self.take(page.records, brought).await?;
             if seam::has_bug(Bug::PollForgetsPages) {
                 break;
             }
@@ -165,20 +177,34 @@ impl Pass<'_> {
     }
 
     /// Puts one page into the dirty set.
-    async fn take(&self, records: Vec<Record>) -> Result<(), Error> {
+    async fn take(&self, records: Vec<Record>, brought: &mut Brought) -> Result<(), Error> {
         let read = records.len() as u64;
-        let known = known_versions(self.engine, self.mapping, self.side, &records).await?;
-        let is_news = |record: &Record| record.version.is_none() || known.get(&record.id) != record.version.as_ref();
-        let changed = records.into_iter().filter(is_news).map(|record| {
-            let key = RecordKey::new(Arc::clone(self.name), self.side, record.id);
-            let change = NewChange::new(key, ChangeOrigin::Poll, EventKind::Updated);
-            Op::Enqueue(NewChange {
+        let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
+        let links = self.engine.store().links_by(self.name, self.side, &ids).await?;
+        let links: HashMap<&str, &StoredLink> =
+            links.iter().map(|stored| (stored.link.id(self.side), stored)).collect();
+        let mut states = Vec::new();
+        let mut ops = Vec::new();
+        for record in records {
+            let link = links.get(record.id.as_str()).copied();
+            if link.is_some_and(|link| self.is_agreed(link, &record)) {
+                continue;
+            }
+            // What is linked may have been in another state in between, and this one would be news again: unless it tells when.
+            let is_told = link.is_none() || record.version.is_some() || record.updated_at.is_some();
+            let key = RecordKey::new(Arc::clone(self.name), self.side, record.id.as_str());
+            let state = State::of(self.engine.key(), record);
+            if is_told && (brought.before.has(&state) || brought.now.has(&state)) {
+                states.push(state);
+                continue;
+            }
+            states.push(state);
+            ops.push(Op::Enqueue(NewChange {
                 priority: PRIORITY,
                 run_id: Some(self.run_id),
-                ..change
-            })
-        });
-        let mut ops: Vec<Op> = changed.collect();
+                ..NewChange::new(key, ChangeOrigin::Poll, EventKind::Updated)
+            }));
+        }
         ops.push(Op::AddCounters {
             run_id: self.run_id,
             counters: Counters {
@@ -186,6 +212,32 @@ impl Pass<'_> {
                 ..Counters::default()
             },
         });
-        Ok(self.engine.store().commit(ops).await?)
+        self.engine.store().commit(ops).await?;
+        for state in states {
+            brought.now.note(state);
+        }
+        Ok(())
+    }
+
+    /// Whether the record is as its link knows it: by its version, and where it has none, by everything that counts.
+    fn is_agreed(&self, stored: &StoredLink, record: &Record) -> bool {
+        let (version, updated_at) = match self.side {
+            Side::Left => (&stored.left_version, stored.left_updated_at),
+            Side::Right => (&stored.right_version, stored.right_updated_at),
+        };
+        if record.version.is_some() {
+            return record.version == *version;
+        }
+        let fields = self.mapping.fields.iter();
+        let agreed = fields.map(|field| {
+            let base = stored.link.base.field(field.definition)?;
+            Some(base).filter(|base| !BaseField::is_lost(base))
+        });
+        stored.link.status == LinkStatus::Linked
+            && is_same_time(updated_at, record.updated_at)
+            && plan::passes(self.mapping, self.side, record).unwrap_or(false)
+            && diff::hashes(self.engine.key(), self.mapping, self.side, record)
+                .zip(agreed)
+                .all(|(hash, agreed)| hash.is_some() && hash == agreed.map(|base| base.hash(self.side)))
     }
 }

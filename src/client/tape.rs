@@ -1,0 +1,119 @@
+//! What was sent and what came back, for a person who looks at one record: secrets masked, and no more than fits on a screen or two.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde::Serialize;
+use url::Url;
+
+use super::{redact::Secrets, transport::Raw};
+use crate::core::connector::request::Call;
+
+/// So much of a body is told, in characters.
+const BODY_MAX: usize = 4_000;
+
+tokio::task_local! {
+    static TAPE: Tape;
+}
+
+/// Takes down what is sent and answered.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tape(Arc<Mutex<Vec<Exchanged>>>);
+
+/// One request with its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exchanged {
+    /// The method.
+    pub method: String,
+    /// The whole address.
+    pub url: String,
+    /// The headers that were sent; those that sign are masked.
+    pub headers: Vec<(String, String)>,
+    /// The body that was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Text>,
+    /// The status of the answer.
+    pub status: u16,
+    /// What the answer said it is.
+    pub content_type: Option<String>,
+    /// The answer's body as it came.
+    pub answer: Text,
+}
+
+/// A body, as far as it is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Text {
+    /// The text.
+    pub text: String,
+    /// How many bytes there were.
+    pub bytes: usize,
+    /// Whether only a beginning is told.
+    pub is_cut: bool,
+}
+
+impl Text {
+    fn of(bytes: &[u8], secrets: &Secrets) -> Self {
+        // Masked before it is cut: half a secret is not found any more.
+        let whole = secrets.mask(&String::from_utf8_lossy(bytes));
+        let text: String = whole.chars().take(BODY_MAX).collect();
+        Self {
+            is_cut: text.len() < whole.len(),
+            bytes: bytes.len(),
+            text,
+        }
+    }
+}
+
+impl Tape {
+    /// Carries out `work`, and takes down what it sends in this task.
+    pub(super) async fn record<F: Future>(&self, work: F) -> F::Output {
+        TAPE.scope(self.clone(), work).await
+    }
+
+    /// What was taken down.
+    pub(super) fn take(&self) -> Vec<Exchanged> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Takes down one request, as it was before it was signed and as it was sent, with its answer, for whoever looks on.
+pub(super) fn note(call: &Call, signed: &Call, raw: &Raw, secrets: &Secrets) {
+    let _ = TAPE.try_with(|tape| {
+        let one = Exchanged {
+            method: signed.method.key().to_uppercase(),
+            url: secrets.mask(address(call, signed).as_str()),
+            headers: headers(call, signed, secrets),
+            body: signed.body.as_deref().map(|body| Text::of(body, secrets)),
+            status: raw.status,
+            content_type: raw.header(&reqwest::header::CONTENT_TYPE),
+            answer: Text::of(&raw.body, secrets),
+        };
+        tape.0.lock().unwrap_or_else(PoisonError::into_inner).push(one);
+    });
+}
+
+/// The address, without what signing has put into its query.
+fn address(call: &Call, signed: &Call) -> Url {
+    let mut url = signed.url.clone();
+    if call.url.query() != signed.url.query() {
+        let own: Vec<(String, String)> = call.url.query_pairs().into_owned().collect();
+        let all: Vec<(String, String)> = signed.url.query_pairs().into_owned().collect();
+        let shown = all.into_iter().map(|pair| {
+            let is_own = own.contains(&pair);
+            (pair.0, if is_own { pair.1 } else { "***".to_owned() })
+        });
+        url.query_pairs_mut().clear().extend_pairs(shown);
+    }
+    url
+}
+
+fn headers(call: &Call, signed: &Call, secrets: &Secrets) -> Vec<(String, String)> {
+    let shown = signed.headers.iter().map(|(name, value)| {
+        let is_own = call.headers.iter().any(|(own, text)| own == name && text == value);
+        let value = if is_own { secrets.mask(value) } else { "***".to_owned() };
+        (name.clone(), value)
+    });
+    shown.collect()
+}
