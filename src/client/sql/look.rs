@@ -55,7 +55,9 @@ pub(super) struct Index {
 impl Index {
     /// Whether it finds rows by these columns, in this order.
     fn leads(&self, columns: &[&str]) -> bool {
-        !self.is_partial && self.columns.len() >= columns.len() && self.columns.iter().zip(columns).all(|(own, asked)| own == asked)
+        !self.is_partial
+            && self.columns.len() >= columns.len()
+            && self.columns.iter().zip(columns).all(|(own, asked)| own == asked)
     }
 
     /// Whether two rows never have the same values in these columns.
@@ -217,7 +219,8 @@ const MYSQL: &str = "select cast(index_name as char), cast(column_name as char),
 /// Those of SQLite: a row for each column. A key that is the number of the row has no index of its own.
 const SQLITE: &str = "select list.name, info.name, list.\"unique\", list.partial \
     from pragma_index_list(?1) as list, pragma_index_info(list.name) as info \
-    union all select '', name, 1, 0 from pragma_table_info(?1) where pk > 0 order by 1";
+    union all select '', name, 1, 0 from pragma_table_info(?1) where pk > 0 \
+    and (select count(*) from pragma_table_info(?1) where pk > 0) = 1 order by 1";
 
 async fn indexes(
     connection: &mut Connection,
@@ -252,7 +255,11 @@ async fn indexes(
             found.insert(number.to_string(), index);
             continue;
         }
-        let is_unique = if engine == Engine::Mysql { third == "0" } else { third == "1" };
+        let is_unique = if engine == Engine::Mysql {
+            third == "0"
+        } else {
+            third == "1"
+        };
         let index = found.entry(first).or_insert_with(|| Index {
             columns: Vec::new(),
             is_unique,
@@ -359,7 +366,9 @@ async fn may_write(connection: &mut Connection, engine: Engine, table: &Table) -
     };
     let text = "select has_table_privilege($1, 'insert, update, delete')::text";
     let rows = connection.rows(text, &[Param::Text(quoted)], BYTES_MAX).await;
-    let first = rows.ok().and_then(|rows| rows.into_iter().next()?.into_iter().next()?.into_text());
+    let first = rows
+        .ok()
+        .and_then(|rows| rows.into_iter().next()?.into_iter().next()?.into_text());
     first.as_deref() == Some("true")
 }
 

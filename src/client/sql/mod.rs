@@ -78,7 +78,9 @@ struct State {
 
 impl std::fmt::Debug for Sql {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sql").field("place", &self.target.place).finish_non_exhaustive()
+        f.debug_struct("Sql")
+            .field("place", &self.target.place)
+            .finish_non_exhaustive()
     }
 }
 
@@ -239,7 +241,9 @@ impl Sql {
         let params = self.params(table, types, &explained);
         let asked = connection.rows(&explained.text, &params, 1 << 20);
         let rows = tokio::time::timeout(PLAN_PATIENCE, asked).await.ok()?.ok()?;
-        let lines = rows.into_iter().filter_map(|row| row.into_iter().rev().find_map(connection::Cell::into_text));
+        let lines = rows
+            .into_iter()
+            .filter_map(|row| row.into_iter().rev().find_map(connection::Cell::into_text));
         let plan: Vec<String> = lines.collect();
         let plan = masked(&plan.join("; "), '\'');
         Some(plan.chars().take(PLAN_CHARS_MAX).collect())

@@ -68,9 +68,7 @@ impl<'a> Work<'a> {
     }
 
     async fn page(&mut self, asked: &Map, is_changed: bool) -> Result<String, Trouble> {
-        if let Err(trouble) = self.known.refuse(self.table, self.sql.engine(), is_changed) {
-            return Err(trouble);
-        }
+        self.known.refuse(self.table, self.sql.engine(), is_changed)?;
         let size = asked.get("size").and_then(Value::as_int);
         let size = size.and_then(|size| u64::try_from(size).ok()).unwrap_or(SIZE);
         let size = size.clamp(1, SIZE_MAX);
@@ -115,6 +113,15 @@ impl<'a> Work<'a> {
     }
 
     async fn get(&mut self, id: &[Value]) -> Result<String, Trouble> {
+        if self
+            .table
+            .id
+            .iter()
+            .zip(id)
+            .any(|(column, part)| self.is_foreign(column, part))
+        {
+            return Err(Said::new(404, "there is no such row").into());
+        }
         let statement = self.writer().get(id);
         let mut rows = match self.rows(&statement).await {
             Err(Trouble::Said(said)) if said.code == VALUE => Vec::new(),
@@ -125,6 +132,13 @@ impl<'a> Work<'a> {
             (None, _) => Err(Said::new(404, "there is no such row").into()),
             (Some(row), Some(_)) => Err(self.twins(&self.key(&row).unwrap_or_default())),
         }
+    }
+
+    /// Whether no number is what a number is asked for: MySQL would compare with the digits at its beginning.
+    fn is_foreign(&self, column: &str, value: &Value) -> bool {
+        self.sql.engine() == Engine::Mysql
+            && self.known.types.class(column) == Class::Number
+            && value.to_text().is_none_or(|text| Value::number(&text).is_none())
     }
 
     async fn find(&mut self, asked: &Map) -> Result<String, Trouble> {
@@ -138,6 +152,9 @@ impl<'a> Work<'a> {
             .into());
         }
         let value = asked.get("value").cloned().unwrap_or_default();
+        if self.is_foreign(column, &value) {
+            return Ok("{\"records\":[]}".to_owned());
+        }
         let statement = self.writer().find(column, &value);
         let rows = match self.rows(&statement).await {
             Err(Trouble::Said(said)) if said.code == VALUE => Vec::new(),
@@ -228,7 +245,9 @@ impl<'a> Work<'a> {
         Ok(columns
             .zip(cells)
             .map(|(column, cell)| match (engine, cell) {
-                (Engine::Postgres, Cell::Text(text)) => json::parse(text.as_bytes(), &limits(&text)).unwrap_or_default(),
+                (Engine::Postgres, Cell::Text(text)) => {
+                    json::parse(text.as_bytes(), &limits(&text)).unwrap_or_default()
+                }
                 (_, cell) => value(self.table, &self.known.types, column, cell),
             })
             .collect())

@@ -54,7 +54,10 @@ impl Sql {
     }
 
     async fn insert_row(&self, connection: &mut Connection, table: &Table, row: &Map) -> Result<(), String> {
-        if let Some(column) = row.keys().find(|name| !table.columns.iter().any(|known| known.name == **name)) {
+        if let Some(column) = row
+            .keys()
+            .find(|name| !table.columns.iter().any(|known| known.name == **name))
+        {
             return Err(format!("the connector reads no column `{column}`"));
         }
         let names: Vec<String> = row.keys().map(|name| Engine::Sqlite.quoted(name)).collect();
@@ -70,8 +73,16 @@ impl Sql {
                 super::operation::param(Engine::Sqlite, table, &types, &bound)
             })
             .collect();
-        let text = format!("insert into {} ({}) values ({places})", name_of(table), names.join(", "));
-        connection.execute(&text, &params).await.map(drop).map_err(|error| error.to_string())
+        let text = format!(
+            "insert into {} ({}) values ({places})",
+            name_of(table),
+            names.join(", ")
+        );
+        connection
+            .execute(&text, &params)
+            .await
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 }
 

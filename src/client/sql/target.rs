@@ -6,9 +6,7 @@ use std::{path::Path, str::FromStr as _, time::Duration};
 use chrono_tz::Tz;
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
-    ConnectOptions as _, MySqlConnection, PgConnection,
-    mysql::MySqlConnectOptions,
-    postgres::PgConnectOptions,
+    ConnectOptions as _, MySqlConnection, PgConnection, mysql::MySqlConnectOptions, postgres::PgConnectOptions,
     sqlite::SqliteConnectOptions,
 };
 use url::Url;
@@ -61,7 +59,12 @@ impl Target {
     /// The database at this address. The error is for people and holds nothing of the address.
     pub(super) fn parse(engine: Engine, url: &SecretString, zone: Option<Tz>) -> Result<Self, String> {
         let example = EXAMPLES.iter().find(|(of, _)| *of == engine).map_or("", |(_, url)| url);
-        let wrong = || format!("the credential `url` is no address of {}, such as `{example}`", engine.title());
+        let wrong = || {
+            format!(
+                "the credential `url` is no address of {}, such as `{example}`",
+                engine.title()
+            )
+        };
         let text = url.expose_secret().trim();
         let (scheme, _) = text.split_once(':').ok_or_else(wrong)?;
         let fits = match engine {
@@ -81,7 +84,12 @@ impl Target {
             Engine::Postgres => {
                 let options = PgConnectOptions::from_str(text).map_err(|_| wrong())?;
                 let options = options.application_name("syncline").disable_statement_logging();
-                let place = placed("postgres", options.get_host(), options.get_port(), options.get_database());
+                let place = placed(
+                    "postgres",
+                    options.get_host(),
+                    options.get_port(),
+                    options.get_database(),
+                );
                 (Way::Postgres(Box::new(options)), place)
             }
             Engine::Mysql => {
@@ -180,7 +188,10 @@ impl Target {
             )],
             Engine::Mysql => {
                 let mut told = vec![
-                    format!("set session transaction read {}", if is_read { "only" } else { "write" }),
+                    format!(
+                        "set session transaction read {}",
+                        if is_read { "only" } else { "write" }
+                    ),
                     "set session sql_mode = concat(@@sql_mode, ',STRICT_ALL_TABLES')".to_owned(),
                 ];
                 if self.zone != Tz::UTC {
@@ -255,7 +266,9 @@ mod tests {
             (Engine::Mysql, "http://h/s3cret"),
             (Engine::Sqlite, "s3cret"),
         ] {
-            let told = Target::parse(engine, &SecretString::from(url), None).map(drop).unwrap_err();
+            let told = Target::parse(engine, &SecretString::from(url), None)
+                .map(drop)
+                .unwrap_err();
             assert!(told.contains(engine.title()) && !told.contains("s3cret"), "{told}");
         }
     }

@@ -105,8 +105,7 @@ pub(super) fn of_connecting(engine: Engine, error: &sqlx::Error) -> Trouble {
     }
 }
 
-/// What became of a statement. `is_of_one` says whether it asks for rows by a value, where one that is none of its type finds
-/// nothing.
+/// What became of a statement. A write that came too late was rolled back; a read that did says nothing about the next one.
 pub(super) fn of_statement(engine: Engine, failed: Failed, is_write: bool) -> Trouble {
     let error = match failed {
         Failed::TooLarge(max) => return SendError::TooLarge { max }.into(),

@@ -23,7 +23,8 @@ const PAGE_SIZE: u32 = 1_000;
 const NAME_CHARS_MAX: usize = 128;
 
 /// What says nothing about a database.
-const HINT: &str = "a database needs `database:`, and `table:`, `view:` or `query:` for each object; Syncline writes the statements";
+const HINT: &str =
+    "a database needs `database:`, and `table:`, `view:` or `query:` for each object; Syncline writes the statements";
 
 impl Compiler<'_> {
     /// What of the whole connector says nothing about a database, or without one.
@@ -78,7 +79,12 @@ impl Compiler<'_> {
             for (key, is_given) in keys_of_tables(form) {
                 if is_given {
                     let message = format!("`{key}` is for databases, and the connector names none");
-                    self.error("CN029", &pointer(place, key), &message, "add `database: postgres` (or mysql, sqlite)");
+                    self.error(
+                        "CN029",
+                        &pointer(place, key),
+                        &message,
+                        "add `database: postgres` (or mysql, sqlite)",
+                    );
                 }
             }
             return Cow::Borrowed(form);
@@ -90,7 +96,12 @@ impl Compiler<'_> {
         let single = |compiler: &mut Self, text: Option<&String>, key: &str| {
             let columns = compiler.columns_of(text?, &at(key));
             if columns.len() > 1 {
-                compiler.error("CN029", &at(key), &format!("`{key}` is one column"), "name the column alone");
+                compiler.error(
+                    "CN029",
+                    &at(key),
+                    &format!("`{key}` is one column"),
+                    "name the column alone",
+                );
             }
             columns.into_iter().next()
         };
@@ -121,7 +132,12 @@ impl Compiler<'_> {
             updated_at,
             version,
             columns,
-            searched: form.find.iter().flat_map(|find| &find.fields).filter_map(|name| column_of(name)).collect(),
+            searched: form
+                .find
+                .iter()
+                .flat_map(|find| &find.fields)
+                .filter_map(|name| column_of(name))
+                .collect(),
             is_writable: form.write.is_some(),
         };
         self.tables.insert(name.to_owned(), table);
@@ -150,7 +166,12 @@ impl Compiler<'_> {
             let query = text.trim().trim_end_matches(';').trim_end();
             let word = query.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
             if word != "select" && word != "with" {
-                self.error("CN029", &at, "the query does not begin with `select`", "write `query: select …`");
+                self.error(
+                    "CN029",
+                    &at,
+                    "the query does not begin with `select`",
+                    "write `query: select …`",
+                );
             }
             return Some(Source::Query(query.to_owned()));
         }
@@ -167,11 +188,21 @@ impl Compiler<'_> {
     fn check_owner(&mut self, form: &ObjectForm, source: Option<&Source>, place: &str) {
         if form.owner.as_ref().is_none_or(|owner| owner.trim().is_empty()) {
             let hint = "add `owner:` with the team or the address of whoever must be asked before its columns change";
-            self.error("CN030", place, "nobody answers for what stands behind this object", hint);
+            self.error(
+                "CN030",
+                place,
+                "nobody answers for what stands behind this object",
+                hint,
+            );
         }
         if form.write.is_some() && !matches!(source, None | Some(Source::Table(_))) {
             let hint = "write to a `table:`, or leave `write:` out";
-            self.error("CN029", &pointer(place, "write"), "only a table can be written to", hint);
+            self.error(
+                "CN029",
+                &pointer(place, "write"),
+                "only a table can be written to",
+                hint,
+            );
         }
     }
 
@@ -185,7 +216,12 @@ impl Compiler<'_> {
             ("update", form.update.is_some()),
             ("delete", form.delete.is_some()),
             ("batch", has_batch),
-            ("find", form.find.as_ref().is_some_and(|find| !find.request().targets.is_empty())),
+            (
+                "find",
+                form.find
+                    .as_ref()
+                    .is_some_and(|find| !find.request().targets.is_empty()),
+            ),
             ("list", form.list.as_ref().is_some_and(|list| !is_plain(list))),
         ];
         for (key, _) in foreign.into_iter().filter(|(_, is_given)| *is_given) {
@@ -241,7 +277,12 @@ impl Compiler<'_> {
         if !is_good {
             let shown: String = name.chars().take(NAME_CHARS_MAX).filter(|c| !c.is_control()).collect();
             let message = format!("`{shown}` is no name of a table or column");
-            self.error("CN031", place, &message, "write it as the database does, without quotes");
+            self.error(
+                "CN031",
+                place,
+                &message,
+                "write it as the database does, without quotes",
+            );
         }
     }
 }
@@ -285,7 +326,10 @@ const VERSION: (&str, &str) = ("version", "{{ version }}");
 /// The calls that stand for the statements of an object.
 fn operations(name: &str, calls: &mut ObjectForm, form: &ObjectForm, has_cursor: bool) {
     let given = form.list.clone().unwrap_or_default();
-    let size = given.page.and_then(|page| page.size).unwrap_or_else(|| PAGE_SIZE.into());
+    let size = given
+        .page
+        .and_then(|page| page.size)
+        .unwrap_or_else(|| PAGE_SIZE.into());
     let list = |operation: &str, body: Json, keyset: String| ListForm {
         post: Some(format!("/{name}/{operation}")),
         body: Some(body),
@@ -314,7 +358,12 @@ fn operations(name: &str, calls: &mut ObjectForm, form: &ObjectForm, has_cursor:
     });
     let call = |operation: &str, members: &[(&str, &str)]| OperationForm {
         post: Some(format!("/{name}/{operation}")),
-        body: Some(members.iter().map(|(key, text)| ((*key).to_owned(), Json::from(*text))).collect()),
+        body: Some(
+            members
+                .iter()
+                .map(|(key, text)| ((*key).to_owned(), Json::from(*text)))
+                .collect(),
+        ),
         // The same change twice leaves what one leaves; whether a row was made is not known from the second one.
         repeatable: Some(operation != "create"),
         ..OperationForm::default()

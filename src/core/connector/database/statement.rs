@@ -26,7 +26,8 @@ impl Statement {
     #[must_use]
     pub fn explained(&self, engine: Engine) -> Self {
         let word = match engine {
-            Engine::Postgres | Engine::Mysql => "explain",
+            Engine::Postgres => "explain",
+            Engine::Mysql => "explain format = json",
             Engine::Sqlite => "explain query plan",
         };
         Self {
@@ -208,10 +209,7 @@ impl<'a, C: Casts> Writer<'a, C> {
         }
         if self.engine != Engine::Mysql {
             let quoted: Vec<String> = order.iter().map(|column| self.engine.quoted(column)).collect();
-            let bound: Vec<String> = order
-                .iter()
-                .map(|column| self.bind(column, value(column)))
-                .collect();
+            let bound: Vec<String> = order.iter().map(|column| self.bind(column, value(column))).collect();
             return format!("({}) > ({})", quoted.join(", "), bound.join(", "));
         }
         // MySQL uses no index for a comparison of rows.
