@@ -4,6 +4,7 @@ mod doctor;
 mod end_to_end;
 mod read;
 mod refusal;
+mod slow;
 mod write;
 
 use std::{collections::BTreeMap, sync::Arc};
