@@ -165,32 +165,33 @@ impl Sql {
         }
         let role = if is_write { Role::Write } else { Role::Read };
         let mut connection = self.take(role).await?;
-        let done = match self.known(&mut connection, table).await {
-            Ok(known) => self.operate(&mut connection, table, &known, operation, &asked).await,
-            Err(trouble) => Err(trouble),
-        };
+        let done = self.on(&mut connection, table, operation, &asked).await;
         match &done {
-            Ok(_) | Err(Trouble::Said(_)) => self.put(role, connection),
-            Err(Trouble::Silent(SendError::Unfit { .. })) => {
-                // The table may be another one by now.
-                self.state().known.remove(name);
-                self.put(role, connection);
-            }
+            Ok(_) | Err(Trouble::Said(_) | Trouble::Silent(SendError::Unfit { .. })) => self.put(role, connection),
             // Where one session broke, the others rest on the same broken line.
             Err(Trouble::Silent(_)) => self.state().idle.clear(),
         }
         done
     }
 
-    /// What the catalog says of a table: asked once.
-    async fn known(&self, connection: &mut Connection, table: &Table) -> Result<Arc<Known>, Trouble> {
-        let found = self.state().known.get(&table.object).cloned();
-        if let Some(known) = found {
-            return Ok(known);
+    /// An operation by what is known of its table. What that refuses is looked at anew: somebody may have made the index.
+    async fn on(
+        &self,
+        connection: &mut Connection,
+        table: &Table,
+        operation: &str,
+        asked: &Map,
+    ) -> Result<String, Trouble> {
+        let known = self.state().known.get(&table.object).cloned();
+        if let Some(known) = known {
+            match self.operate(connection, table, &known, operation, asked).await {
+                Err(Trouble::Silent(SendError::Unfit { .. })) => {}
+                done => return done,
+            }
         }
         let known = Arc::new(look::look(connection, self.engine(), table).await?);
         self.state().known.insert(table.object.clone(), Arc::clone(&known));
-        Ok(known)
+        self.operate(connection, table, &known, operation, asked).await
     }
 
     /// A session: one that rests, or a new one.

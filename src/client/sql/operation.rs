@@ -335,6 +335,10 @@ fn value(table: &Table, types: &Types, column: &str, cell: Cell) -> Value {
             Class::Json => json::parse(text.as_bytes(), &limits(&text)).unwrap_or(Value::Text(text)),
             // MySQL breaks the lines of what it writes in base64.
             Class::Bytes => Value::Text(text.replace('\n', "")),
+            // MariaDB and SQLite keep JSON as text.
+            Class::Text if matches!(table.kind(column), Kind::Map | Kind::List) => {
+                json::parse(text.as_bytes(), &limits(&text)).unwrap_or(Value::Text(text))
+            }
             Class::Text => Value::Text(text),
         },
     }

@@ -156,7 +156,7 @@ pub(super) const VALUE: &str = "not_of_the_type";
 fn said(status: u16, engine: Engine, told: &dyn DatabaseError) -> Said {
     Said {
         status,
-        code: told.code().map(|code| code.into_owned()).unwrap_or_default(),
+        code: told.code().unwrap_or_default().into_owned(),
         message: if told.is_unique_violation() {
             match told.constraint() {
                 Some(constraint) => format!("a row with these values exists already (`{constraint}`)"),

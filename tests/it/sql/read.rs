@@ -21,7 +21,7 @@ async fn fill(base: &Base) {
         }
         Engine::Sqlite => {
             "'90071992547409.93', 9007199254740993, true, '2024-02-29', '2026-01-02 03:04:05.123456', \
-             '2026-01-02 03:04:05.123456', x'00ff10', null, 3, 'active', 'ab'"
+             '2026-01-02 03:04:05.123456', x'00ff10', '{\"a\": [1, {\"b\": null}]}', 3, 'active', 'ab'"
         }
     };
     base.run(&format!(
@@ -52,15 +52,9 @@ async fn every_value_of_a_row_is_read_exactly() {
         assert_eq!(text("seen"), "2026-01-02T03:04:05.123456Z");
         assert_eq!(text("photo"), "AP8Q");
         assert_eq!(text("status"), "active");
-        match base.engine() {
-            Engine::Sqlite => assert_eq!(*field(&record, "extra"), Value::Null),
-            _ => {
-                let extra = field(&record, "extra")
-                    .as_map()
-                    .unwrap_or_else(|| panic!("{:?}", record.fields));
-                assert!(extra["a"].as_list().is_some());
-            }
-        }
+        let extra = field(&record, "extra").as_map();
+        let extra = extra.unwrap_or_else(|| panic!("{:?}", record.fields));
+        assert_eq!(extra["a"].as_list().map(<[Value]>::len), Some(2));
         let listed = listed(&system, "customer", Listing::default()).await.unwrap().0;
         assert_eq!(listed, [record], "a listing reads the same");
     }

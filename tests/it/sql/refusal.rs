@@ -153,7 +153,7 @@ async fn a_statement_ends_in_time() {
     fields: {{ id: integer, name: text }}
 "
         );
-        let system = base.system_with(&objects, "{ timeout: 1s, daily: 1 }");
+        let system = base.system_with(&objects, "{ timeout: 1s, daily: 1, reserve: 0% }");
         let mut lister = system.list("customer", Listing::default(), Road::Manual);
         let fault = lister.next().await.unwrap_err();
         // Asked once, since the daily quota lets no more go.
