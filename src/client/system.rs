@@ -24,6 +24,7 @@ use crate::core::{
         Connector, Object, Operation,
         answer::{Purpose, Taken, take},
         call::Context,
+        database::Engine,
         page::Pager,
         request::{BuildError, parse_base},
         spelling::Dialect,
@@ -130,12 +131,7 @@ impl System {
                 Transport::database(sql, bounds)
             }
             (Behind::Network, Some(database)) => {
-                let missing = || ConfigError::Database("the credential `url` is missing".to_owned());
-                let url = config.credentials.get("url").ok_or_else(missing)?;
-                let sql = Sql::new(parts, database.engine, url).map_err(ConfigError::Database)?;
-                if let Some(password) = sql.password() {
-                    auth.secrets().add(password);
-                }
+                let sql = connected(parts, database.engine, config.credentials.get("url"), &auth)?;
                 Transport::database(sql, bounds)
             }
             (Behind::Network, None) => Transport::new(config.network, bounds, identity)
@@ -364,6 +360,21 @@ fn is_same_id(asked: &str, answered: &str) -> bool {
     asked.eq_ignore_ascii_case(answered)
         || (is_number(asked) && is_number(answered) && without_zeros(asked) == without_zeros(answered))
         || (asked.len() == 15 && answered.len() == 18 && answered.starts_with(asked))
+}
+
+/// The database at this address; its password is a secret from now on.
+fn connected(
+    parts: sql::Parts,
+    engine: Engine,
+    url: Option<&SecretString>,
+    auth: &Authenticator,
+) -> Result<Sql, ConfigError> {
+    let missing = || ConfigError::Database("the credential `url` is missing".to_owned());
+    let sql = Sql::new(parts, engine, url.ok_or_else(missing)?).map_err(ConfigError::Database)?;
+    if let Some(password) = sql.password() {
+        auth.secrets().add(password);
+    }
+    Ok(sql)
 }
 
 /// What connections show, where the connector wants that.
