@@ -60,6 +60,9 @@ pub enum ConfigError {
     /// The certificate that connections should show cannot be used.
     #[error("`auth: client_certificate`: {0}")]
     ClientCertificate(String),
+    /// The database's address is none.
+    #[error("{0}")]
+    Database(String),
     /// The HTTP library refuses the settings.
     #[error("the connection cannot be set up: {0}")]
     Transport(String),

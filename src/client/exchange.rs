@@ -311,7 +311,7 @@ impl Exchange {
                 match error {
                     // Nothing was sent, so nothing was learned.
                     SendError::Refused(_) | SendError::Unsendable { .. } => drop(permit),
-                    SendError::TooLarge { .. } | SendError::Encoding => permit.alive(),
+                    SendError::TooLarge { .. } | SendError::Encoding | SendError::Unfit { .. } => permit.alive(),
                     SendError::Connect { .. }
                     | SendError::Certificate { .. }
                     | SendError::TimedOut

@@ -1,4 +1,4 @@
-//! The client: the only room that sends requests to other systems.
+//! The client: the only room that sends requests to other systems, and statements to databases that are systems.
 //!
 //! [`System`] is one configured system. Everything it sends goes through one budget (how many at once, how fast, whether
 //! at all), one way of signing in and one address guard. A write is repeated only where that can do no harm; where nobody
@@ -22,6 +22,7 @@ mod probe;
 mod redact;
 mod script;
 mod since;
+mod sql;
 mod subscription;
 mod system;
 mod tape;
@@ -40,6 +41,7 @@ pub use meter::Meter;
 pub use post::{PostError, Poster, Took};
 pub use probe::{Seen, Sight, Trouble, TroubleKind};
 pub use script::{Script, Scripted};
+pub use sql::Remark;
 pub use subscription::{Callback, Registered};
 pub use system::System;
 pub use tape::{Exchanged, Text};

@@ -80,7 +80,7 @@ impl Trouble {
             "RQ005" | "RQ006" => TroubleKind::Broken,
             "AU002" => TroubleKind::Denied,
             "RQ008" | "RQ025" | "AU007" | "AU012" => TroubleKind::WrongAddress,
-            "RQ007" => TroubleKind::Mismatch,
+            "RQ007" | "RQ050" => TroubleKind::Mismatch,
             _ => match fault.class {
                 FailureClass::Auth => TroubleKind::SignIn,
                 FailureClass::Transient => TroubleKind::Busy,

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use futures_util::FutureExt as _;
 use secrecy::SecretString;
 use url::Url;
 
@@ -14,6 +15,7 @@ use super::{
     exchange::{Errand, Exchange, Refused, Reply},
     lister::{Asked, Lister, Listing, Reader},
     script::Script,
+    sql::{self, Remark, Sql},
     transport::{self, Transport},
     write::Outcome,
 };
@@ -22,6 +24,7 @@ use crate::core::{
         Connector, Object, Operation,
         answer::{Purpose, Taken, take},
         call::Context,
+        database::Engine,
         page::Pager,
         request::{BuildError, parse_base},
         spelling::Dialect,
@@ -32,6 +35,16 @@ use crate::core::{
     status::{FailureClass, Stage},
     value::{Map, Value, projection::Projection},
 };
+
+/// What a system's calls reach.
+enum Behind {
+    /// What is configured: a network, or a database.
+    Network,
+    /// Answers that were written down.
+    Script(Arc<Script>),
+    /// Rows that were written down.
+    Rows,
+}
 
 /// One configured system. Clones are the same.
 #[derive(Clone)]
@@ -58,15 +71,24 @@ pub(super) struct Inner {
 impl System {
     /// A system by its configuration. Nothing is sent yet.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
-        Self::build(config, None)
+        Self::build(config, Behind::Network)
     }
 
     /// The same with answers that were written down beforehand, in place of a network.
     pub fn scripted(config: Config, script: Arc<Script>) -> Result<Self, ConfigError> {
-        Self::build(config, Some(script))
+        Self::build(config, Behind::Script(script))
     }
 
-    fn build(config: Config, script: Option<Arc<Script>>) -> Result<Self, ConfigError> {
+    /// The same with rows that were written down beforehand behind its objects, in place of a database.
+    pub async fn with_rows(config: Config, rows: &BTreeMap<String, Vec<Map>>) -> Result<Self, ConfigError> {
+        let system = Self::build(config, Behind::Rows)?;
+        if let Some(sql) = system.inner.exchange.transport.sql() {
+            sql.fill(rows).boxed().await.map_err(ConfigError::Database)?;
+        }
+        Ok(system)
+    }
+
+    fn build(config: Config, behind: Behind) -> Result<Self, ConfigError> {
         let connector = config.connector;
         let settings = connector
             .settings_of(|name| config.settings.get(name).cloned())
@@ -74,13 +96,12 @@ impl System {
         let settings = Arc::new(Value::Map(settings));
         let mut scope = Scope::new();
         scope.set("settings", Arc::clone(&settings));
-        let base = connector
-            .base_url
-            .text(&scope, |text| text)
-            .ok()
-            .flatten()
-            .unwrap_or_default();
-        let base = parse_base(&base).map_err(|error| ConfigError::BaseUrl(error.to_string()))?;
+        let base = match &connector.database {
+            // Its calls have an address among themselves alone.
+            Some(_) => Some("http://database.invalid/".to_owned()),
+            None => connector.base_url.text(&scope, |text| text).ok().flatten(),
+        };
+        let base = parse_base(&base.unwrap_or_default()).map_err(|error| ConfigError::BaseUrl(error.to_string()))?;
         let zone = connector
             .types
             .zone_of(&scope)
@@ -94,9 +115,26 @@ impl System {
         };
         let identity = identity(&connector, &config.credentials, &scope)?;
         let certificate_ends_at = identity.as_ref().and_then(Identity::ends_at);
-        let transport = match script {
-            Some(script) => Transport::scripted(script, bounds),
-            None => Transport::new(config.network, bounds, identity)
+        let parts = sql::Parts {
+            system: config.name.clone(),
+            connector: Arc::clone(&connector),
+            policy: config.network.clone(),
+            limits: bounds,
+            slow: limits.slow_query,
+            zone,
+        };
+        let auth = Authenticator::new(config.credentials.clone(), config.tokens);
+        let transport = match (behind, &connector.database) {
+            (Behind::Script(script), _) => Transport::scripted(script, bounds),
+            (Behind::Rows, _) => {
+                let sql = Sql::rehearsing(parts).map_err(ConfigError::Database)?;
+                Transport::database(sql, bounds)
+            }
+            (Behind::Network, Some(database)) => {
+                let sql = connected(parts, database.engine, config.credentials.get("url"), &auth)?;
+                Transport::database(sql, bounds)
+            }
+            (Behind::Network, None) => Transport::new(config.network, bounds, identity)
                 .map_err(|error| ConfigError::Transport(error.to_string()))?,
         };
         let exchange = Exchange {
@@ -105,7 +143,7 @@ impl System {
             base,
             settings,
             transport,
-            auth: Authenticator::new(config.credentials, config.tokens),
+            auth,
             clock: config.clock,
             attempts_max: limits.attempts_max,
             depth_max: limits.depth_max,
@@ -145,10 +183,21 @@ impl System {
         &self.inner.exchange.base
     }
 
-    /// Where it is reached, without a path: `https://crm.example.com`.
+    /// Where it is reached, without a path: `https://crm.example.com`; the database and no more of its address where it is one.
     #[must_use]
     pub fn origin(&self) -> String {
+        if let Some(sql) = self.inner.exchange.transport.sql() {
+            return sql.place().to_owned();
+        }
         self.inner.exchange.base.origin().ascii_serialization()
+    }
+
+    /// What deserves a look of the tables behind these objects; nothing where it is no database.
+    pub async fn inspect(&self, objects: &[&str]) -> Vec<Remark> {
+        match self.inner.exchange.transport.sql() {
+            Some(sql) => sql.inspect(objects).boxed().await,
+            None => Vec::new(),
+        }
     }
 
     /// The time.
@@ -311,6 +360,21 @@ fn is_same_id(asked: &str, answered: &str) -> bool {
     asked.eq_ignore_ascii_case(answered)
         || (is_number(asked) && is_number(answered) && without_zeros(asked) == without_zeros(answered))
         || (asked.len() == 15 && answered.len() == 18 && answered.starts_with(asked))
+}
+
+/// The database at this address; its password is a secret from now on.
+fn connected(
+    parts: sql::Parts,
+    engine: Engine,
+    url: Option<&SecretString>,
+    auth: &Authenticator,
+) -> Result<Sql, ConfigError> {
+    let missing = || ConfigError::Database("the credential `url` is missing".to_owned());
+    let sql = Sql::new(parts, engine, url.ok_or_else(missing)?).map_err(ConfigError::Database)?;
+    if let Some(password) = sql.password() {
+        auth.secrets().add(password);
+    }
+    Ok(sql)
 }
 
 /// What connections show, where the connector wants that.

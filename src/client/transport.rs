@@ -22,6 +22,7 @@ use super::{
     auth::Identity,
     guard::{Policy, Refused, Resolver},
     script::Script,
+    sql::Sql,
 };
 use crate::{
     core::connector::{form::Method, request::Call},
@@ -54,6 +55,7 @@ pub(super) struct Transport {
 enum Way {
     Network(Client),
     Script(Arc<Script>),
+    Database(Box<Sql>),
 }
 
 /// An answer, whatever its status.
@@ -93,6 +95,9 @@ pub(super) enum SendError {
     /// The request cannot be spelled in HTTP. Nothing was sent.
     #[error("the request cannot be sent: {reason}")]
     Unsendable { reason: String },
+    /// A table is not what the connector says, or not fit for what is asked. Nothing was done.
+    #[error("{reason}")]
+    Unfit { reason: String, next: String },
     /// The time was over after the request had been sent, wholly or in part.
     #[error("no complete answer in time")]
     TimedOut,
@@ -112,7 +117,11 @@ impl SendError {
     pub(super) const fn is_unsent(&self) -> bool {
         matches!(
             self,
-            Self::Refused(_) | Self::Connect { .. } | Self::Certificate { .. } | Self::Unsendable { .. }
+            Self::Refused(_)
+                | Self::Connect { .. }
+                | Self::Certificate { .. }
+                | Self::Unsendable { .. }
+                | Self::Unfit { .. }
         )
     }
 }
@@ -201,10 +210,28 @@ impl Transport {
         }
     }
 
+    /// No requests: a database answers.
+    pub(super) fn database(sql: Sql, limits: Limits) -> Self {
+        Self {
+            way: Way::Database(Box::new(sql)),
+            policy: Arc::new(Policy::default()),
+            limits,
+        }
+    }
+
+    /// The database that answers, where there is one.
+    pub(super) fn sql(&self) -> Option<&Sql> {
+        match &self.way {
+            Way::Database(sql) => Some(sql),
+            Way::Network(_) | Way::Script(_) => None,
+        }
+    }
+
     /// Sends a call and reads the answer to its end. `is_login` says whether it signs in.
     pub(super) async fn send(&self, call: &Call, is_login: bool) -> Result<Raw, SendError> {
         match &self.way {
             Way::Script(script) => script.answer(call, is_login),
+            Way::Database(sql) => sql.answer(call).await,
             Way::Network(http) => self.send_reading(http, call, Reading::All).await,
         }
     }
@@ -213,6 +240,7 @@ impl Transport {
     pub(super) async fn send_for_head(&self, call: &Call) -> Result<Raw, SendError> {
         match &self.way {
             Way::Script(script) => script.answer(call, false),
+            Way::Database(sql) => sql.answer(call).await,
             Way::Network(http) => self.send_reading(http, call, Reading::Head).await,
         }
     }

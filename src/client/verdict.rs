@@ -219,7 +219,11 @@ impl Exchange {
         backoff: Duration,
     ) -> Next<T> {
         let mut message = error.to_string();
-        if let (SendError::Connect { .. }, Some(host)) = (error, call.url.host_str()) {
+        if let Some(sql) = self.transport.sql()
+            && let SendError::Connect { .. } = error
+        {
+            message = format!("{message} (at {})", sql.place());
+        } else if let (SendError::Connect { .. }, Some(host)) = (error, call.url.host_str()) {
             // No more of the address: its path and query may hold a secret.
             let port = call.url.port_or_known_default().unwrap_or_default();
             message = format!("{message} (at {host}:{port})");
@@ -249,6 +253,7 @@ impl Exchange {
                 FailureClass::Transient,
                 "has a certificate ended, the system's own or ours (`syncline auth status`)? does this machine trust who issued it?",
             ),
+            SendError::Unfit { next, .. } => ("RQ050", FailureClass::Rejected, next.as_str()),
             SendError::Unsendable { .. } => ("RQ003", FailureClass::Rejected, "correct the connector or the value"),
             SendError::TooLarge { .. } => (
                 "RQ004",

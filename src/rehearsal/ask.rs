@@ -59,6 +59,9 @@ impl Stage<'_> {
     }
 
     async fn operation(&self, case: &CaseForm, object: &Object, misses: &mut Misses) {
+        if self.connector.database.is_some() {
+            return self.statement(case, object, misses).await;
+        }
         let before = case.list.as_ref().and_then(|list| list.after_answer.clone());
         let before = before.map(|body| scripted(&AnswerForm::of(body)));
         let mut answers: Vec<Scripted> = before.into_iter().collect();
@@ -81,6 +84,27 @@ impl Stage<'_> {
             super::expect::compare(case, object, heard, system.base(), misses);
         } else if let Some((_, message)) = heard.fault.filter(|_| script.sent().len() <= skipped) {
             misses.miss("", "request", Some("a request".to_owned()), Some(message));
+        }
+    }
+
+    /// What is asked of a database, which answers by itself.
+    async fn statement(&self, case: &CaseForm, object: &Object, misses: &mut Misses) {
+        let foreign = [
+            ("/request", case.request.is_some()),
+            ("/answer", case.answer.is_some()),
+            ("/expect/next", case.expect.next.is_some()),
+        ];
+        for (place, _) in foreign.into_iter().filter(|(_, is_given)| *is_given) {
+            let hint = "leave it out: the rows stand under `rows:`, and the page behind a row is `list: { after: … }`";
+            misses.refuse(place, "a database is asked by statements that Syncline writes", hint);
+        }
+        let system = match self.database().await {
+            Ok(system) => system,
+            Err(error) => return misses.refuse("", error.to_string(), "correct `rows:`"),
+        };
+        let script = Arc::new(Script::new(self.login.clone(), []));
+        if let Some(heard) = carry_out(&system, &script, case, object, 0, misses).await {
+            super::expect::compare(case, object, heard, system.base(), misses);
         }
     }
 
@@ -348,7 +372,7 @@ async fn batch(system: &System, case: &CaseForm, name: &str) -> Heard {
     }
 }
 
-fn map(fields: &JsonMap<String, Json>) -> Map {
+pub(super) fn map(fields: &JsonMap<String, Json>) -> Map {
     fields
         .iter()
         .map(|(name, value)| (name.clone(), Value::from(value)))

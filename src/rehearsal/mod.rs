@@ -11,7 +11,7 @@ mod request;
 use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use serde_json::Value as Json;
+use serde_json::{Map as JsonMap, Value as Json};
 
 use crate::{
     catalog::{
@@ -60,10 +60,20 @@ pub async fn play(file: &str, bytes: &[u8], connector: &Arc<Connector>) -> Repor
         return report;
     };
     let stage = Stage::new(connector, &form);
-    if let Err(error) = stage.system(Vec::new(), None) {
+    let tried = if connector.database.is_some() {
+        stage.database().await.map(drop)
+    } else {
+        stage.system(Vec::new(), None).map(drop)
+    };
+    if let Err(error) = tried {
         let mut problems = Problems::new();
-        let problem = Problem::error("TS006", "/settings", format!("no system can be made of it: {error}"));
-        problems.push(problem.with_hint("give the settings that have no default"));
+        let (place, hint) = if connector.database.is_some() {
+            ("/rows", "give the rows by object, each column as the database has it")
+        } else {
+            ("/settings", "give the settings that have no default")
+        };
+        let problem = Problem::error("TS006", place, format!("no system can be made of it: {error}"));
+        problems.push(problem.with_hint(hint));
         report.refuse(&tree, problems);
         return report;
     }
@@ -132,13 +142,25 @@ impl<'a> Stage<'a> {
     /// The system that a case talks to, and the script it follows.
     fn system(&self, answers: Vec<Scripted>, login: Option<Scripted>) -> Result<(System, Arc<Script>), ConfigError> {
         let script = Arc::new(Script::new(login.unwrap_or_else(|| self.login.clone()), answers));
+        Ok((System::scripted(self.config(), Arc::clone(&script))?, script))
+    }
+
+    /// The database that a case talks to, with the rows of the file in it.
+    async fn database(&self) -> Result<System, ConfigError> {
+        let plain = |row: &JsonMap<String, Json>| ask::map(row);
+        let rows = self.form.rows.iter();
+        let rows = rows.map(|(object, rows)| (object.clone(), rows.iter().map(plain).collect()));
+        System::with_rows(self.config(), &rows.collect()).await
+    }
+
+    fn config(&self) -> Config {
         let clock = Clock::manual(moment());
         let mut credentials: BTreeMap<String, _> = self.made_up();
         for (name, secret) in &self.form.credentials {
             credentials.insert(name.clone(), secret.as_str().into());
         }
         let settings = self.form.settings.iter();
-        let config = Config {
+        Config {
             name: self.connector.name.clone(),
             connector: Arc::clone(self.connector),
             settings: settings
@@ -155,8 +177,7 @@ impl<'a> Stage<'a> {
             tokens: Arc::new(NoTokens),
             quota: Arc::new(OwnQuota::new(clock.clone())),
             clock,
-        };
-        Ok((System::scripted(config, Arc::clone(&script))?, script))
+        }
     }
 
     /// Credentials that stand for those that the cases do not care about.

@@ -93,7 +93,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Libraries that only some rooms may use.
 const CONFINED: &[(&str, &[&str])] = &[
-    ("sqlx", &["store", "database"]),
+    ("sqlx", &["store", "client"]),
     ("rusqlite", &["store"]),
     ("reqwest", &["client"]),
     ("axum", &["server", "sandbox"]),

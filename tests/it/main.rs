@@ -26,6 +26,7 @@ mod rehearsal;
 mod report;
 mod simulation;
 mod since;
+mod sql;
 mod store;
 mod sync;
 mod webhook;

@@ -10,7 +10,18 @@ pub(super) fn next(system: &System, given: &settings::System, object: &str, trou
     let name = system.name();
     let address = system.origin();
     let hint = trouble.fault.hint.as_deref().unwrap_or_default();
+    let is_database = system.connector().database.is_some();
     match (trouble.kind, trouble.fault.code) {
+        (TroubleKind::Forbidden, _) if is_database => format!(
+            "if {address} is meant, add its network to `allow_networks` of [systems.{name}]; if not, correct the credential `url`"
+        ),
+        (TroubleKind::Unreachable | TroubleKind::Broken, _) if is_database => format!(
+            "is {address} the right database (the credential `url` of [systems.{name}])? If so, look whether it runs and this \
+             machine reaches it; if a query takes long, look at its plan in the log and raise `timeout` in `limits`"
+        ),
+        (TroubleKind::Denied, _) if is_database => format!(
+            "let the database user of {name} read what stands behind `{object}`: `grant select on …`"
+        ),
         (TroubleKind::Forbidden, _) => format!(
             "if this address is meant, add its network to `allow_networks` of [systems.{name}]; if not, correct `base_url` or `token_url`"
         ),

@@ -8,7 +8,7 @@ use super::{Finding, Look, advice, clocks};
 use crate::{
     catalog::load::Catalog,
     cli::output::count,
-    client::{Road, Seen, Sight, System, Trouble},
+    client::{Remark, Road, Seen, Sight, System, Trouble},
     core::{connector::Object, fault::Fault, mapping::Mapping, status::Side},
     settings,
 };
@@ -66,9 +66,29 @@ impl<'a> Patient<'a> {
             let found = Finding::notable(self.part, "no object of its connector can be listed: nothing was tried");
             findings.push(found.next("describe `list:` of its objects in the connector"));
         }
+        findings.extend(self.tables().await);
         findings.extend(self.clock(&sights));
         findings.extend(self.limits(&sights));
         findings
+    }
+
+    /// What the catalog of a database says of the tables that mappings read.
+    async fn tables(&self) -> Vec<Finding> {
+        let objects: Vec<&str> = self.mapped.iter().copied().collect();
+        let looking = tokio::time::timeout(PATIENCE, self.system.inspect(&objects));
+        let remarks = looking.await.unwrap_or_default();
+        let told = |remark: Remark| {
+            let finding = match (&remark.next, remark.is_wrong) {
+                (None, _) => Finding::good(self.part, remark.found),
+                (Some(_), false) => Finding::notable(self.part, remark.found),
+                (Some(_), true) => Finding::wrong(self.part, remark.found),
+            };
+            Finding {
+                next: remark.next,
+                ..finding.about(remark.object)
+            }
+        };
+        remarks.into_iter().map(told).collect()
     }
 
     async fn seen(&self, sight: &Sight, seen: &Seen) -> Finding {

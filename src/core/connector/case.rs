@@ -1,7 +1,8 @@
 //! The cases beside a connector as people write them: `connectors/<name>.test.yaml`.
 //!
 //! A case says what is asked of a system, the request that the connector must make of it, an answer in the shape that a
-//! real system gives, and what must be understood.
+//! real system gives, and what must be understood. Of a database it says what is asked of the rows that stand there, and what must
+//! be understood.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,9 @@ pub struct CasesForm {
     /// Its webhook secrets.
     #[serde(default)]
     pub secrets: Vec<String>,
+    /// The rows behind the objects of a database, by object, before each case.
+    #[serde(default)]
+    pub rows: BTreeMap<String, Vec<JsonMap<String, Json>>>,
     /// The cases.
     pub cases: Vec<CaseForm>,
 }

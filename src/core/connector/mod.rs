@@ -8,6 +8,7 @@ pub mod answer;
 pub mod auth;
 pub mod call;
 pub mod case;
+pub mod database;
 pub mod form;
 pub mod format;
 pub mod page;
@@ -27,6 +28,7 @@ use std::{collections::BTreeMap, time::Duration};
 use self::{
     answer::Rule,
     auth::{Auth, ClientCertificate},
+    database::Database,
     form::{Access, LimitsForm, SettingKind},
     page::Paging,
     request::Request,
@@ -53,7 +55,7 @@ pub struct Connector {
     pub settings: BTreeMap<String, Setting>,
     /// Credentials that a system of this kind must be given.
     pub credentials: Vec<String>,
-    /// The address that paths are appended to.
+    /// The address that paths are appended to; nothing where it is a database.
     pub base_url: Template,
     /// Headers of every request.
     pub headers: Vec<(String, Template)>,
@@ -69,6 +71,8 @@ pub struct Connector {
     pub types: Types,
     /// What the system holds, by name.
     pub objects: BTreeMap<String, Object>,
+    /// The database that it is, in place of something that answers requests.
+    pub database: Option<Database>,
     /// The pushes it sends.
     pub webhooks: Option<std::sync::Arc<event::Definition>>,
     /// How the subscriptions to them are kept in order.
@@ -136,6 +140,8 @@ pub struct Limits {
     pub pages_max: u32,
     /// How often one request is sent at most.
     pub attempts_max: u32,
+    /// From when on a query of a database is slow.
+    pub slow_query: Duration,
     /// When a dead system is left alone.
     pub breaker: breaker::Settings,
 }
@@ -155,6 +161,7 @@ impl Default for Limits {
             depth_max: 64,
             pages_max: 100_000,
             attempts_max: 4,
+            slow_query: Duration::from_secs(1),
             breaker: breaker::Settings::default(),
         }
     }
@@ -178,6 +185,7 @@ impl Limits {
             depth_max: self.depth_max,
             pages_max: form.pages_max.unwrap_or(self.pages_max).max(1),
             attempts_max: self.attempts_max.max(1),
+            slow_query: period(form.slow_query, self.slow_query),
             breaker: self.breaker,
         }
     }

@@ -2,6 +2,7 @@
 //! are shown at once.
 
 mod auth;
+mod database;
 mod object;
 mod request;
 mod subscription;
@@ -14,6 +15,7 @@ use serde_json::Value as Json;
 use super::{
     Connector, Setting,
     answer::Rule,
+    database::Engine,
     form::{ConnectorForm, ErrorMeaning, LimitsForm, SettingForm, SettingKind},
     format::Format,
     request::parse_base,
@@ -52,6 +54,10 @@ struct Compiler<'a> {
     delimiter: u8,
     /// What bodies are in where a request does not say otherwise.
     format: Format,
+    /// The database that it is, in place of something that answers requests.
+    engine: Option<Engine>,
+    /// What stands behind the objects of a database.
+    tables: database::Tables,
 }
 
 impl<'a> Compiler<'a> {
@@ -63,18 +69,23 @@ impl<'a> Compiler<'a> {
             namespaces: Arc::default(),
             delimiter: b',',
             format: Format::Json,
+            engine: form.database,
+            tables: database::Tables::new(),
         }
     }
 
     fn connector(&mut self, form: &'a ConnectorForm) -> Connector {
         self.name(&form.connector, "/connector", "connector");
+        self.check_database(form);
         self.formats(form);
         let base_url = self.template(&form.base_url, "/base_url", &["settings"]);
-        self.check_base(&base_url, &form.base_url);
+        if form.database.is_none() {
+            self.check_base(&base_url, &form.base_url);
+        }
         if form.objects.is_empty() {
             self.error("CN013", "/objects", "a connector needs at least one object", "");
         }
-        let types = self.types(&form.types);
+        let types = self.types(&Self::types_form(form));
         Connector {
             name: form.connector.clone(),
             title: form.title.clone(),
@@ -100,6 +111,7 @@ impl<'a> Compiler<'a> {
                 .iter()
                 .map(|(name, object)| (name.clone(), self.object(name, object)))
                 .collect(),
+            database: self.database(form.database),
             subscriptions: form.webhooks.as_ref().and_then(|webhooks| {
                 let objects: Vec<&str> = form.objects.keys().map(String::as_str).collect();
                 let subscriptions = webhooks.subscriptions.as_ref()?;
@@ -204,6 +216,14 @@ impl<'a> Compiler<'a> {
                 when: self.condition(&format!("{{{{ {when} }}}}"), "/errors", &NAMES),
                 then: ErrorMeaning::Reject,
                 message: Some(self.template(&format!("{{{{ {message} }}}}"), "/errors", &NAMES)),
+            });
+        }
+        if form.database.is_some() {
+            // What passes by itself (a deadlock, say) was rolled back.
+            rules.push(Rule {
+                when: self.condition("{{ body.passes }}", "/errors", &NAMES),
+                then: ErrorMeaning::Retry,
+                message: None,
             });
         }
         rules

@@ -25,6 +25,7 @@ impl Compiler<'_> {
         let place = pointer("/objects", name);
         self.name(name, &place, "object");
         let at = |key: &str| pointer(&place, key);
+        let form = &*self.object_form(name, form, &place);
         let fields = self.fields(form, &at("fields"));
         let version = form
             .version

@@ -310,6 +310,7 @@ impl ConnectorForm {
         let grant = self.auth.oauth2.as_ref().map(|oauth2| oauth2.grant.needed());
         let mut needed: Vec<&str> = self.credentials.iter().map(String::as_str).collect();
         needed.extend(grant.unwrap_or_default());
+        needed.extend(self.database.map(|_| "url"));
         needed.sort_unstable();
         needed.dedup();
         needed

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map as JsonMap, Value as Json};
 
 use crate::core::{
+    connector::database::Engine,
     period::{Period, Rate, Share},
     webhook::event::form::WebhooksForm,
 };
@@ -42,7 +43,11 @@ pub struct ConnectorForm {
     /// OAuth2 needs no entry here: `client_id`, `client_secret` and `refresh_token` are known where the grant uses them.
     #[serde(default)]
     pub credentials: Vec<String>,
-    /// Template of the address that every path is appended to.
+    /// The database that it is, in place of something that answers requests. Its address is the credential `url`.
+    #[serde(default)]
+    pub database: Option<Engine>,
+    /// Template of the address that every path is appended to; needed but for a database.
+    #[serde(default)]
     pub base_url: String,
     /// Headers of every request (name to template).
     #[serde(default)]
@@ -172,6 +177,9 @@ pub struct LimitsForm {
     /// The most pages of one listing (default 100000).
     #[serde(default)]
     pub pages_max: Option<u32>,
+    /// From when on a query of a database is logged with its plan (default 1s).
+    #[serde(default)]
+    pub slow_query: Option<Period>,
 }
 
 /// One rule that says what an answer means.
@@ -275,6 +283,21 @@ pub struct ObjectForm {
     /// Types where JSON has none, and what may be done with a field: name (a path) to kind or to a description.
     #[serde(default)]
     pub fields: BTreeMap<String, FieldForm>,
+    /// The table behind the object, of a database (`schema.name`). The columns under `fields:` are read, and those of the id.
+    #[serde(default)]
+    pub table: Option<String>,
+    /// The view behind it.
+    #[serde(default)]
+    pub view: Option<String>,
+    /// The query behind it: `select …`.
+    #[serde(default)]
+    pub query: Option<String>,
+    /// Who answers for the table, view or query: a team, or an address.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// Whether the table may be written to.
+    #[serde(default)]
+    pub write: Option<WriteForm>,
     /// Whether `fields` lists every field, so that a mapping that names another is wrong. Otherwise unlisted fields are
     /// taken as they come.
     #[serde(default)]
@@ -303,6 +326,14 @@ pub struct ObjectForm {
     /// Several writes in one request.
     #[serde(default)]
     pub batch: BatchesForm,
+}
+
+/// Whether a table may be written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WriteForm {
+    /// Rows may be made, changed and removed.
+    Allowed,
 }
 
 /// One field of an object: a kind (`CreditLimit: decimal`) or a description.
