@@ -28,4 +28,5 @@ mod simulation;
 mod since;
 mod store;
 mod sync;
+mod tenant;
 mod webhook;
