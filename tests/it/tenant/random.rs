@@ -145,10 +145,10 @@ async fn look(app: &TestApp, dice: &mut Dice, token: &str) -> (String, http::Ans
     } else if dice.throw(3) > 0 {
         let key = dice.one(&["mapping", "system", "subject", "record_id", "run_id", "limit"]);
         let value = dice.one(&names);
-        path.push_str(&format!("?{key}={value}"));
+        path = format!("{path}?{key}={value}");
         if *key == "mapping" && dice.throw(3) == 0 {
             let word = dice.throw(6);
-            path.push_str(&format!("&side=left&record_id=L0-zq{word}qz"));
+            path = format!("{path}&side=left&record_id=L0-zq{word}qz");
         }
     }
     let bearer = format!("Bearer {token}");
