@@ -2,6 +2,7 @@
 
 mod matrix;
 mod random;
+mod rate;
 mod scope;
 
 use std::{collections::BTreeMap, fmt::Write as _, fs};
