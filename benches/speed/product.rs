@@ -322,6 +322,7 @@ fn declared(settings: &Settings) -> BTreeMap<String, SystemDecl> {
             credentials: system.credentials.keys().cloned().collect(),
             webhook_secrets: system.webhook_secrets.len(),
             origin: "the bench".to_owned(),
+            ..SystemDecl::default()
         };
         (name.clone(), declared)
     };

@@ -358,7 +358,7 @@ impl Story {
             record_id: Some(failure.key.record_id.clone()),
             ..filter
         };
-        let count = reprocess::reprocess(engine, &one, "demo").await?;
+        let count = reprocess::reprocess(engine.store(), &one, "demo").await?;
         self.settle().await?;
         let left = engine.store().failure_count(&one).await?;
         out.line(format!(

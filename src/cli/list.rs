@@ -1,6 +1,6 @@
 //! What lists have in common: how many rows, and how times and nothing are shown.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -10,6 +10,7 @@ use super::{
     project::unknown,
 };
 use crate::{
+    core::tenant::{Reach, Tenant},
     server::settling::Decided,
     settings::{self, Settings},
     store::{Access, Page, Store},
@@ -84,6 +85,24 @@ pub(super) async fn decide(context: &Context) -> Result<(Store, Settings)> {
     let settings = context.settings()?;
     let store = context.store(&settings, Access::Shared).await?;
     Ok((store, settings))
+}
+
+/// How far somebody is to see: limited to these tenants, or not at all. A tenant that nothing belongs to is a mistake.
+pub(super) fn reach(settings: &Settings, tenants: &[Tenant]) -> Result<Reach> {
+    let known: BTreeSet<&str> = settings
+        .systems
+        .values()
+        .filter_map(|system| system.tenant.as_ref())
+        .map(Tenant::as_str)
+        .collect();
+    match tenants.iter().find(|tenant| !known.contains(tenant.as_str())) {
+        Some(_) if known.is_empty() => {
+            let error = Error::usage("no system of the settings has a tenant");
+            Err(error.with_hint("give each system its own: `[systems.<name>]`, `tenant = \"acme\"`"))
+        }
+        Some(stranger) => Err(unknown("tenant", stranger.as_str(), known.iter().copied())),
+        None => Ok(Reach::said(tenants)),
+    }
 }
 
 /// Says what became of a decision about `what`.

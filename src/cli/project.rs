@@ -125,6 +125,7 @@ fn declared(settings: &Settings, origins: &BTreeMap<String, String>) -> BTreeMap
         let origin = origins.get(&format!("systems.{name}.connector")).cloned();
         let declared = SystemDecl {
             connector: system.connector.clone(),
+            tenant: system.tenant.clone(),
             settings: system.settings.clone(),
             credentials: system.credentials.keys().cloned().collect(),
             webhook_secrets: system.webhook_secrets.len(),

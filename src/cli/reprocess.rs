@@ -75,7 +75,7 @@ async fn reprocess(context: &Context, args: &Args, work: &Work) -> Result {
     let store = work.engine.store();
     let wanted = if args.ids.is_empty() {
         let filter = args.filter.selection().filter();
-        let number = reprocess::count(&work.engine, &filter).await?;
+        let number = reprocess::count(work.engine.store(), &filter).await?;
         if number == 0 {
             context.output.talk("no failure fits: there is nothing to do");
             return Ok(Exit::Done);
@@ -86,7 +86,7 @@ async fn reprocess(context: &Context, args: &Args, work: &Work) -> Result {
             return Ok(Exit::Done);
         }
         let wanted = store.failures(&filter, Page::first(PAGE_MAX)).await?;
-        reprocess::reprocess(&work.engine, &filter, &context.actor()).await?;
+        reprocess::reprocess(work.engine.store(), &filter, &context.actor()).await?;
         context.output.talk(format!("{shown} put into the queue"));
         wanted
     } else {

@@ -9,11 +9,15 @@ use super::{
     Exit,
     context::{Context, block_on},
     error::{Error, Result},
-    list::{decide, look, maybe_time, time},
+    list::{decide, look, maybe_time, reach, time},
     output::print,
 };
 use crate::{
-    core::{period::Period, status::Role},
+    core::{
+        period::Period,
+        status::Role,
+        tenant::{Reach, Tenant},
+    },
     server::auth,
     store::{Op, api_token::ApiToken, audit::NewAudit},
 };
@@ -24,6 +28,7 @@ use crate::{
 Examples:
   syncline token create grafana --role viewer
   syncline token create ops --role admin --expires 90d
+  syncline token create acme-bi --tenant acme      sees what belongs to this tenant, and nothing else
   syncline token list
   syncline token revoke 3")]
 pub struct Args {
@@ -40,6 +45,9 @@ enum Action {
         /// What it may do: viewer looks, analyst also sees personal data, operator starts runs and decides, admin reprocesses and edits links
         #[arg(long, default_value = "viewer")]
         role: Role,
+        /// A tenant that it is limited to; may be given several times. Without it the token sees the whole house
+        #[arg(long = "tenant", value_name = "TENANT")]
+        tenants: Vec<Tenant>,
         /// When it ends, from now on (90d)
         #[arg(long, value_name = "PERIOD")]
         expires: Option<Period>,
@@ -56,24 +64,31 @@ enum Action {
 pub(super) fn run(context: &Context, args: &Args) -> Result {
     block_on(async {
         match &args.action {
-            Action::Create { name, role, expires } => create(context, name, *role, *expires).await,
+            Action::Create {
+                name,
+                role,
+                tenants,
+                expires,
+            } => create(context, name, (*role, tenants), *expires).await,
             Action::List => list(context).await,
             Action::Revoke { id } => revoke(context, *id).await,
         }
     })
 }
 
-async fn create(context: &Context, name: &str, role: Role, expires: Option<Period>) -> Result {
-    let (store, _) = decide(context).await?;
+async fn create(context: &Context, name: &str, (role, tenants): (Role, &[Tenant]), expires: Option<Period>) -> Result {
+    let (store, settings) = decide(context).await?;
+    let reach = reach(&settings, tenants)?;
     let expires_at = expires.map(|period| context.clock.now() + period.duration());
-    let issued = auth::issue(&store, name, role, expires_at).await?;
+    let issued = auth::issue_within(&store, name, (role, &reach), expires_at).await?;
     store
         .commit(vec![audit(context, "token.create", issued.api_token_id)])
         .await?;
     let token = issued.token.expose_secret();
     if context.output.is_json() {
         let view = serde_json::json!({
-            "api_token_id": issued.api_token_id, "name": name, "role": role, "expires_at": expires_at, "token": token,
+            "api_token_id": issued.api_token_id, "name": name, "role": role, "tenants": reach,
+            "expires_at": expires_at, "token": token,
         });
         context.output.json(&view)?;
     } else {
@@ -91,6 +106,7 @@ struct View {
     api_token_id: i64,
     name: String,
     role: Role,
+    tenants: Reach,
     created_at: DateTime<Utc>,
     expires_at: Option<DateTime<Utc>>,
     last_used_at: Option<DateTime<Utc>>,
@@ -103,6 +119,7 @@ impl From<ApiToken> for View {
             api_token_id: token.api_token_id,
             name: token.name,
             role: token.role,
+            tenants: token.reach,
             created_at: token.created_at,
             expires_at: token.expires_at,
             last_used_at: token.last_used_at,
@@ -114,12 +131,22 @@ impl From<ApiToken> for View {
 async fn list(context: &Context) -> Result {
     let tokens = look(context).await?.api_tokens().await?;
     let views: Vec<View> = tokens.into_iter().map(View::from).collect();
-    let head = ["id", "name", "role", "created", "expires", "last used", "revoked"];
+    let head = [
+        "id",
+        "name",
+        "role",
+        "tenants",
+        "created",
+        "expires",
+        "last used",
+        "revoked",
+    ];
     context.output.rows(&head, &views, |token| {
         vec![
             token.api_token_id.to_string(),
             token.name.clone(),
             token.role.to_string(),
+            token.tenants.text().unwrap_or_else(|| "all".to_owned()),
             time(token.created_at),
             maybe_time(token.expires_at),
             maybe_time(token.last_used_at),

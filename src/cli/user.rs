@@ -11,11 +11,14 @@ use super::{
     Exit,
     context::{Context, block_on},
     error::{Error, Result},
-    list::{decide, look, maybe_time, time},
+    list::{decide, look, maybe_time, reach, time},
     output::print,
 };
 use crate::{
-    core::status::Role,
+    core::{
+        status::Role,
+        tenant::{Reach, Tenant},
+    },
     server::console::user::{self, Link},
     store::user::User,
 };
@@ -28,6 +31,9 @@ const PASSWORD_BYTES_MAX: u64 = 4096;
 #[command(after_help = "\
 Examples:
   syncline user add ana --role analyst         prints a link by which she sets her password
+  syncline user add bia --tenant acme          she sees what belongs to this tenant, and nothing else
+  syncline user limit ana --tenant acme --tenant umbra
+  syncline user limit ana --house              she sees everything again
   syncline user link ana                       another link, where the first was not used or she forgot the password
   syncline user password ana < password.txt
   syncline user list
@@ -49,6 +55,21 @@ enum Action {
         /// reprocesses and releases
         #[arg(long, default_value = "viewer")]
         role: Role,
+        /// A tenant that they are limited to; may be given several times. Without it they see the whole house
+        #[arg(long = "tenant", value_name = "TENANT")]
+        tenants: Vec<Tenant>,
+    },
+    /// Change which tenants a person is limited to; what they have open follows at once
+    #[command(group(clap::ArgGroup::new("reach").required(true)))]
+    Limit {
+        /// Whose
+        name: String,
+        /// A tenant that they may see; may be given several times
+        #[arg(long = "tenant", value_name = "TENANT", group = "reach")]
+        tenants: Vec<Tenant>,
+        /// They see the whole house
+        #[arg(long, group = "reach")]
+        house: bool,
     },
     /// Everybody who may sign in
     List,
@@ -72,7 +93,8 @@ enum Action {
 pub(super) fn run(context: &Context, args: &Args) -> Result {
     block_on(async {
         match &args.action {
-            Action::Add { name, role } => add(context, name, *role).await,
+            Action::Add { name, role, tenants } => add(context, name, *role, tenants).await,
+            Action::Limit { name, tenants, .. } => limit(context, name, tenants).await,
             Action::List => list(context).await,
             Action::Link { name } => link(context, name).await,
             Action::Password { name } => password(context, name).await,
@@ -81,11 +103,24 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
     })
 }
 
-async fn add(context: &Context, name: &str, role: Role) -> Result {
+async fn add(context: &Context, name: &str, role: Role, tenants: &[Tenant]) -> Result {
     let (store, settings) = decide(context).await?;
-    user::add(&store, name, role, &context.actor()).await?;
+    let reach = reach(&settings, tenants)?;
+    user::add_within(&store, name, (role, &reach), &context.actor()).await?;
     let link = user::link(&store, &settings, name, &context.actor()).await?;
     tell(context, name, &link)
+}
+
+async fn limit(context: &Context, name: &str, tenants: &[Tenant]) -> Result {
+    let (store, settings) = decide(context).await?;
+    let reach = reach(&settings, tenants)?;
+    user::limit(&store, name, &reach, &context.actor()).await?;
+    let now = match reach.text() {
+        Some(tenants) => format!("limited to {tenants}"),
+        None => "sees the whole house".to_owned(),
+    };
+    context.output.talk(format!("user {name}: {now}"));
+    Ok(Exit::Done)
 }
 
 async fn link(context: &Context, name: &str) -> Result {
@@ -112,6 +147,7 @@ fn tell(context: &Context, name: &str, link: &Link) -> Result {
 struct View {
     name: String,
     role: Role,
+    tenants: Reach,
     has_password: bool,
     created_at: DateTime<Utc>,
     signed_in_at: Option<DateTime<Utc>>,
@@ -123,6 +159,7 @@ impl From<User> for View {
         Self {
             name: user.name,
             role: user.role,
+            tenants: user.reach,
             has_password: user.has_password,
             created_at: user.created_at,
             signed_in_at: user.signed_in_at,
@@ -134,12 +171,21 @@ impl From<User> for View {
 async fn list(context: &Context) -> Result {
     let users = look(context).await?.users().await?;
     let views: Vec<View> = users.into_iter().map(View::from).collect();
-    let head = ["name", "role", "password", "added", "signed in", "link until"];
+    let head = [
+        "name",
+        "role",
+        "tenants",
+        "password",
+        "added",
+        "signed in",
+        "link until",
+    ];
     context.output.rows(&head, &views, |user| {
         let password = if user.has_password { "set" } else { "none yet" };
         vec![
             user.name.clone(),
             user.role.to_string(),
+            user.tenants.text().unwrap_or_else(|| "all".to_owned()),
             password.to_owned(),
             time(user.created_at),
             maybe_time(user.signed_in_at),

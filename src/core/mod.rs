@@ -23,6 +23,7 @@ pub mod retry;
 pub mod schedule;
 pub mod settled;
 pub mod status;
+pub mod tenant;
 pub mod value;
 pub mod version;
 pub mod webhook;

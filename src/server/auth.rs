@@ -26,7 +26,7 @@ use super::{
     state::App,
 };
 use crate::{
-    core::{period::Rate, status::Role},
+    core::{period::Rate, status::Role, tenant::Reach},
     settings::SensitiveValues,
     store::{Error, Store, api_token::NewApiToken},
 };
@@ -56,11 +56,13 @@ pub struct Caller {
     pub role: Role,
     /// By which role personal data is shown to them: their own, or the least where the settings ask for a reason each time.
     pub sight: Role,
+    /// How far they may see.
+    pub reach: Arc<Reach>,
 }
 
 impl Caller {
     /// Somebody who has proved who they are.
-    pub(super) fn new(app: &App, proof: Proof, name: Arc<str>, role: Role) -> Self {
+    pub(super) fn new(app: &App, proof: Proof, name: Arc<str>, (role, reach): (Role, Reach)) -> Self {
         let sight = match app.settings().server.sensitive_values {
             SensitiveValues::Role => role,
             SensitiveValues::Reason => Role::Viewer,
@@ -70,7 +72,23 @@ impl Caller {
             name,
             role,
             sight,
+            reach: Arc::new(reach),
         }
+    }
+
+    /// Why they may not do what this asks for, where they may not.
+    pub(super) fn refusal(&self, demand: Demand) -> Option<Problem> {
+        let whose = match self.proof {
+            Proof::Token(_) => format!("the token `{}` has", self.name),
+            Proof::Session(_) => "you have".to_owned(),
+        };
+        if self.role < demand.role {
+            let detail = format!("this needs the role `{}`, {whose} `{}`", demand.role, self.role);
+            return Some(Problem::forbidden(detail));
+        }
+        let tenants = self.reach.text().filter(|_| demand.is_of_house)?;
+        let detail = format!("this concerns the whole house, {whose} a limit to tenants: `{tenants}`");
+        Some(Problem::forbidden(detail))
     }
 }
 
@@ -90,11 +108,21 @@ impl fmt::Debug for Issued {
     }
 }
 
-/// Makes a token with a role and an optional end.
+/// Makes a token with a role and an optional end, which sees the whole house.
 pub async fn issue(
     store: &Store,
     name: &str,
     role: Role,
+    expires_at: Option<DateTime<Utc>>,
+) -> std::result::Result<Issued, Error> {
+    issue_within(store, name, (role, &Reach::House), expires_at).await
+}
+
+/// Makes a token with a role and an optional end, which sees what is within its reach.
+pub async fn issue_within(
+    store: &Store,
+    name: &str,
+    (role, reach): (Role, &Reach),
     expires_at: Option<DateTime<Utc>>,
 ) -> std::result::Result<Issued, Error> {
     let random = Zeroizing::new(rand::random::<[u8; TOKEN_BYTES]>());
@@ -104,6 +132,7 @@ pub async fn issue(
             name: name.to_owned(),
             hash: hash(token.expose_secret()),
             role,
+            reach: reach.clone(),
             expires_at,
         })
         .await?;
@@ -123,6 +152,8 @@ pub(super) struct Demand {
     pub role: Role,
     /// How many requests it counts for.
     pub cost: u32,
+    /// Whether it concerns the whole house, so that nobody may who is limited to tenants.
+    pub is_of_house: bool,
 }
 
 /// Keeps guessing slow: an address that sent too many wrong tokens or passwords is turned away before the store is asked.
@@ -192,23 +223,20 @@ pub(super) async fn guard(State((app, demand)): State<(App, Demand)>, mut reques
             return response;
         }
     };
-    let mut response = match charged.retry_after() {
-        Some(wait) => Problem::too_many_requests("this token has used up its rate")
-            .after(wait)
-            .into_response(),
-        None if caller.role < demand.role => {
-            let detail = format!(
-                "this needs the role `{}`, the token `{}` has `{}`",
-                demand.role, caller.name, caller.role
-            );
-            Problem::forbidden(detail).into_response()
-        }
-        None if matches!(*request.method(), Method::GET | Method::HEAD) => {
-            request.extensions_mut().insert(caller);
+    let refused = match charged.retry_after() {
+        Some(wait) => Some(Problem::too_many_requests("this token, or its tenant, has used up its rate").after(wait)),
+        None => caller.refusal(demand),
+    };
+    let mut response = if let Some(problem) = refused {
+        problem.into_response()
+    } else {
+        let is_look = matches!(*request.method(), Method::GET | Method::HEAD);
+        let extensions = request.extensions_mut();
+        extensions.insert(app.within(&caller.reach));
+        extensions.insert(caller.clone());
+        if is_look {
             next.run(request).await
-        }
-        None => {
-            request.extensions_mut().insert(caller.clone());
+        } else {
             idempotency::once(&app, &caller, request, next).await
         }
     };
@@ -242,11 +270,11 @@ async fn admit(
     };
     app.doorkeeper().was_right(hash);
     let proof = Proof::Token(found.api_token_id);
-    let charged = app.charges().take(proof, demand, now);
+    let charged = app.charges().take((proof, &found.reach), demand, now);
     if let Err(error) = app.store().touch_api_token(&found).await {
         tracing::warn!(%error, "the last use of a token could not be noted");
     }
-    let caller = Caller::new(app, proof, found.name.into(), found.role);
+    let caller = Caller::new(app, proof, found.name.into(), (found.role, found.reach));
     Ok((caller, charged))
 }
 

@@ -72,9 +72,8 @@ pub enum Reprocessed {
     Nowhere,
 }
 
-/// Has an event with an error worked on again.
-pub async fn reprocess_event(engine: &Engine, event_id: i64, actor: &str) -> Result<Reprocessed, Error> {
-    let store = engine.store();
+/// Has an event with an error worked on again, if it is one that `store` sees.
+pub async fn reprocess_event(engine: &Engine, store: &Store, event_id: i64, actor: &str) -> Result<Reprocessed, Error> {
     let Some(event) = store.event(event_id).await? else {
         return Ok(Reprocessed::Unknown);
     };

@@ -13,6 +13,20 @@ use super::{
     state::App,
 };
 
+/// The server, as far as whoever asks may see it: the door has put it there. Handlers behind a door take this one; axum's own
+/// `State` is the whole house, for those that nobody has to pass a door for.
+pub struct State<T>(pub T);
+
+impl FromRequestParts<App> for State<App> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+        let seen = parts.extensions.get::<App>().cloned();
+        seen.map(Self)
+            .ok_or_else(|| Problem::internal("the door was not passed"))
+    }
+}
+
 /// The query, read as `T`; `T` refuses parameters it does not know.
 pub struct Asked<T>(pub T);
 

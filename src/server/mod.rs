@@ -17,6 +17,7 @@ pub mod linking;
 mod page;
 mod rate;
 pub mod settling;
+pub mod tenancy;
 
 mod error;
 mod health;

@@ -17,20 +17,24 @@ use serde::Serialize;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
-use super::{auth::Doorkeeper, charge::Charges, console::SignOn, webhook::Hook};
+use super::{auth::Doorkeeper, charge::Charges, console::SignOn, tenancy::Owners, webhook::Hook};
 use crate::{
     clock::Clock,
-    core::mapping::Mapping,
+    core::{mapping::Mapping, tenant::Reach},
     metrics::{Metrics, Waiting},
-    settings::Settings,
-    store::Store,
+    settings::{self, Settings},
+    store::{Scope, Store},
     sync::Engine,
 };
 
-/// What handlers share. Clones are the same.
+/// What handlers share, or as much of it as whoever asks may see. Clones are the same.
 #[derive(Clone)]
 pub struct App {
     inner: Arc<Inner>,
+    /// Our own data, as far as it is seen.
+    store: Store,
+    /// The mappings and systems that are seen; none: all of them.
+    scope: Option<Arc<Scope>>,
 }
 
 /// What an [`App`] is made of.
@@ -70,6 +74,7 @@ struct Inner {
     pauses: Mutex<Vec<Pause>>,
     public_origin: String,
     sign_on: Option<SignOn>,
+    owners: Owners,
 }
 
 impl App {
@@ -81,7 +86,10 @@ impl App {
         let doorkeeper = Doorkeeper::new(server.auth_failure_rate, server.auth_failure_burst);
         let public_origin = server.public_url.as_str().trim_end_matches('/').to_owned();
         let sign_on = SignOn::of(&parts.settings, &public_origin, parts.engine.clock());
+        let owners = Owners::of(&parts.settings, parts.engine.mappings());
         Self {
+            store: parts.engine.store().clone(),
+            scope: None,
             inner: Arc::new(Inner {
                 parts,
                 charges,
@@ -93,8 +101,34 @@ impl App {
                 pauses: Mutex::default(),
                 public_origin,
                 sign_on,
+                owners,
             }),
         }
+    }
+
+    /// The same server, of which nothing is seen but what is within `reach`.
+    pub(super) fn within(&self, reach: &Reach) -> Self {
+        let Some(scope) = self.inner.owners.scope(reach) else {
+            return self.clone();
+        };
+        Self {
+            inner: Arc::clone(&self.inner),
+            store: self.store.within(Arc::clone(&scope)),
+            scope: Some(scope),
+        }
+    }
+
+    /// Whether the whole house is seen.
+    pub(super) fn is_house(&self) -> bool {
+        self.scope.is_none()
+    }
+
+    fn sees_mapping(&self, name: &str) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.has_mapping(name))
+    }
+
+    fn sees_system(&self, name: &str) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.has_system(name))
     }
 
     /// From now on `/readyz` says no, so that a load balancer sends its requests elsewhere.
@@ -122,9 +156,11 @@ impl App {
         *self.inner.pauses.lock().unwrap_or_else(PoisonError::into_inner) = pauses;
     }
 
+    /// Those that are seen.
     pub(super) fn pauses(&self) -> Vec<Pause> {
         let pauses = self.inner.pauses.lock().unwrap_or_else(PoisonError::into_inner);
-        pauses.clone()
+        let seen = pauses.iter().filter(|pause| self.sees_mapping(&pause.mapping));
+        seen.cloned().collect()
     }
 
     /// Waits for the work that requests have started, for as long as the grace period lasts; it was told to end by the
@@ -206,6 +242,8 @@ impl App {
         self.inner.is_stopping.load(Ordering::SeqCst)
     }
 
+    /// What works on records. It has the whole store and every mapping, whoever asks: it is to be given mappings that
+    /// [`App::mapping`] knows, and asked for nothing else.
     pub(super) fn engine(&self) -> &Engine {
         &self.inner.parts.engine
     }
@@ -214,24 +252,48 @@ impl App {
         &self.inner.parts.shutdown
     }
 
+    /// Our own data, as far as it is seen.
     pub(super) fn store(&self) -> &Store {
-        self.engine().store()
+        &self.store
     }
 
     pub(super) fn settings(&self) -> &Settings {
         &self.inner.parts.settings
     }
 
+    /// A mapping, if it is seen.
     pub(super) fn mapping(&self, name: &str) -> Option<&Arc<Mapping>> {
-        self.engine().mapping(name)
+        self.engine().mapping(name).filter(|_| self.sees_mapping(name))
     }
 
+    /// Every mapping that is seen.
+    pub(super) fn mappings(&self) -> impl Iterator<Item = &Arc<Mapping>> {
+        self.engine()
+            .mappings()
+            .filter(|mapping| self.sees_mapping(&mapping.name))
+    }
+
+    /// Every system that is seen, as the settings declare it.
+    pub(super) fn systems(&self) -> impl Iterator<Item = (&String, &settings::System)> {
+        self.settings()
+            .systems
+            .iter()
+            .filter(|(name, _)| self.sees_system(name))
+    }
+
+    /// What receives the webhooks of a system, whoever sees it.
     pub(super) fn hook(&self, system: &str) -> Option<&Hook> {
         self.inner.parts.hooks.get(system)
     }
 
-    pub(super) fn hooks(&self) -> &BTreeMap<String, Hook> {
-        &self.inner.parts.hooks
+    /// Systems that send webhooks and are seen.
+    pub(super) fn hooks(&self) -> impl Iterator<Item = (&String, &Hook)> {
+        self.inner.parts.hooks.iter().filter(|(name, _)| self.sees_system(name))
+    }
+
+    /// Whose everything is.
+    pub(super) fn owners(&self) -> &Owners {
+        &self.inner.owners
     }
 
     pub(super) fn metrics(&self) -> &Metrics {

@@ -101,6 +101,8 @@ fn of_server(server: &Server) -> Vec<Bound> {
         some("server.api_body_bytes_max", server.api_body_bytes_max),
         at_least("server.api_burst", server.api_burst.into(), 1),
         at_least("server.api_heavy_burst", server.api_heavy_burst.into(), 1),
+        at_least("server.api_tenant_burst", server.api_tenant_burst.into(), 1),
+        at_least("server.api_tenant_heavy_burst", server.api_tenant_heavy_burst.into(), 1),
         at_least("server.auth_failure_burst", server.auth_failure_burst.into(), 1),
     ]
 }

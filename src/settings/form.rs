@@ -19,6 +19,7 @@ use super::{
 use crate::core::{
     connector::{self, form::LimitsForm},
     period::{Period, Rate},
+    tenant::Tenant,
 };
 
 /// Every setting of one environment.
@@ -143,6 +144,16 @@ pub struct Server {
     /// Such requests at once after a rest.
     #[schemars(range(min = 1))]
     pub api_heavy_burst: u32,
+    /// Requests that all tokens and people of one tenant may make together.
+    pub api_tenant_rate: Rate,
+    /// Requests that they may make at once after a rest.
+    #[schemars(range(min = 1))]
+    pub api_tenant_burst: u32,
+    /// Of these, such as read very much or ask other systems.
+    pub api_tenant_heavy_rate: Rate,
+    /// Such requests at once after a rest.
+    #[schemars(range(min = 1))]
+    pub api_tenant_heavy_burst: u32,
     /// When personal data is shown to those whose role includes it.
     pub sensitive_values: SensitiveValues,
     /// Wrong tokens that one address may send.
@@ -328,6 +339,9 @@ pub struct Schedule {
 pub struct System {
     /// The connector's name.
     pub connector: String,
+    /// Whose it is; none: the house's, which nobody sees who is limited to tenants.
+    #[serde(default)]
+    pub tenant: Option<Tenant>,
     /// What the connector asks for under `settings:`.
     #[serde(default)]
     pub settings: BTreeMap<String, Json>,

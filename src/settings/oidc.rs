@@ -1,6 +1,6 @@
 //! `[console.oidc]`: people sign in at an OpenID provider.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use schemars::JsonSchema;
@@ -8,7 +8,10 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{Problem, Reference, Settings, check::path, form::networks, layer::Layers};
-use crate::core::status::Role;
+use crate::core::{
+    status::Role,
+    tenant::{Reach, Tenant},
+};
 
 /// The provider that people sign in at, and what they may do then.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -32,6 +35,13 @@ pub struct Oidc {
     pub role_claim: String,
     /// Which of its values gives which role; of several the highest counts.
     pub roles: BTreeMap<String, Role>,
+    /// The claim that names the tenants that they are limited to; none: nobody who signs in there is limited. Where it is named,
+    /// whoever has no tenant in it does not get in.
+    #[serde(default)]
+    pub tenant_claim: Option<String>,
+    /// The value of that claim that lets somebody see the whole house; none: nobody does.
+    #[serde(default)]
+    pub house_value: Option<String>,
     /// Whether people with a password may sign in, too.
     #[serde(default)]
     pub local_users: bool,
@@ -58,6 +68,18 @@ impl Oidc {
     #[must_use]
     pub fn role(&self, values: &[&str]) -> Option<Role> {
         values.iter().filter_map(|value| self.roles.get(*value)).max().copied()
+    }
+
+    /// How far these values of the claim let somebody see, of the tenants that there are; none: nothing.
+    #[must_use]
+    pub fn reach(&self, values: &[&str], there_are: &BTreeSet<Tenant>) -> Option<Reach> {
+        let house = self.house_value.as_deref();
+        if house.is_some_and(|house| values.contains(&house)) {
+            return Some(Reach::House);
+        }
+        let named = values.iter().filter_map(|value| value.parse().ok());
+        let tenants: BTreeSet<Tenant> = named.filter(|tenant| there_are.contains(tenant)).collect();
+        (!tenants.is_empty()).then_some(Reach::Tenants(tenants))
     }
 }
 
@@ -96,6 +118,30 @@ pub(super) fn check(settings: &Settings, layers: &Layers, problems: &mut Vec<Pro
             "`openid` is not asked for",
             "without it the provider says nobody's name",
         );
+    }
+    if oidc.tenant_claim.as_ref().is_some_and(|claim| claim.trim().is_empty()) {
+        wrong(
+            "tenant_claim",
+            "the claim has no name",
+            "leave it out, and nobody who signs in there is limited",
+        );
+    }
+    if let Some(value) = &oidc.house_value {
+        if oidc.tenant_claim.is_none() {
+            wrong(
+                "house_value",
+                "there is no claim that it could be a value of",
+                "name it: `tenant_claim = \"tenants\"`",
+            );
+        }
+        let is_tenant = |system: &super::System| system.tenant.as_ref().is_some_and(|tenant| tenant.as_str() == value);
+        if value.trim().is_empty() || settings.systems.values().any(is_tenant) {
+            wrong(
+                "house_value",
+                "the value for the whole house is empty, or the name of a tenant",
+                "choose one that no tenant has, such as `syncline-house`",
+            );
+        }
     }
     if oidc.roles.is_empty() {
         wrong(

@@ -94,7 +94,7 @@ fn masked(path: &[String], value: String) -> String {
         [
             "systems",
             _,
-            "connector" | "settings" | "limits" | "allow_networks" | "secret_owner" | "secret_rotate_by",
+            "connector" | "tenant" | "settings" | "limits" | "allow_networks" | "secret_owner" | "secret_rotate_by",
             ..,
         ]
         | [

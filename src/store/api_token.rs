@@ -7,7 +7,7 @@ use super::{
     engine::{FromRow, Number, Row, Unread, args},
     error::Error,
 };
-use crate::core::status::Role;
+use crate::core::{status::Role, tenant::Reach};
 
 /// A token about to be given out.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct NewApiToken {
     pub hash: [u8; 32],
     /// What its bearer may do.
     pub role: Role,
+    /// How far its bearer may see.
+    pub reach: Reach,
     /// When it ends.
     pub expires_at: Option<DateTime<Utc>>,
 }
@@ -31,6 +33,8 @@ pub struct ApiToken {
     pub name: String,
     /// What its bearer may do.
     pub role: Role,
+    /// How far its bearer may see.
+    pub reach: Reach,
     /// When it was given out.
     pub created_at: DateTime<Utc>,
     /// When it ends.
@@ -41,7 +45,8 @@ pub struct ApiToken {
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
-const SELECT: &str = "select api_token_id, name, role, created_at, expires_at, last_used_at, revoked_at from api_token";
+const SELECT: &str =
+    "select api_token_id, name, role, tenants, created_at, expires_at, last_used_at, revoked_at from api_token";
 
 /// Uses within this time are recorded once.
 const LAST_USED_MS: i64 = 60_000;
@@ -55,6 +60,7 @@ impl FromRow for ApiToken {
             api_token_id: row.get("api_token_id")?,
             name: row.get("name")?,
             role: row.get("role")?,
+            reach: row.reach()?,
             created_at: row.time("created_at")?,
             expires_at: row.maybe_time("expires_at")?,
             last_used_at: row.maybe_time("last_used_at")?,
@@ -66,12 +72,14 @@ impl FromRow for ApiToken {
 impl Store {
     /// Keeps a new token; its id.
     pub async fn create_api_token(&self, token: &NewApiToken) -> Result<i64, Error> {
-        let sql = "insert into api_token (name, hash, role, created_at, expires_at) values ($1, $2, $3, $4, $5) \
+        let sql = "insert into api_token (name, hash, role, tenants, created_at, expires_at) \
+             values ($1, $2, $3, $4, $5, $6) \
              returning api_token_id as number";
         let args = args![
             &token.name,
             token.hash.as_slice(),
             token.role,
+            token.reach.text(),
             self.now(),
             token.expires_at
         ];

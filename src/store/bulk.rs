@@ -285,6 +285,19 @@ impl<'q> Filter<'q> {
         let _ = write!(self.clause, "({})", any.join(" or "));
     }
 
+    /// Adds that a column holds one of these values; of none, that no row is wanted.
+    pub fn among(&mut self, column: &'static str, values: impl Iterator<Item = &'q str>) {
+        let first = self.args.len() + 1;
+        self.args.extend(values.map(Arg::from));
+        let marks: Vec<String> = (first..=self.args.len()).map(|number| format!("${number}")).collect();
+        if marks.is_empty() {
+            self.raw("1 = 0");
+        } else {
+            self.raw(column);
+            let _ = write!(self.clause, " in ({})", marks.join(", "));
+        }
+    }
+
     /// Adds a condition without a value.
     pub fn raw(&mut self, condition: &'static str) {
         self.clause
@@ -305,7 +318,7 @@ impl<'q> Filter<'q> {
             let _ = write!(self.clause, " < ${}", self.args.len());
         }
         self.args
-            .push(Arg::from(i64::from(page.limit.clamp(1, super::PAGE_MAX))));
+            .push(Arg::from(i64::try_from(page.rows()).unwrap_or(i64::MAX)));
         let limit = self.args.len();
         let sql = format!("{select}{} order by {key} desc limit ${limit}", self.clause);
         (sql, self.args)

@@ -9,6 +9,7 @@ use super::{
     bulk::{Bulk, Filter, LIST_MAX, in_list, without_repeats},
     engine::{FromRow, Row, Tx, Unread, args},
     error::Error,
+    scope::newest,
     seal::{Place, Sealer},
 };
 use crate::core::status::{ConflictStatus, Side, Sides};
@@ -213,21 +214,30 @@ fn place_row(mapping: &str, left_id: &str, right_id: &str, field: &str) -> Strin
 impl Store {
     /// Conflicts that fit `filter`, newest first.
     pub async fn conflicts(&self, filter: &ConflictFilter, page: Page) -> Result<Vec<Conflict>, Error> {
-        let (sql, args) = wanted(filter).page(SELECT, "conflict_id", page);
-        self.opened(sql, args).await
+        let mut found = Vec::new();
+        for mapping in self.asked_mappings(filter.mapping.as_deref()) {
+            let (sql, args) = wanted(mapping, filter).page(SELECT, "conflict_id", page);
+            found.extend(self.opened(sql, args).await?);
+        }
+        Ok(newest(found, page, |conflict| conflict.conflict_id))
     }
 
     /// How many conflicts fit `filter`.
     pub async fn conflict_count(&self, filter: &ConflictFilter) -> Result<u64, Error> {
-        let wanted = wanted(filter);
-        let sql = format!("select count(*) as number from conflict{}", wanted.clause());
-        self.engine().count(sql, wanted.args).await
+        let mut count = 0;
+        for mapping in self.asked_mappings(filter.mapping.as_deref()) {
+            let wanted = wanted(mapping, filter);
+            let sql = format!("select count(*) as number from conflict{}", wanted.clause());
+            count += self.engine().count(sql, wanted.args).await?;
+        }
+        Ok(count)
     }
 
     /// One conflict.
     pub async fn conflict(&self, conflict_id: i64) -> Result<Option<Conflict>, Error> {
         let sql = format!("{SELECT} where conflict_id = $1");
-        Ok(self.opened(sql, args![conflict_id]).await?.into_iter().next())
+        let found = self.opened(sql, args![conflict_id]).await?.into_iter().next();
+        Ok(found.filter(|conflict| self.sees_mapping(Some(&conflict.mapping))))
     }
 
     /// What stands about a pair: open and ignored conflicts, and decisions that have not taken effect yet.
@@ -305,8 +315,8 @@ impl Store {
     }
 }
 
-fn wanted(filter: &ConflictFilter) -> Filter<'_> {
-    Filter::of_pairs(filter.mapping.as_deref(), filter.status, filter.record_id.as_deref())
+fn wanted<'a>(mapping: Option<&'a str>, filter: &'a ConflictFilter) -> Filter<'a> {
+    Filter::of_pairs(mapping, filter.status, filter.record_id.as_deref())
 }
 
 /// Opens conflicts.

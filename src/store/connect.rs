@@ -144,6 +144,7 @@ impl Store {
             own: Mutex::default(),
         };
         Ok(Self {
+            scope: None,
             inner: Arc::new(Inner {
                 engine,
                 sealer,

@@ -28,6 +28,7 @@ use crate::{
             FailureStatus, LinkStatus, MissingDecision, NoticeCondition, NoticeState, Role, RunKind, RunStatus, Side,
             Situation, Stage, SuggestionStatus, Trigger, UnknownName, WriteKind, WriteStatus,
         },
+        tenant::Reach,
     },
     seam::{self, Point},
 };
@@ -715,6 +716,13 @@ impl Row {
     /// A base; one that cannot be read counts as none, never as agreement.
     pub fn base(&self, column: &str) -> Result<Base, Unread> {
         Ok(Base::from_bytes(&self.get::<Vec<u8>>(column)?).unwrap_or_default())
+    }
+
+    /// How far somebody may see; what cannot be read is an error, and never the house.
+    pub fn reach(&self) -> Result<Reach, Unread> {
+        const COLUMN: &str = "tenants";
+        let text = self.get::<Option<String>>(COLUMN)?;
+        Reach::parse(text.as_deref()).map_err(|error| Unread::new(COLUMN, error.to_string()))
     }
 
     fn name(&self, column: &str) -> String {

@@ -1,6 +1,8 @@
 //! Failures: records that could not be synchronized, the dead letter. A record has one open failure at a time, and so has a
 //! pair: whichever of its records came up last, the failure stands under that one.
 
+use std::{cmp::Reverse, collections::BTreeMap};
+
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -9,6 +11,7 @@ use super::{
     change::key_args,
     engine::{FromRow, Row, Tx, Unread, args},
     error::Error,
+    scope::newest,
 };
 use crate::core::{
     fault::Fault,
@@ -179,14 +182,19 @@ impl FromRow for Group {
 impl Store {
     /// Failures that fit `filter`, newest first.
     pub async fn failures(&self, filter: &FailureFilter, page: Page) -> Result<Vec<Failure>, Error> {
-        let (sql, args) = wanted(filter).page(SELECT, "failure_id", page);
-        self.engine().rows(sql, args).await
+        let mut found = Vec::new();
+        for mapping in self.asked_mappings(filter.mapping.as_deref()) {
+            let (sql, args) = wanted(mapping, filter).page(SELECT, "failure_id", page);
+            found.extend(self.engine().rows::<Failure>(sql, args).await?);
+        }
+        Ok(newest(found, page, |failure| failure.failure_id))
     }
 
     /// One failure.
     pub async fn failure(&self, failure_id: i64) -> Result<Option<Failure>, Error> {
         let sql = format!("{SELECT} where failure_id = $1");
-        self.engine().row(sql, args![failure_id]).await
+        let found = self.engine().row::<Failure>(sql, args![failure_id]).await?;
+        Ok(found.filter(|failure| self.sees_mapping(Some(&failure.key.mapping))))
     }
 
     /// The unresolved failure of a record.
@@ -209,9 +217,13 @@ impl Store {
 
     /// How many failures fit `filter`.
     pub async fn failure_count(&self, filter: &FailureFilter) -> Result<u64, Error> {
-        let wanted = wanted(filter);
-        let sql = format!("select count(*) as number from failure{}", wanted.clause());
-        self.engine().count(sql, wanted.args).await
+        let mut count = 0;
+        for mapping in self.asked_mappings(filter.mapping.as_deref()) {
+            let wanted = wanted(mapping, filter);
+            let sql = format!("select count(*) as number from failure{}", wanted.clause());
+            count += self.engine().count(sql, wanted.args).await?;
+        }
+        Ok(count)
     }
 
     /// How many failures fit `filter`, by group, the largest first.
@@ -223,13 +235,20 @@ impl Store {
             FailureGroup::Code => "code",
             FailureGroup::Status => "status",
         };
-        let wanted = wanted(filter);
-        let sql = format!(
-            "select {column} as name, count(*) as number from failure{} group by {column} order by 2 desc, 1",
-            wanted.clause()
-        );
-        let groups = self.engine().rows::<Group>(sql, wanted.args).await?;
-        Ok(groups.into_iter().map(|Group(name, number)| (name, number)).collect())
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        for mapping in self.asked_mappings(filter.mapping.as_deref()) {
+            let wanted = wanted(mapping, filter);
+            let sql = format!(
+                "select {column} as name, count(*) as number from failure{} group by {column}",
+                wanted.clause()
+            );
+            for Group(name, number) in self.engine().rows::<Group>(sql, wanted.args).await? {
+                *counts.entry(name).or_default() += number;
+            }
+        }
+        let mut groups: Vec<(String, u64)> = counts.into_iter().collect();
+        groups.sort_by_key(|(_, number)| Reverse(*number));
+        Ok(groups)
     }
 
     /// Marks an unresolved failure as none; whether there was one.
@@ -241,10 +260,10 @@ impl Store {
     }
 }
 
-fn wanted(filter: &FailureFilter) -> Filter<'_> {
+fn wanted<'a>(mapping: Option<&'a str>, filter: &'a FailureFilter) -> Filter<'a> {
     let mut wanted = Filter::new();
     wanted.maybe("run_id =", filter.run_id);
-    wanted.maybe("mapping =", filter.mapping.as_deref());
+    wanted.maybe("mapping =", mapping);
     if let Some(record_id) = &filter.record_id {
         wanted.either(&["record_id =", "left_id =", "right_id ="], record_id);
     }

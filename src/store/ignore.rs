@@ -9,6 +9,7 @@ use super::{
     bulk::Filter,
     engine::{Durability, FromRow, Number, Row, Unread, args},
     error::Error,
+    scope::newest,
 };
 use crate::core::{
     settled::Ignored,
@@ -138,19 +139,24 @@ impl Store {
     /// One rule.
     pub async fn ignore_rule(&self, ignore_rule_id: i64) -> Result<Option<IgnoreRule>, Error> {
         let sql = format!("{SELECT} where ignore_rule_id = $1");
-        self.engine().row(sql, args![ignore_rule_id]).await
+        let found = self.engine().row::<IgnoreRule>(sql, args![ignore_rule_id]).await?;
+        Ok(found.filter(|rule| self.sees_mapping(Some(&rule.rule.mapping))))
     }
 
     /// Rules that fit `filter`, newest first.
     pub async fn ignore_rules(&self, filter: &IgnoreFilter, page: Page) -> Result<Vec<IgnoreRule>, Error> {
-        let mut wanted = Filter::new();
-        wanted.maybe("mapping =", filter.mapping.as_deref());
-        if !filter.with_ended {
-            wanted.raw("removed_at is null");
-            wanted.and("until >", self.now());
+        let mut found = Vec::new();
+        for mapping in self.asked_mappings(filter.mapping.as_deref()) {
+            let mut wanted = Filter::new();
+            wanted.maybe("mapping =", mapping);
+            if !filter.with_ended {
+                wanted.raw("removed_at is null");
+                wanted.and("until >", self.now());
+            }
+            let (sql, args) = wanted.page(SELECT, "ignore_rule_id", page);
+            found.extend(self.engine().rows::<IgnoreRule>(sql, args).await?);
         }
-        let (sql, args) = wanted.page(SELECT, "ignore_rule_id", page);
-        self.engine().rows(sql, args).await
+        Ok(newest(found, page, |rule| rule.ignore_rule_id))
     }
 
     /// The rules of a mapping that are in force.

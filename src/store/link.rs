@@ -9,6 +9,7 @@ use super::{
     bulk::{Bulk, Filter, LIST_MAX, in_list, without_repeats},
     engine::{Args, FromRow, Row, Tx, Unread, args},
     error::Error,
+    scope::newest,
 };
 use crate::core::{
     record::{Base, Link},
@@ -163,6 +164,9 @@ impl FromRow for StoredLink {
 impl Store {
     /// The living link of a record.
     pub async fn link_by(&self, mapping: &str, side: Side, record_id: &str) -> Result<Option<StoredLink>, Error> {
+        if !self.sees_mapping(Some(mapping)) {
+            return Ok(None);
+        }
         let condition = match side {
             Side::Left => "left_id = $2",
             Side::Right => "right_id = $2",
@@ -190,7 +194,8 @@ impl Store {
     /// One link, living or ended.
     pub async fn link(&self, link_id: i64) -> Result<Option<StoredLink>, Error> {
         let sql = format!("{SELECT} where link_id = $1");
-        self.engine().row(sql, args![link_id]).await
+        let found = self.engine().row::<StoredLink>(sql, args![link_id]).await?;
+        Ok(found.filter(|link| self.sees_mapping(Some(&link.mapping))))
     }
 
     /// The left ids of links, living or ended, by their own.
@@ -241,8 +246,12 @@ impl Store {
 
     /// Links that fit `filter`, newest first.
     pub async fn links(&self, filter: &LinkFilter, page: Page) -> Result<Vec<StoredLink>, Error> {
-        let (sql, args) = link_filter(filter).page(SELECT, "link_id", page);
-        self.engine().rows(sql, args).await
+        let mut found = Vec::new();
+        for mapping in self.asked_mappings(filter.mapping.as_deref()) {
+            let (sql, args) = link_filter(mapping, filter).page(SELECT, "link_id", page);
+            found.extend(self.engine().rows::<StoredLink>(sql, args).await?);
+        }
+        Ok(newest(found, page, |link| link.link.link_id))
     }
 
     /// Links that wait for a decision because one record is gone, newest first.
@@ -269,15 +278,19 @@ impl Store {
 
     /// How many links fit `filter`.
     pub async fn link_count(&self, filter: &LinkFilter) -> Result<u64, Error> {
-        let wanted = link_filter(filter);
-        let sql = format!("select count(*) as number from link{}", wanted.clause());
-        self.engine().count(sql, wanted.args).await
+        let mut count = 0;
+        for mapping in self.asked_mappings(filter.mapping.as_deref()) {
+            let wanted = link_filter(mapping, filter);
+            let sql = format!("select count(*) as number from link{}", wanted.clause());
+            count += self.engine().count(sql, wanted.args).await?;
+        }
+        Ok(count)
     }
 }
 
-fn link_filter(filter: &LinkFilter) -> Filter<'_> {
+fn link_filter<'a>(mapping: Option<&'a str>, filter: &LinkFilter) -> Filter<'a> {
     let mut wanted = Filter::new();
-    wanted.maybe("mapping =", filter.mapping.as_deref());
+    wanted.maybe("mapping =", mapping);
     match filter.status {
         Some(LinkStatus::PendingDelete) => wanted.raw("status = 'pending_delete'"),
         Some(status) => wanted.and("status =", status),

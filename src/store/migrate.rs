@@ -74,6 +74,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0010_identity.sql"),
         include_str!("../../migrations/postgres/0010_identity.sql"),
     ),
+    (
+        11,
+        "tenant",
+        include_str!("../../migrations/sqlite/0011_tenant.sql"),
+        include_str!("../../migrations/postgres/0011_tenant.sql"),
+    ),
 ];
 
 /// The newest version this Syncline knows.

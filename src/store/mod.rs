@@ -38,6 +38,7 @@ pub mod failure;
 pub mod ignore;
 pub mod run;
 pub mod scan;
+pub mod scope;
 pub mod subscription;
 pub mod suggestion;
 
@@ -70,6 +71,7 @@ pub use connect::{Access, Options, Synchronous};
 pub use error::Error;
 pub use key::Keys;
 pub use op::Op;
+pub use scope::Scope;
 
 use engine::Engine;
 use seal::Sealer;
@@ -92,12 +94,20 @@ impl Page {
     pub const fn first(limit: u32) -> Self {
         Self { before: None, limit }
     }
+
+    /// The most rows it holds.
+    const fn rows(self) -> usize {
+        let limit = if self.limit > PAGE_MAX { PAGE_MAX } else { self.limit };
+        if limit == 0 { 1 } else { limit as usize }
+    }
 }
 
 /// Our own data. Clones share one database.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    /// What is seen of it; everything where nothing is said.
+    scope: Option<Arc<Scope>>,
 }
 
 struct Inner {

@@ -16,6 +16,7 @@ use super::{
     bulk::{Bulk, Filter},
     engine::{Args, Durability, FromRow, Number, Row, Tx, Unread, args, int},
     error::Error,
+    scope::newest,
 };
 use crate::core::status::{DriftOutcome, RunKind, RunStatus, Trigger};
 
@@ -369,19 +370,24 @@ impl Store {
 
     /// Runs that fit `filter`, newest first.
     pub async fn runs(&self, filter: &RunFilter, page: Page) -> Result<Vec<Run>, Error> {
-        let mut wanted = Filter::new();
-        wanted.maybe("mapping =", filter.mapping.as_deref());
-        wanted.maybe("kind =", filter.kind);
-        wanted.maybe("status =", filter.status);
-        wanted.maybe("started_at >=", filter.since);
-        let (sql, args) = wanted.page(SELECT, "run_id", page);
-        self.engine().rows(sql, args).await
+        let mut found = Vec::new();
+        for mapping in self.asked_mappings(filter.mapping.as_deref()) {
+            let mut wanted = Filter::new();
+            wanted.maybe("mapping =", mapping);
+            wanted.maybe("kind =", filter.kind);
+            wanted.maybe("status =", filter.status);
+            wanted.maybe("started_at >=", filter.since);
+            let (sql, args) = wanted.page(SELECT, "run_id", page);
+            found.extend(self.engine().rows::<Run>(sql, args).await?);
+        }
+        Ok(newest(found, page, |run| run.run_id))
     }
 
     /// One run.
     pub async fn run(&self, run_id: i64) -> Result<Option<Run>, Error> {
         let sql = format!("{SELECT} where run_id = $1");
-        self.engine().row(sql, args![run_id]).await
+        let found = self.engine().row::<Run>(sql, args![run_id]).await?;
+        Ok(found.filter(|run| self.sees_mapping(run.mapping.as_deref())))
     }
 
     /// The last run of these kinds that ended well (`succeeded` or `partial`), of a mapping.

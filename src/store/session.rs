@@ -9,7 +9,7 @@ use super::{
     engine::{FromRow, Row, Unread, args, int},
     error::Error,
 };
-use crate::core::status::Role;
+use crate::core::{status::Role, tenant::Reach};
 
 /// A session about to begin.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +31,10 @@ pub struct Session {
     pub name: String,
     /// What they may do now.
     pub role: Role,
+    /// How far they may see now.
+    pub reach: Reach,
+    /// Whether they sign in at an OpenID provider.
+    pub is_of_provider: bool,
     /// When it was last used, to the minute.
     pub seen_at: DateTime<Utc>,
 }
@@ -47,6 +51,8 @@ impl FromRow for Session {
             console_user_id: row.get("console_user_id")?,
             name: row.get("name")?,
             role: row.get("role")?,
+            reach: row.reach()?,
+            is_of_provider: row.get::<Option<String>>("subject")?.is_some(),
             seen_at: row.time("seen_at")?,
         })
     }
@@ -69,7 +75,7 @@ impl Store {
 
     /// The living session with this hash: neither past its end nor unused for `idle`.
     pub async fn session(&self, hash: &[u8; 32], idle: Duration) -> Result<Option<Session>, Error> {
-        let sql = "select s.console_user_id, u.name, u.role, s.seen_at from session as s \
+        let sql = "select s.console_user_id, u.name, u.role, u.tenants, u.subject, s.seen_at from session as s \
              join console_user as u on u.console_user_id = s.console_user_id \
              where s.hash = $1 and s.ends_at > $2 and s.seen_at > $3";
         let now = self.now();

@@ -10,6 +10,7 @@ use super::{
     bulk::{Bulk, Filter, LIST_MAX, in_list, without_repeats},
     engine::{Durability, FromRow, Row, Tx, Unread, args},
     error::Error,
+    scope::newest,
     seal::{Place, Sealer},
 };
 use crate::core::status::{Side, Sides, SuggestionStatus};
@@ -182,22 +183,34 @@ fn place_row(mapping: &str, left_id: &str, right_id: &str) -> String {
 impl Store {
     /// Suggestions that fit `filter`, newest first.
     pub async fn suggestions(&self, filter: &SuggestionFilter, page: Page) -> Result<Vec<Suggestion>, Error> {
-        let (sql, args) = wanted(filter).page(SELECT, "suggestion_id", page);
-        self.opened_suggestions(sql, args).await
+        let mut found = Vec::new();
+        for mapping in self.asked_mappings(filter.mapping.as_deref()) {
+            let (sql, args) = wanted(mapping, filter).page(SELECT, "suggestion_id", page);
+            found.extend(self.opened_suggestions(sql, args).await?);
+        }
+        Ok(newest(found, page, |suggestion| suggestion.suggestion_id))
     }
 
     /// How many suggestions fit `filter`.
     pub async fn suggestion_count(&self, filter: &SuggestionFilter) -> Result<u64, Error> {
-        let wanted = wanted(filter);
-        let sql = format!("select count(*) as number from suggestion{}", wanted.clause());
-        self.engine().count(sql, wanted.args).await
+        let mut count = 0;
+        for mapping in self.asked_mappings(filter.mapping.as_deref()) {
+            let wanted = wanted(mapping, filter);
+            let sql = format!("select count(*) as number from suggestion{}", wanted.clause());
+            count += self.engine().count(sql, wanted.args).await?;
+        }
+        Ok(count)
     }
 
     /// One suggestion.
     pub async fn suggestion(&self, suggestion_id: i64) -> Result<Option<Suggestion>, Error> {
         let sql = format!("{SELECT} where suggestion_id = $1");
-        let found = self.opened_suggestions(sql, args![suggestion_id]).await?;
-        Ok(found.into_iter().next())
+        let found = self
+            .opened_suggestions(sql, args![suggestion_id])
+            .await?
+            .into_iter()
+            .next();
+        Ok(found.filter(|suggestion| self.sees_mapping(Some(&suggestion.mapping))))
     }
 
     /// Open and accepted suggestions for records of one side, the best first.
@@ -301,8 +314,8 @@ impl Store {
     }
 }
 
-fn wanted(filter: &SuggestionFilter) -> Filter<'_> {
-    Filter::of_pairs(filter.mapping.as_deref(), filter.status, filter.record_id.as_deref())
+fn wanted<'a>(mapping: Option<&'a str>, filter: &'a SuggestionFilter) -> Filter<'a> {
+    Filter::of_pairs(mapping, filter.status, filter.record_id.as_deref())
 }
 
 /// Records that were linked need no suggestion any more; the one that said so is done.

@@ -7,7 +7,7 @@ use super::{
     engine::{FromRow, Number, Row, Unread, args},
     error::Error,
 };
-use crate::core::status::Role;
+use crate::core::{status::Role, tenant::Reach};
 
 /// A person as they are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct User {
     pub name: String,
     /// What they may do.
     pub role: Role,
+    /// How far they may see.
+    pub reach: Reach,
     /// When they were added.
     pub created_at: DateTime<Utc>,
     /// When they last signed in.
@@ -30,7 +32,7 @@ pub struct User {
     pub subject: Option<String>,
 }
 
-const SELECT: &str = "select console_user_id, name, role, created_at, signed_in_at, link_until, subject, \
+const SELECT: &str = "select console_user_id, name, role, tenants, created_at, signed_in_at, link_until, subject, \
      cast(case when password is null then 0 else 1 end as bigint) as has_password from console_user";
 
 impl FromRow for User {
@@ -42,6 +44,7 @@ impl FromRow for User {
             console_user_id: row.get("console_user_id")?,
             name: row.get("name")?,
             role: row.get("role")?,
+            reach: row.reach()?,
             created_at: row.time("created_at")?,
             signed_in_at: row.maybe_time("signed_in_at")?,
             link_until: row.maybe_time("link_until")?,
@@ -65,13 +68,11 @@ impl FromRow for Password {
 
 impl Store {
     /// Adds a person without a password; their id. A name that is taken is an [`Error::Conflict`].
-    pub async fn add_user(&self, name: &str, role: Role) -> Result<i64, Error> {
-        let sql = "insert into console_user (name, role, created_at) values ($1, $2, $3) \
+    pub async fn add_user(&self, name: &str, role: Role, reach: &Reach) -> Result<i64, Error> {
+        let sql = "insert into console_user (name, role, tenants, created_at) values ($1, $2, $3, $4) \
              returning console_user_id as number";
-        let ids = self
-            .engine()
-            .write::<Number>(sql, args![name, role, self.now()])
-            .await?;
+        let args = args![name, role, reach.text(), self.now()];
+        let ids = self.engine().write::<Number>(sql, args).await?;
         ids.first().map(|id| id.0).ok_or(Error::Closed)
     }
 
@@ -82,10 +83,10 @@ impl Store {
     }
 
     /// Adds a person who signs in at an OpenID provider; their id. A name that is taken is an [`Error::Conflict`].
-    pub async fn add_user_of(&self, subject: &str, name: &str, role: Role) -> Result<i64, Error> {
-        let sql = "insert into console_user (subject, name, role, created_at) values ($1, $2, $3, $4) \
+    pub async fn add_user_of(&self, subject: &str, name: &str, role: Role, reach: &Reach) -> Result<i64, Error> {
+        let sql = "insert into console_user (subject, name, role, tenants, created_at) values ($1, $2, $3, $4, $5) \
              returning console_user_id as number";
-        let args = args![subject, name, role, self.now()];
+        let args = args![subject, name, role, reach.text(), self.now()];
         let ids = self.engine().write::<Number>(sql, args).await?;
         ids.first().map(|id| id.0).ok_or(Error::Closed)
     }
@@ -96,10 +97,18 @@ impl Store {
         self.engine().row(sql, args![subject]).await
     }
 
-    /// Changes what a person may do; their sessions go on with it.
-    pub async fn set_user_role(&self, console_user_id: i64, role: Role) -> Result<(), Error> {
-        let sql = "update console_user set role = $2 where console_user_id = $1";
-        self.engine().execute(sql, args![console_user_id, role]).await.map(drop)
+    /// Changes what a person may do and how far they may see; their sessions go on with it.
+    pub async fn set_user_rights(&self, console_user_id: i64, role: Role, reach: &Reach) -> Result<(), Error> {
+        let sql = "update console_user set role = $2, tenants = $3 where console_user_id = $1";
+        let args = args![console_user_id, role, reach.text()];
+        self.engine().execute(sql, args).await.map(drop)
+    }
+
+    /// Changes how far a person may see; their sessions go on with it.
+    pub async fn set_user_reach(&self, console_user_id: i64, reach: &Reach) -> Result<(), Error> {
+        let sql = "update console_user set tenants = $2 where console_user_id = $1";
+        let args = args![console_user_id, reach.text()];
+        self.engine().execute(sql, args).await.map(drop)
     }
 
     /// The hash of a person's password.

@@ -10,7 +10,7 @@ use crate::{
         status::{ChangeOrigin, EventKind, Side},
     },
     store::{
-        Op, Page,
+        Op, Page, Store,
         audit::NewAudit,
         change::NewChange,
         failure::{Failure, FailureFilter},
@@ -23,17 +23,17 @@ const BATCH: u32 = 500;
 pub const PRIORITY: i64 = 5;
 
 /// How many failures a filter selects: shown to a person before [`reprocess`].
-pub async fn count(engine: &Engine, filter: &FailureFilter) -> Result<u64, Error> {
-    Ok(engine.store().failure_count(filter).await?)
+pub async fn count(store: &Store, filter: &FailureFilter) -> Result<u64, Error> {
+    Ok(store.failure_count(filter).await?)
 }
 
 /// Puts the records of failures back into the dirty set; the same planner looks at them as on every other road. Returns how
 /// many there were.
-pub async fn reprocess(engine: &Engine, filter: &FailureFilter, actor: &str) -> Result<u64, Error> {
+pub async fn reprocess(store: &Store, filter: &FailureFilter, actor: &str) -> Result<u64, Error> {
     let entry = NewAudit {
         actor: actor.to_owned(),
         action: "failure.reprocess".to_owned(),
-        subject: format!("{} failures", count(engine, filter).await?),
+        subject: format!("{} failures", count(store, filter).await?),
         detail: None,
     };
     // Stands in the audit together with the first of what it brings about.
@@ -41,15 +41,15 @@ pub async fn reprocess(engine: &Engine, filter: &FailureFilter, actor: &str) -> 
     let mut page = Page::first(BATCH);
     let mut reprocessed = 0;
     loop {
-        let failures = engine.store().failures(filter, page).await?;
+        let failures = store.failures(filter, page).await?;
         let Some(last) = failures.last() else { break };
         page.before = Some(last.failure_id);
         reprocessed += failures.len() as u64;
         ops.extend(failures.iter().map(again));
-        engine.store().commit(std::mem::take(&mut ops)).await?;
+        store.commit(std::mem::take(&mut ops)).await?;
     }
     if !ops.is_empty() {
-        engine.store().commit(ops).await?;
+        store.commit(ops).await?;
     }
     Ok(reprocessed)
 }

@@ -29,4 +29,5 @@ mod since;
 mod sql;
 mod store;
 mod sync;
+mod tenant;
 mod webhook;

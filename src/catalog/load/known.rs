@@ -53,6 +53,7 @@ pub(super) fn gather(
         let connector = connectors.get(&declared.connector);
         let system = System {
             connector: declared.connector.clone(),
+            tenant: declared.tenant.clone(),
             objects: connector.map(|connector| objects(connector)),
         };
         (name.clone(), system)

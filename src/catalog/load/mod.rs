@@ -32,6 +32,7 @@ use crate::core::{
         form::{CaseForm, MappingForm},
     },
     problem::Problem,
+    tenant::Tenant,
 };
 
 /// Where a catalog is read from.
@@ -50,6 +51,8 @@ pub struct Sources<'a> {
 pub struct SystemDecl {
     /// Which kind of system it is.
     pub connector: String,
+    /// Whose it is.
+    pub tenant: Option<Tenant>,
     /// The settings given.
     pub settings: BTreeMap<String, Json>,
     /// The names of the credentials given.

@@ -44,6 +44,7 @@ fn systems() -> BTreeMap<String, SystemDecl> {
     let settings = BTreeMap::from([("base_url".to_owned(), Json::from("https://system.example"))]);
     let system = |connector: &str, credentials: &[&str]| SystemDecl {
         connector: connector.to_owned(),
+        tenant: None,
         settings: settings.clone(),
         credentials: credentials.iter().map(|name| (*name).to_owned()).collect(),
         webhook_secrets: 1,
@@ -114,6 +115,7 @@ fn asked_for(root: &Path, connector: &str) -> SystemDecl {
         credentials,
         webhook_secrets: 1,
         origin: "config/dev.toml".to_owned(),
+        ..SystemDecl::default()
     }
 }
 
@@ -634,6 +636,30 @@ error[CT008]: there is no mapping `other` that these cases could be of
 --> mappings/other.test.yaml
  = hint: the cases of a mapping stand beside it: other.yaml
 "
+    );
+}
+
+#[test]
+fn a_mapping_is_not_between_two_tenants() {
+    let own = |erp: Option<&str>, crm: Option<&str>| {
+        system_problems(|systems| {
+            for (name, tenant) in [("erp", erp), ("crm", crm)] {
+                systems.get_mut(name).unwrap().tenant = tenant.map(|tenant| tenant.parse().unwrap());
+            }
+        })
+    };
+    for (erp, crm) in [
+        (None, None),
+        (Some("abc"), None),
+        (None, Some("abc")),
+        (Some("abc"), Some("abc")),
+    ] {
+        assert_eq!(own(erp, crm), "", "{erp:?} {crm:?}");
+    }
+    let told = own(Some("abc"), Some("abcdef"));
+    assert!(
+        told.contains("error[MP048]: the mapping is nobody's, since its systems belong to two tenants: `erp` to `abc`, `crm` to `abcdef`"),
+        "{told}"
     );
 }
 

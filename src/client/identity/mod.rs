@@ -54,8 +54,8 @@ pub struct ProviderConfig {
     pub client_secret: Option<SecretString>,
     /// What is asked for.
     pub scopes: Vec<String>,
-    /// The claim that is read for roles: looked for at the provider where the token does not have it.
-    pub role_claim: String,
+    /// The claims that are read for rights: looked for at the provider where the token does not have one of them.
+    pub claims: Vec<String>,
     /// Where people come back to.
     pub redirect: Url,
     /// Which addresses may be reached.
@@ -215,7 +215,7 @@ impl Provider {
         let claims = token::check(token, &keys, expected)?;
         let subject = claims.get("sub").and_then(Json::as_str).unwrap_or_default().to_owned();
         let mut person = Person { subject, claims };
-        if person.texts(&self.config.role_claim).is_empty()
+        if self.config.claims.iter().any(|claim| person.texts(claim).is_empty())
             && let (Some(address), Some(access)) = (&described.userinfo_endpoint, text("access_token"))
         {
             self.ask_more(address, access, &mut person).await?;

@@ -8,6 +8,7 @@ use super::End;
 use crate::core::{
     connector::form::Access,
     status::{Side, Sides},
+    tenant::Tenant,
     value::kind::Kind,
 };
 
@@ -25,6 +26,8 @@ pub struct Known {
 pub struct System {
     /// Its connector's name.
     pub connector: String,
+    /// Whose it is.
+    pub tenant: Option<Tenant>,
     /// Its objects; `None` where the connector itself is wrong, so that no misleading problems follow from it.
     pub objects: Option<BTreeMap<String, Object>>,
 }
@@ -75,6 +78,12 @@ impl Known {
     #[must_use]
     pub fn object(&self, end: &End) -> Option<&Object> {
         self.systems.get(&end.system)?.objects.as_ref()?.get(&end.object)
+    }
+
+    /// Whose a system is.
+    #[must_use]
+    pub fn tenant_of(&self, system: &str) -> Option<&Tenant> {
+        self.systems.get(system)?.tenant.as_ref()
     }
 
     /// The side of mapping `name` that `system` is on.

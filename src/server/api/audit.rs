@@ -1,6 +1,6 @@
 //! The audit: who did what.
 
-use axum::{Json, extract::State};
+use axum::Json;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::{
     server::{
         auth::{Caller, Proof},
         error::Result,
-        extract::Asked,
+        extract::{Asked, State},
         page::{Page, Wanted},
         state::App,
     },

@@ -1,6 +1,6 @@
 //! Conflicts: fields that both sides changed, where a person decides.
 
-use axum::{Extension, Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, http::StatusCode};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::{
     server::{
         auth::Caller,
         error::{Problem, Result},
-        extract::{Asked, Body, Id},
+        extract::{Asked, Body, Id, State},
         page::{Page, Wanted},
         settling,
         state::App,

@@ -1,6 +1,6 @@
 //! Pending deletes: links whose one record is gone, where a person decides what follows.
 
-use axum::{Extension, Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, http::StatusCode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -11,7 +11,7 @@ use crate::{
         auth::Caller,
         decision,
         error::{Problem, Result},
-        extract::{Asked, Id},
+        extract::{Asked, Id, State},
         page::{Page, Wanted},
         settling,
         state::App,

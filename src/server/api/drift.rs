@@ -1,6 +1,6 @@
 //! Drift reports: what a reconciliation found, why, and what became of it.
 
-use axum::{Extension, Json, extract::State};
+use axum::{Extension, Json};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use crate::{
     server::{
         auth::Caller,
         error::{Problem, Result},
-        extract::{Asked, Id},
+        extract::{Asked, Id, State},
         page::{Page, Wanted},
         state::App,
     },

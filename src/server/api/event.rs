@@ -1,6 +1,6 @@
 //! Events: what other systems pushed, and what became of it. Payloads are never shown.
 
-use axum::{Extension, Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, http::StatusCode};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::{
         auth::Caller,
         decision::{self, Reprocessed},
         error::{Problem, Result},
-        extract::{Asked, Id},
+        extract::{Asked, Id, State},
         page::{Page, Wanted},
         state::App,
     },
@@ -120,7 +120,7 @@ pub(in crate::server) async fn reprocess(
     Extension(caller): Extension<Caller>,
     Id(id): Id,
 ) -> Result<StatusCode> {
-    match decision::reprocess_event(app.engine(), id, &audit::actor(&caller)).await? {
+    match decision::reprocess_event(app.engine(), app.store(), id, &audit::actor(&caller)).await? {
         Reprocessed::Begun => Ok(StatusCode::ACCEPTED),
         Reprocessed::Unknown => Err(Problem::not_found(format!("there is no event {id}"))),
         Reprocessed::NoError(status) => Err(Problem::conflict(format!(

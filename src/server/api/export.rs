@@ -5,7 +5,6 @@ use std::io;
 use axum::{
     Extension,
     body::Body,
-    extract::State,
     http::{HeaderName, header},
     response::IntoResponse,
 };
@@ -26,7 +25,7 @@ use crate::{
     server::{
         auth::Caller,
         error::{Problem, Result},
-        extract::{Asked, Id},
+        extract::{Asked, Id, State},
         state::App,
     },
     store::drift::DriftFilter,

@@ -1,6 +1,6 @@
 //! Failures: records that could not be synchronized, and what to do about them.
 
-use axum::{Extension, Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, http::StatusCode};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::{
         auth::Caller,
         decision,
         error::{Problem, Result},
-        extract::{Asked, Body, Id},
+        extract::{Asked, Body, Id, State},
         page::{Page, Wanted},
         state::App,
     },
@@ -269,11 +269,11 @@ pub(in crate::server) async fn reprocess_all(
     Body(asked): Body<Reprocess>,
 ) -> Result<(StatusCode, Json<Reprocessed>)> {
     let filter = asked.filter.filter();
-    let count = reprocess::count(app.engine(), &filter).await?;
+    let count = reprocess::count(app.store(), &filter).await?;
     let (status, count, is_reprocessed) = match asked.confirm {
         None => (StatusCode::OK, count, false),
         Some(confirmed) if confirmed == count => {
-            let count = reprocess::reprocess(app.engine(), &filter, &audit::actor(&caller)).await?;
+            let count = reprocess::reprocess(app.store(), &filter, &audit::actor(&caller)).await?;
             (StatusCode::ACCEPTED, count, true)
         }
         Some(confirmed) => {

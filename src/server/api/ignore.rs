@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, http::StatusCode};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::{
     server::{
         auth::Caller,
         error::{Problem, Result},
-        extract::{Asked, Body, Id},
+        extract::{Asked, Body, Id, State},
         page::{Page, Wanted},
         settling,
         state::App,

@@ -1,6 +1,6 @@
 //! Links: which records are known to be the same thing.
 
-use axum::{Extension, Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, http::StatusCode};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::{
         auth::Caller,
         decision,
         error::{Problem, Result},
-        extract::{Asked, Body, Id},
+        extract::{Asked, Body, Id, State},
         linking::{self, Merged, Pair, Relinked, Verdict},
         page::{Page, Wanted},
         state::App,

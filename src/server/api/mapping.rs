@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Json,
-    extract::State,
     http::{HeaderName, StatusCode, header},
 };
 use schemars::JsonSchema;
@@ -20,7 +19,7 @@ use crate::{
         auth::Caller,
         decision,
         error::{Problem, Result},
-        extract::{Body, Within},
+        extract::{Body, State, Within},
         state::App,
     },
     store::Op,
@@ -93,7 +92,7 @@ impl From<&Mapping> for View {
 
 /// `GET /mappings`
 pub(in crate::server) async fn list(State(app): State<App>) -> Json<Vec<View>> {
-    Json(app.engine().mappings().map(|mapping| View::from(&**mapping)).collect())
+    Json(app.mappings().map(|mapping| View::from(&**mapping)).collect())
 }
 
 /// How a reconciliation is wanted.

@@ -3,7 +3,10 @@
 use axum::{Extension, Json};
 use serde::Serialize;
 
-use crate::{core::status::Role, server::auth::Caller};
+use crate::{
+    core::{status::Role, tenant::Reach},
+    server::auth::Caller,
+};
 
 /// The caller.
 #[derive(Debug, Serialize)]
@@ -12,6 +15,8 @@ pub struct View {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// The tenants that it is limited to; null: it sees the whole house.
+    pub tenants: Reach,
 }
 
 /// `GET /me`
@@ -19,5 +24,6 @@ pub(in crate::server) async fn get(Extension(caller): Extension<Caller>) -> Json
     Json(View {
         name: caller.name.to_string(),
         role: caller.role,
+        tenants: (*caller.reach).clone(),
     })
 }

@@ -69,6 +69,8 @@ pub struct Route {
     pub role: Role,
     /// How many requests it counts for in the rate of a token.
     pub cost: u32,
+    /// Whether it concerns the whole house, so that nobody may use it who is limited to tenants.
+    pub is_of_house: bool,
 }
 
 /// Every route of the API: what the documentation and the tests of roles are compared with.
@@ -79,6 +81,7 @@ pub fn routes() -> Vec<Route> {
         path: format!("{MOUNT}{}", endpoint.path),
         role: endpoint.demand.role,
         cost: endpoint.demand.cost,
+        is_of_house: endpoint.demand.is_of_house,
     };
     endpoints().into_iter().map(route).collect()
 }
@@ -131,6 +134,15 @@ impl Endpoint {
         Self { gives, ..self }
     }
 
+    /// Concerns the whole house: nobody may who is limited to tenants.
+    fn of_house(self) -> Self {
+        let demand = Demand {
+            is_of_house: true,
+            ..self.demand
+        };
+        Self { demand, ..self }
+    }
+
     fn page<T: JsonSchema>(self) -> Self {
         self.asks::<T>().gives(Gives::Page)
     }
@@ -140,7 +152,11 @@ fn look<H: Handler<T, App>, T: 'static>(role: Role, cost: u32, path: &'static st
     Endpoint {
         method: "GET",
         path,
-        demand: Demand { role, cost },
+        demand: Demand {
+            role,
+            cost,
+            is_of_house: false,
+        },
         handler: routing::get(handler),
         query: None,
         body: None,
@@ -152,7 +168,11 @@ fn act<H: Handler<T, App>, T: 'static>(role: Role, cost: u32, path: &'static str
     Endpoint {
         method: "POST",
         path,
-        demand: Demand { role, cost },
+        demand: Demand {
+            role,
+            cost,
+            is_of_house: false,
+        },
         handler: routing::post(handler),
         query: None,
         body: None,
@@ -164,7 +184,11 @@ fn remove<H: Handler<T, App>, T: 'static>(role: Role, cost: u32, path: &'static 
     Endpoint {
         method: "DELETE",
         path,
-        demand: Demand { role, cost },
+        demand: Demand {
+            role,
+            cost,
+            is_of_house: false,
+        },
         handler: routing::delete(handler),
         query: None,
         body: None,
@@ -230,8 +254,8 @@ fn endpoints() -> Vec<Endpoint> {
         look(Viewer, LOOK, "/notices/{id}", notice::get),
         act(Admin, ACT, "/notices/{id}/resend", notice::resend),
         look(Viewer, LOOK, "/webhooks", webhook::list).gives(Gives::List),
-        look(Admin, LOOK, "/audit", audit::list).page::<audit::Query>(),
-        look(Admin, LOOK, "/settings", setting::list).gives(Gives::List),
+        look(Admin, LOOK, "/audit", audit::list).page::<audit::Query>().of_house(),
+        look(Admin, LOOK, "/settings", setting::list).gives(Gives::List).of_house(),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! Notices: what people and programs were told, and what became of it.
 
-use axum::{Extension, Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, http::StatusCode};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::{
         auth::Caller,
         decision,
         error::{Problem, Result},
-        extract::{Asked, Id},
+        extract::{Asked, Id, State},
         page::{Page, Wanted},
         state::App,
     },

@@ -1,6 +1,6 @@
 //! Single records: what would be done about one, and having it looked at.
 
-use axum::{Extension, Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, http::StatusCode};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ use crate::{
         auth::Caller,
         decision::entry,
         error::{Problem, Result},
-        extract::{Body, Within},
+        extract::{Body, State, Within},
         state::App,
     },
     store::Op,

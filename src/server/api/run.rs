@@ -1,6 +1,6 @@
 //! Runs: what was executed, and what came of it.
 
-use axum::{Extension, Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, http::StatusCode};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::{
         auth::Caller,
         decision::{self, Outcome},
         error::{Problem, Result},
-        extract::{Asked, Id},
+        extract::{Asked, Id, State},
         page::{Page, Wanted},
         state::App,
     },

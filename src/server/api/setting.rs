@@ -1,8 +1,11 @@
 //! The settings, as they were loaded.
 
-use axum::{Json, extract::State};
+use axum::Json;
 
-use crate::{server::state::App, settings::Entry};
+use crate::{
+    server::{extract::State, state::App},
+    settings::Entry,
+};
 
 /// `GET /settings`: every setting with where it came from, secrets masked.
 pub(in crate::server) async fn list(State(app): State<App>) -> Json<Vec<Entry>> {

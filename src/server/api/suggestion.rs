@@ -1,6 +1,6 @@
 //! Suggestions: similar records that no rule couples, where a person says whether they are the same thing.
 
-use axum::{Extension, Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, http::StatusCode};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::{
     server::{
         auth::Caller,
         error::{Problem, Result},
-        extract::{Asked, Id},
+        extract::{Asked, Id, State},
         page::{Page, Wanted},
         settling,
         state::App,

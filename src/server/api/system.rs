@@ -1,6 +1,6 @@
 //! Systems: how they are configured, and how requests to them stand. Secrets have dates and owners here, and nothing else.
 
-use axum::{Json, extract::State};
+use axum::Json;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 
@@ -9,6 +9,7 @@ use crate::{
     core::breaker::Circuit,
     server::{
         error::Problem,
+        extract::State,
         state::{App, Pause},
     },
     settings,
@@ -71,7 +72,7 @@ pub struct Daily {
 pub(in crate::server) async fn list(State(app): State<App>) -> Result<Json<Vec<View>>, Problem> {
     let mut views = Vec::new();
     let pauses = app.pauses();
-    for (name, given) in &app.settings().systems {
+    for (name, given) in app.systems() {
         let requests = match app.engine().system(name) {
             Some(system) => Some(requests(&app, system).await?),
             None => None,

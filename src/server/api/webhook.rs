@@ -3,12 +3,12 @@
 
 use std::fmt::Write as _;
 
-use axum::{Json, extract::State};
+use axum::Json;
 use serde::Serialize;
 
 use crate::{
     core::status::NoticeCondition,
-    server::{state::App, webhook::Hook},
+    server::{extract::State, state::App, webhook::Hook},
     settings::{self, Settings},
 };
 
@@ -47,11 +47,11 @@ pub(in crate::server) async fn list(State(app): State<App>) -> Json<Vec<Contract
     Json(contracts(&app))
 }
 
-/// Every webhook that comes in or goes out.
+/// Every webhook that comes in or goes out. Those that go out tell of everything, so that they are the whole house's.
 pub(in crate::server) fn contracts(app: &App) -> Vec<Contract> {
     let settings = app.settings();
-    let incoming = app.hooks().iter().map(|(name, hook)| incoming(app, name, hook));
-    let outgoing = settings.notify.webhooks.iter();
+    let incoming = app.hooks().map(|(name, hook)| incoming(app, name, hook));
+    let outgoing = settings.notify.webhooks.iter().filter(|_| app.is_house());
     incoming
         .chain(outgoing.map(|(name, target)| outgoing_to(settings, name, target)))
         .collect()

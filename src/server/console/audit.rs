@@ -1,13 +1,13 @@
 //! The audit: who did what.
 
 use askama::Template;
-use axum::{Json, extract::State};
+use axum::Json;
 
 use super::frame::{Frame, Page};
 use crate::server::{
     api::{self, audit::View},
     error::Result,
-    extract::Asked,
+    extract::{Asked, State},
     page,
     state::App,
 };

@@ -1,7 +1,7 @@
 //! Conflicts: fields that both sides changed, where a person decides.
 
 use askama::Template;
-use axum::{Json, extract::State, response::Response};
+use axum::{Json, response::Response};
 
 use super::{
     drift,
@@ -15,7 +15,7 @@ use crate::{
     server::{
         api::{self, conflict::View},
         error::Result,
-        extract::{Asked, Id},
+        extract::{Asked, Id, State},
         page,
         state::App,
     },

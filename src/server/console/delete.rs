@@ -1,7 +1,7 @@
 //! Pending deletes: links whose one record is gone, where a person decides what follows.
 
 use askama::Template;
-use axum::{Json, extract::State, response::Response};
+use axum::{Json, response::Response};
 
 use super::{
     drift,
@@ -13,7 +13,7 @@ use crate::{
     server::{
         api::{self, link::View},
         error::{Problem, Result},
-        extract::{Asked, Id, Within},
+        extract::{Asked, Id, State, Within},
         page,
         state::App,
     },

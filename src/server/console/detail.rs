@@ -7,6 +7,7 @@ const DETAILS: &[(&str, &str)] = &[
     ("sign in", "entre primeiro"),
     ("you have asked for a lot within a moment", "você pediu muita coisa em pouco tempo"),
     ("this needs the role `{}`, you have `{}`", "isto exige o papel `{}`, e o seu é `{}`"),
+    ("this concerns the whole house, you have a limit to tenants: `{}`", "isto diz respeito à casa inteira, e o seu acesso é limitado aos inquilinos: `{}`"),
     ("the form is not one that this browser was given: load the page again", "o formulário não foi dado a este navegador: carregue a página de novo"),
     ("this address has sent too many wrong passwords", "este endereço enviou senhas erradas demais"),
     ("this address has sent too many wrong codes", "este endereço enviou códigos errados demais"),

@@ -17,11 +17,14 @@ use super::{
     openid::Ways,
     refusal, sign,
 };
-use crate::server::{
-    auth::{Caller, Demand, Proof, neighbourhood},
-    error::{Problem, Result},
-    extract,
-    state::App,
+use crate::{
+    server::{
+        auth::{Caller, Demand, Proof, neighbourhood},
+        error::{Problem, Result},
+        extract,
+        state::App,
+    },
+    store::session::Session,
 };
 
 /// What a page may load: our own style and script, nothing else, and no word of them within a page.
@@ -99,18 +102,18 @@ async fn pass(
             .caller
             .clone()
             .ok_or_else(|| Problem::unauthenticated("sign in"))?;
-        let charged = app
-            .charges()
-            .take(caller.proof, demand, app.clock().now().timestamp_micros());
+        let charged = app.charges().take(
+            (caller.proof, &caller.reach),
+            demand,
+            app.clock().now().timestamp_micros(),
+        );
         if let Some(wait) = charged.retry_after() {
             return Err(Problem::too_many_requests("you have asked for a lot within a moment").after(wait));
         }
-        if caller.role < demand.role {
-            return Err(Problem::forbidden(format!(
-                "this needs the role `{}`, you have `{}`",
-                demand.role, caller.role
-            )));
+        if let Some(refused) = caller.refusal(demand) {
+            return Err(refused);
         }
+        request.extensions_mut().insert(app.within(&caller.reach));
         request.extensions_mut().insert(caller);
     }
     let extensions = request.extensions_mut();
@@ -128,14 +131,24 @@ async fn pass(
 /// Whose session this is.
 async fn caller(app: &App, key: &Key) -> Result<Option<Caller>> {
     let (hash, idle) = (key.hash(), app.settings().console.session_idle.duration());
-    let Some(session) = app.store().session(&hash, idle).await? else {
+    let found = app.store().session(&hash, idle).await?;
+    let Some(session) = found.filter(|session| is_limited_as_asked(app, session)) else {
         return Ok(None);
     };
     if let Err(error) = app.store().touch_session(&hash, &session).await {
         tracing::warn!(%error, "the last use of a session could not be noted");
     }
     let proof = Proof::Session(session.console_user_id);
-    Ok(Some(Caller::new(app, proof, session.name.into(), session.role)))
+    let rights = (session.role, session.reach);
+    Ok(Some(Caller::new(app, proof, session.name.into(), rights)))
+}
+
+/// Whether somebody who signed in at a provider is limited, where the settings let nobody from there see the whole house. A session that
+/// is older than this setting is over.
+fn is_limited_as_asked(app: &App, session: &Session) -> bool {
+    let oidc = app.settings().console.oidc.as_ref();
+    let is_limited = oidc.is_some_and(|oidc| oidc.tenant_claim.is_some() && oidc.house_value.is_none());
+    !(is_limited && session.is_of_provider && session.reach.is_house())
 }
 
 /// Reads a form, if one of our pages has sent it.

@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::{
     Json,
-    extract::State,
     response::{IntoResponse, Response},
 };
 
@@ -18,7 +17,7 @@ use crate::{
     server::{
         api::{self, drift::Report},
         error::Result,
-        extract::{Asked, Id},
+        extract::{Asked, Id, State},
         page,
         state::App,
     },
@@ -47,7 +46,7 @@ pub async fn list(State(app): State<App>, f: Frame) -> Result<Page<List>> {
 
 /// The names of the mappings, for filters.
 pub fn names(app: &App) -> Vec<String> {
-    app.engine().mappings().map(|mapping| mapping.name.clone()).collect()
+    app.mappings().map(|mapping| mapping.name.clone()).collect()
 }
 
 #[derive(Template)]

@@ -1,7 +1,7 @@
 //! Events: what other systems pushed, and what became of it.
 
 use askama::Template;
-use axum::{Json, extract::State, response::Response};
+use axum::{Json, response::Response};
 
 use super::{
     form::Form,
@@ -12,7 +12,7 @@ use crate::{
     server::{
         api::{self, event::View},
         error::Result,
-        extract::{Asked, Id},
+        extract::{Asked, Id, State},
         page,
         state::App,
     },
@@ -30,7 +30,7 @@ pub struct List {
 pub async fn list(State(app): State<App>, f: Frame) -> Result<Page<List>> {
     let Json(rows) = api::event::list(State(app.clone()), Asked(f.asked()?)).await?;
     Ok(Page(List {
-        systems: app.settings().systems.keys().cloned().collect(),
+        systems: app.systems().map(|(name, _)| name.clone()).collect(),
         f,
         rows,
     }))

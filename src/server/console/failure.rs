@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::{
     Json,
-    extract::State,
     response::{IntoResponse, Response},
 };
 
@@ -21,7 +20,7 @@ use crate::{
             failure::{Group, View},
         },
         error::Result,
-        extract::{Asked, Id},
+        extract::{Asked, Id, State},
         page,
         state::App,
     },

@@ -133,6 +133,12 @@ impl Frame {
         self.caller.as_ref().map_or("", |caller| &caller.name)
     }
 
+    /// The tenants that whoever looks is limited to; none where they see the whole house.
+    pub fn tenants(&self) -> Option<String> {
+        let text = self.caller.as_ref()?.reach.text()?;
+        Some(text.replace(',', ", "))
+    }
+
     /// Whoever looks, for the functions of the API; pages behind the door have somebody.
     pub fn caller(&self) -> Result<Extension<Caller>> {
         let caller = self.caller.clone();
@@ -152,6 +158,11 @@ impl Frame {
     /// Whether whoever looks may do everything.
     pub fn is_admin(&self) -> bool {
         self.may(Role::Admin)
+    }
+
+    /// Whether whoever looks may see what concerns the whole house.
+    pub fn is_admin_of_house(&self) -> bool {
+        self.is_admin() && self.caller.as_ref().is_some_and(|caller| caller.reach.is_house())
     }
 
     fn may(&self, role: Role) -> bool {

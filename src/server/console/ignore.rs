@@ -1,7 +1,7 @@
 //! Ignore rules: differences that people have chosen to leave, until a date.
 
 use askama::Template;
-use axum::{Json, extract::State, response::Response};
+use axum::{Json, response::Response};
 
 use super::{
     drift,
@@ -14,7 +14,7 @@ use crate::{
     server::{
         api::{self, ignore::View},
         error::Result,
-        extract::{Asked, Id},
+        extract::{Asked, Id, State},
         page,
         state::App,
     },

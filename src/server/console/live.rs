@@ -2,12 +2,9 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use axum::{
-    extract::State,
-    response::{
-        IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
-    },
+use axum::response::{
+    IntoResponse, Response,
+    sse::{Event, KeepAlive, Sse},
 };
 use futures_util::{StreamExt as _, stream};
 use tokio::time::{Interval, MissedTickBehavior};
@@ -18,7 +15,7 @@ use crate::{
     server::{
         api::run::View,
         error::{Problem, Result},
-        extract::Id,
+        extract::{Id, State},
         state::App,
     },
 };

@@ -1,7 +1,7 @@
 //! One mapping: how it stands, what it maps, and what was done for it.
 
 use askama::Template;
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 
 use super::{
     chart,
@@ -17,7 +17,7 @@ use crate::{
     server::{
         api::{self, mapping::View, run},
         error::Result,
-        extract::Within,
+        extract::{State, Within},
         state::App,
     },
     store::{Page as Rows, run::RunFilter},

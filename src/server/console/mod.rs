@@ -79,6 +79,8 @@ pub struct Route {
     pub path: String,
     /// The least role that may use it; none: whoever comes.
     pub role: Option<Role>,
+    /// Whether it concerns the whole house, so that nobody may use it who is limited to tenants.
+    pub is_of_house: bool,
 }
 
 /// Every route of the console.
@@ -88,6 +90,7 @@ pub fn routes() -> Vec<Route> {
         method: endpoint.method,
         path: format!("{MOUNT}{}", endpoint.path),
         role: endpoint.demand.map(|demand| demand.role),
+        is_of_house: endpoint.demand.is_some_and(|demand| demand.is_of_house),
     };
     endpoints().into_iter().map(route).collect()
 }
@@ -101,16 +104,35 @@ struct Endpoint {
     handler: MethodRouter<App>,
 }
 
+impl Endpoint {
+    /// Concerns the whole house: nobody may who is limited to tenants.
+    fn of_house(self) -> Self {
+        let demand = self.demand.map(|demand| Demand {
+            is_of_house: true,
+            ..demand
+        });
+        Self { demand, ..self }
+    }
+}
+
 fn look<H: Handler<T, App>, T: 'static>(role: Role, cost: u32, path: &'static str, handler: H) -> Endpoint {
     Endpoint {
-        demand: Some(Demand { role, cost }),
+        demand: Some(Demand {
+            role,
+            cost,
+            is_of_house: false,
+        }),
         ..open(path, handler)
     }
 }
 
 fn act<H: Handler<T, App>, T: 'static>(role: Role, cost: u32, path: &'static str, handler: H) -> Endpoint {
     Endpoint {
-        demand: Some(Demand { role, cost }),
+        demand: Some(Demand {
+            role,
+            cost,
+            is_of_house: false,
+        }),
         ..submit(path, handler)
     }
 }
@@ -188,8 +210,8 @@ fn endpoints() -> Vec<Endpoint> {
         look(Viewer, LOOK, "/systems", system::list),
         look(Viewer, LOOK, "/webhooks", webhook::list),
         look(Viewer, LOOK, "/webhooks.md", webhook::markdown),
-        look(Admin, LOOK, "/audit", audit::list),
-        look(Admin, LOOK, "/settings", setting::list),
+        look(Admin, LOOK, "/audit", audit::list).of_house(),
+        look(Admin, LOOK, "/settings", setting::list).of_house(),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Notices: what people and programs were told, and what became of it.
 
 use askama::Template;
-use axum::{Json, extract::State, response::Response};
+use axum::{Json, response::Response};
 
 use super::{
     form::Form,
@@ -12,7 +12,7 @@ use crate::{
     server::{
         api::{self, notice::View},
         error::Result,
-        extract::{Asked, Id},
+        extract::{Asked, Id, State},
         page,
         state::App,
     },

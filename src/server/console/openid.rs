@@ -34,6 +34,7 @@ use crate::{
         identity::{Answer, Attempt, IdentityError, Person, Provider, ProviderConfig},
     },
     clock::Clock,
+    core::{status::Role, tenant::Reach},
     server::{
         error::{Problem, Result},
         rate::Recent,
@@ -125,7 +126,10 @@ fn provider(oidc: &Oidc, settings: &Settings, origin: &str, clock: &Clock) -> st
         client_id: oidc.client_id.clone(),
         client_secret: secret.map_err(|error| error.to_string())?,
         scopes: oidc.scopes.clone(),
-        role_claim: oidc.role_claim.clone(),
+        claims: std::iter::once(&oidc.role_claim)
+            .chain(&oidc.tenant_claim)
+            .cloned()
+            .collect(),
         redirect: Url::parse(&redirect).map_err(|error| error.to_string())?,
         network: guard::Policy {
             allow: oidc.allow_networks.clone(),
@@ -207,6 +211,7 @@ enum Trouble {
     Unreachable(String),
     Unbelieved(String),
     NoRole(Vec<String>),
+    NoTenant(Vec<String>),
     NameTaken(String),
     Refused(Problem),
 }
@@ -255,6 +260,7 @@ impl Trouble {
                 (StatusCode::BAD_GATEWAY, t.openid_unbelieved, Vec::new())
             }
             Self::NoRole(values) => (StatusCode::FORBIDDEN, t.openid_no_role, values),
+            Self::NoTenant(values) => (StatusCode::FORBIDDEN, t.openid_no_tenant, values),
             Self::NameTaken(name) => (StatusCode::FORBIDDEN, t.openid_name_taken, vec![name]),
         };
         sign::told(f, status, Some(text), words)
@@ -358,28 +364,32 @@ async fn admit(app: &App, person: &Person) -> std::result::Result<(i64, String),
     // A subject is unique at its issuer alone.
     let subject = format!("{} {}", oidc.issuer, person.subject);
     let known = app.store().user_of(&subject).await?;
-    let values = person.texts(&oidc.role_claim);
-    let Some(role) = oidc.role(&values) else {
-        if let Some(user) = known {
-            app.store().end_sessions_of(user.console_user_id).await?;
+    let (role, said) = match rights(app, oidc, person) {
+        Ok(rights) => rights,
+        Err(trouble) => {
+            if let Some(user) = known {
+                app.store().end_sessions_of(user.console_user_id).await?;
+            }
+            return Err(trouble);
         }
-        let shown = values.iter().take(VALUES_SHOWN).map(|value| (*value).to_owned());
-        return Err(Trouble::NoRole(shown.collect()));
     };
     if let Some(user) = known {
-        if user.role != role {
-            app.store().set_user_role(user.console_user_id, role).await?;
-            let detail = serde_json::json!({ "role": role }).to_string();
+        // Where the provider says nothing of tenants, what a person of ours has said stays.
+        let reach = said.unwrap_or_else(|| user.reach.clone());
+        if user.role != role || user.reach != reach {
+            app.store().set_user_rights(user.console_user_id, role, &reach).await?;
+            let detail = user::rights(role, &reach).to_string();
             user::note(app.store(), "openid", "user.role", &user.name, Some(detail)).await?;
         }
         return Ok((user.console_user_id, user.name));
     }
+    let reach = said.unwrap_or_default();
     let given = [oidc.name_claim.as_str(), "email", "sub"];
     let given = given.iter().find_map(|claim| person.texts(claim).first().copied());
     let name = user::spelled(given.unwrap_or(&person.subject));
-    match app.store().add_user_of(&subject, &name, role).await {
+    match app.store().add_user_of(&subject, &name, role, &reach).await {
         Ok(console_user_id) => {
-            let detail = serde_json::json!({ "role": role, "by": "openid" }).to_string();
+            let detail = serde_json::json!({ "role": role, "tenants": reach, "by": "openid" }).to_string();
             user::note(app.store(), "openid", "user.add", &name, Some(detail)).await?;
             Ok((console_user_id, name))
         }
@@ -387,6 +397,23 @@ async fn admit(app: &App, person: &Person) -> std::result::Result<(i64, String),
         Err(store::Error::Conflict { .. }) => Err(Trouble::NameTaken(name)),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What the provider's claims let somebody do, and how far they let them see, where they say that.
+fn rights(app: &App, oidc: &Oidc, person: &Person) -> std::result::Result<(Role, Option<Reach>), Trouble> {
+    let shown = |values: &[&str]| {
+        let shown = values.iter().take(VALUES_SHOWN).map(|value| (*value).to_owned());
+        shown.collect::<Vec<String>>()
+    };
+    let values = person.texts(&oidc.role_claim);
+    let role = oidc.role(&values).ok_or_else(|| Trouble::NoRole(shown(&values)))?;
+    let Some(claim) = &oidc.tenant_claim else {
+        return Ok((role, None));
+    };
+    let values = person.texts(claim);
+    let reach = oidc.reach(&values, &app.owners().tenants());
+    let reach = reach.ok_or_else(|| Trouble::NoTenant(shown(&values)))?;
+    Ok((role, Some(reach)))
 }
 
 #[derive(Template)]

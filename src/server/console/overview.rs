@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::extract::State;
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -20,6 +19,7 @@ use crate::{
     report::{Overview as Report, overview::Point},
     server::{
         error::Result,
+        extract::State,
         state::{App, Pause},
     },
     store::{
@@ -95,7 +95,7 @@ impl Seen {
 pub async fn page(State(app): State<App>, f: Frame) -> Result<Page<Overview>> {
     let seen = Seen::now(&app).await?;
     let mut standings = Vec::new();
-    for mapping in app.engine().mappings() {
+    for mapping in app.mappings() {
         standings.push(standing(&app, mapping, &seen, f.now).await?);
     }
     let queue = app.store().queue_stats().await?;

@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::{
     Json,
-    extract::State,
     response::{IntoResponse, Response},
 };
 
@@ -19,7 +18,7 @@ use crate::{
     server::{
         api::{self, record::View},
         error::{Problem, Result},
-        extract::{Body, Within},
+        extract::{Body, State, Within},
         state::App,
     },
 };
@@ -54,7 +53,7 @@ pub async fn search(State(app): State<App>, f: Frame) -> Result<Response> {
         )));
     }
     let mut found = Vec::new();
-    for mapping in app.engine().mappings() {
+    for mapping in app.mappings() {
         if text.is_empty() || found.len() >= FOUND_MAX {
             break;
         }

@@ -1,7 +1,7 @@
 //! Runs: what was executed and what came of it, and those that wait for a person.
 
 use askama::Template;
-use axum::{Json, extract::State, response::Response};
+use axum::{Json, response::Response};
 
 use super::{
     drift,
@@ -14,7 +14,7 @@ use crate::{
     server::{
         api::{self, drift::Report, run::View},
         error::Result,
-        extract::{Asked, Id},
+        extract::{Asked, Id, State},
         page,
         state::App,
     },

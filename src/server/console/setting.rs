@@ -1,11 +1,10 @@
 //! Settings as they were loaded, secrets masked.
 
 use askama::Template;
-use axum::extract::State;
 
 use super::frame::{Frame, Page};
 use crate::{
-    server::{error::Result, state::App},
+    server::{error::Result, extract::State, state::App},
     settings::Entry,
 };
 

@@ -1,7 +1,7 @@
 //! Suggestions: similar records that no rule couples, where a person says whether they are the same thing.
 
 use askama::Template;
-use axum::{Json, extract::State, response::Response};
+use axum::{Json, response::Response};
 
 use super::{
     drift,
@@ -13,7 +13,7 @@ use crate::{
     server::{
         api::{self, suggestion::View},
         error::Result,
-        extract::{Asked, Id},
+        extract::{Asked, Id, State},
         page,
         state::App,
     },

@@ -1,12 +1,13 @@
 //! Systems: who answers for their secrets and until when, and how requests to them stand.
 
 use askama::Template;
-use axum::{Json, extract::State};
+use axum::Json;
 
 use super::frame::{Frame, Page};
 use crate::server::{
     api::{self, system::View},
     error::Result,
+    extract::State,
     state::App,
 };
 

@@ -72,6 +72,8 @@ texts! {
         | "A resposta do provedor de identidade não é confiável, e ninguém entrou. Quem opera o Syncline encontra o motivo no log.";
     openid_no_role: "We know who you are, but none of your groups has a role here. Ask whoever looks after your groups; these are the values of the claim:"
         | "Sabemos quem você é, mas nenhum dos seus grupos tem um papel aqui. Fale com quem cuida dos seus grupos; estes são os valores da declaração:";
+    openid_no_tenant: "We know who you are, but you belong to none of the tenants here, so there is nothing for you to see. Ask whoever looks after your groups; these are the values of the claim:"
+        | "Sabemos quem você é, mas você não pertence a nenhum dos inquilinos daqui, e não há nada para você ver. Fale com quem cuida dos seus grupos; estes são os valores da declaração:";
     openid_name_taken: "Another person has your name here already. Whoever runs Syncline can remove them (`syncline user remove`) or choose another `name_claim`. The name:"
         | "Outra pessoa já tem o seu nome aqui. Quem opera o Syncline pode removê-la (`syncline user remove`) ou escolher outro `name_claim`. O nome:";
     set_password: "Set your password" | "Definir sua senha";

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 
 use super::{MOUNT, key::Key, password};
 use crate::{
-    core::{period::Period, status::Role},
+    core::{period::Period, status::Role, tenant::Reach},
     server::decision::entry,
     settings::Settings,
     store::{Error, Op, Store, user::User},
@@ -67,8 +67,13 @@ pub(super) fn spelled(given: &str) -> String {
     letters.take(NAME_BYTES_MAX).collect()
 }
 
-/// Adds a person, who can sign in once they have a password.
+/// Adds a person, who can sign in once they have a password, and sees the whole house then.
 pub async fn add(store: &Store, name: &str, role: Role, actor: &str) -> Result<(), Refused> {
+    add_within(store, name, (role, &Reach::House), actor).await
+}
+
+/// Adds a person, who can sign in once they have a password, and sees what is within their reach then.
+pub async fn add_within(store: &Store, name: &str, (role, reach): (Role, &Reach), actor: &str) -> Result<(), Refused> {
     let is_name = (1..=NAME_BYTES_MAX).contains(&name.len())
         && name
             .bytes()
@@ -76,13 +81,26 @@ pub async fn add(store: &Store, name: &str, role: Role, actor: &str) -> Result<(
     if !is_name {
         return Err(Refused::Name(name.chars().take(NAME_BYTES_MAX).collect()));
     }
-    match store.add_user(name, role).await {
+    match store.add_user(name, role, reach).await {
         Ok(_) => {}
         Err(Error::Conflict { .. }) => return Err(Refused::Taken(name.to_owned())),
         Err(error) => return Err(error.into()),
     }
-    let detail = serde_json::json!({ "role": role }).to_string();
+    let detail = rights(role, reach).to_string();
     Ok(note(store, actor, "user.add", name, Some(detail)).await?)
+}
+
+/// What somebody may do and see, for the audit.
+pub(super) fn rights(role: Role, reach: &Reach) -> serde_json::Value {
+    serde_json::json!({ "role": role, "tenants": reach })
+}
+
+/// Changes how far a person may see; their sessions go on with it.
+pub async fn limit(store: &Store, name: &str, reach: &Reach, actor: &str) -> Result<(), Refused> {
+    let user = known(store, name).await?;
+    store.set_user_reach(user.console_user_id, reach).await?;
+    let detail = rights(user.role, reach).to_string();
+    Ok(note(store, actor, "user.limit", name, Some(detail)).await?)
 }
 
 /// Gives a person a link to set their password by, in place of one they had.

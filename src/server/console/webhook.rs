@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::{
-    extract::State,
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
@@ -10,6 +9,7 @@ use axum::{
 use super::frame::{Frame, Page};
 use crate::server::{
     api::webhook::{self, Contract},
+    extract::State,
     state::App,
 };
 

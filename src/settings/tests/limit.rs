@@ -19,6 +19,8 @@ const LIMITS: &[(&str, &str)] = &[
     ("server.api_body_bytes_max", "0"),
     ("server.api_burst", "0"),
     ("server.api_heavy_burst", "0"),
+    ("server.api_tenant_burst", "0"),
+    ("server.api_tenant_heavy_burst", "0"),
     ("server.auth_failure_burst", "0"),
     ("console.session_idle", "\"0s\""),
     ("console.session_longest", "\"0s\""),

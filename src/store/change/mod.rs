@@ -145,6 +145,18 @@ pub struct QueueStats {
     pub oldest_at: Option<DateTime<Utc>>,
 }
 
+impl QueueStats {
+    /// Both together.
+    fn and(self, other: &Self) -> Self {
+        Self {
+            depth: self.depth + other.depth,
+            waiting: self.waiting + other.waiting,
+            due: self.due + other.due,
+            oldest_at: self.oldest_at.into_iter().chain(other.oldest_at).min(),
+        }
+    }
+}
+
 impl FromRow for QueueStats {
     const TABLE: &'static str = "change";
     const KEY: &'static str = "depth";
@@ -179,11 +191,21 @@ impl Store {
 
     /// How the queue stands.
     pub async fn queue_stats(&self) -> Result<QueueStats, Error> {
-        let sql = "select count(*) as depth, count(waiting_mapping) as waiting, \
+        const SELECT: &str = "select count(*) as depth, count(waiting_mapping) as waiting, \
              coalesce(sum(case when waiting_mapping is null and not_before <= $1 then 1 else 0 end), 0) as due, \
              min(case when waiting_mapping is null then first_at end) as oldest_at from change";
-        let stats = self.engine().row::<QueueStats>(sql, args![self.now()]).await?;
-        Ok(stats.unwrap_or_default())
+        let mut stats = QueueStats::default();
+        for mapping in self.asked_mappings(None) {
+            let mut args = args![self.now()];
+            let mut sql = SELECT.to_owned();
+            if let Some(mapping) = mapping {
+                args.push(mapping.into());
+                sql.push_str(" where mapping = $2");
+            }
+            let found = self.engine().row::<QueueStats>(sql, args).await?;
+            stats = stats.and(&found.unwrap_or_default());
+        }
+        Ok(stats)
     }
 }
 

@@ -204,7 +204,7 @@ impl FromRow for Past {
 impl Store {
     /// Items of a run that fit `filter`, newest first.
     pub async fn drift(&self, run_id: i64, filter: &DriftFilter, page: Page) -> Result<Vec<Drift>, Error> {
-        let (sql, args) = wanted(run_id, filter).page(SELECT, "drift_id", page);
+        let (sql, args) = self.wanted_drift(run_id, filter).page(SELECT, "drift_id", page);
         let found = self.engine().rows::<Closed>(sql, args).await?;
         found.into_iter().map(|item| item.open(self.sealer())).collect()
     }
@@ -218,7 +218,7 @@ impl Store {
         after: i64,
         limit: u32,
     ) -> Result<Vec<Drift>, Error> {
-        let mut wanted = wanted(run_id, filter);
+        let mut wanted = self.wanted_drift(run_id, filter);
         wanted.and("drift_id >", after);
         let mut args: Args<'_> = wanted.args.clone();
         args.push(Arg::from(i64::from(limit)));
@@ -259,7 +259,7 @@ impl Store {
 
     /// How many items of a run fit `filter`.
     pub async fn drift_count(&self, run_id: i64, filter: &DriftFilter) -> Result<u64, Error> {
-        let wanted = wanted(run_id, filter);
+        let wanted = self.wanted_drift(run_id, filter);
         let sql = format!("select count(*) as number from drift{}", wanted.clause());
         self.engine().count(sql, wanted.args).await
     }
@@ -308,6 +308,14 @@ impl Store {
     pub async fn clear_drift(&self, run_id: i64) -> Result<(), Error> {
         let sql = "delete from drift where run_id = $1";
         self.engine().execute(sql, args![run_id]).await.map(drop)
+    }
+
+    fn wanted_drift<'a>(&'a self, run_id: i64, filter: &'a DriftFilter) -> Filter<'a> {
+        let mut wanted = wanted(run_id, filter);
+        if let Some(scope) = &self.scope {
+            wanted.among("mapping", scope.mappings.iter().map(String::as_str));
+        }
+        wanted
     }
 }
 

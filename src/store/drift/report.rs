@@ -12,6 +12,7 @@ use crate::{
         bulk::Filter,
         engine::{Durability, FromRow, Number, Row, Unread, args},
         error::Error,
+        scope::newest,
     },
 };
 
@@ -133,15 +134,20 @@ impl Store {
     /// A run's summary.
     pub async fn drift_summary(&self, run_id: i64) -> Result<Option<DriftSummary>, Error> {
         let sql = format!("{SELECT} where run_id = $1");
-        self.engine().row(sql, args![run_id]).await
+        let found = self.engine().row::<DriftSummary>(sql, args![run_id]).await?;
+        Ok(found.filter(|report| self.sees_mapping(Some(&report.mapping))))
     }
 
     /// The last reports of a mapping (of all mappings if none is given), newest first, also those of what changed alone.
     pub async fn drift_reports(&self, mapping: Option<&str>, page: Page) -> Result<Vec<DriftSummary>, Error> {
-        let mut filter = Filter::new();
-        filter.maybe("mapping =", mapping);
-        let (sql, args) = filter.page(SELECT, "run_id", page);
-        self.engine().rows(sql, args).await
+        let mut found = Vec::new();
+        for mapping in self.asked_mappings(mapping) {
+            let mut filter = Filter::new();
+            filter.maybe("mapping =", mapping);
+            let (sql, args) = filter.page(SELECT, "run_id", page);
+            found.extend(self.engine().rows::<DriftSummary>(sql, args).await?);
+        }
+        Ok(newest(found, page, |report| report.run_id))
     }
 
     /// The last summaries of a mapping (of all mappings if none is given), newest first: the trend. Comparisons of what changed
@@ -157,12 +163,16 @@ impl Store {
         run_id: Option<i64>,
         limit: u32,
     ) -> Result<Vec<DriftSummary>, Error> {
-        let mut filter = Filter::new();
-        filter.maybe("mapping =", mapping);
-        filter.raw(WHOLE);
         let page = Page { before: run_id, limit };
-        let (sql, args) = filter.page(SELECT, "run_id", page);
-        self.engine().rows(sql, args).await
+        let mut found = Vec::new();
+        for mapping in self.asked_mappings(mapping) {
+            let mut filter = Filter::new();
+            filter.maybe("mapping =", mapping);
+            filter.raw(WHOLE);
+            let (sql, args) = filter.page(SELECT, "run_id", page);
+            found.extend(self.engine().rows::<DriftSummary>(sql, args).await?);
+        }
+        Ok(newest(found, page, |report| report.run_id))
     }
 
     /// Copies to the items of a run what the failures behind them know, since failures go before reports do; and finds the

@@ -17,6 +17,7 @@ use super::{
     change::NewChange,
     engine::{FromRow, Row, Unread, args},
     error::Error,
+    scope::newest,
     seal::Place,
 };
 use crate::core::{
@@ -178,20 +179,25 @@ impl FromRow for Event {
 impl Store {
     /// Events that fit `filter`, newest first.
     pub async fn events(&self, filter: &EventFilter, page: Page) -> Result<Vec<Event>, Error> {
-        let mut wanted = Filter::new();
-        wanted.maybe("system =", filter.system.as_deref());
-        wanted.maybe("object =", filter.object.as_deref());
-        wanted.maybe("record_id =", filter.record_id.as_deref());
-        wanted.maybe("status =", filter.status);
-        wanted.maybe("received_at >=", filter.since);
-        let (sql, args) = wanted.page(SELECT, "event_id", page);
-        self.engine().rows(sql, args).await
+        let mut found = Vec::new();
+        for system in self.asked_systems(filter.system.as_deref()) {
+            let mut wanted = Filter::new();
+            wanted.maybe("system =", system);
+            wanted.maybe("object =", filter.object.as_deref());
+            wanted.maybe("record_id =", filter.record_id.as_deref());
+            wanted.maybe("status =", filter.status);
+            wanted.maybe("received_at >=", filter.since);
+            let (sql, args) = wanted.page(SELECT, "event_id", page);
+            found.extend(self.engine().rows::<Event>(sql, args).await?);
+        }
+        Ok(newest(found, page, |event| event.event_id))
     }
 
     /// One event.
     pub async fn event(&self, event_id: i64) -> Result<Option<Event>, Error> {
         let sql = format!("{SELECT} where event_id = $1");
-        self.engine().row(sql, args![event_id]).await
+        let found = self.engine().row::<Event>(sql, args![event_id]).await?;
+        Ok(found.filter(|event| self.sees_system(&event.system)))
     }
 
     /// Events that nobody has looked at since they were stored, oldest first.

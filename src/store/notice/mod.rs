@@ -18,6 +18,7 @@ use super::{
     bulk::Filter,
     engine::{FromRow, Row, Unread, args},
     error::Error,
+    scope::{AskedNotice, newest},
 };
 use crate::core::{
     drift::Summary,
@@ -126,26 +127,19 @@ impl FromRow for Held {
 impl Store {
     /// Notices that fit `filter`, newest first.
     pub async fn notices(&self, filter: &NoticeFilter, page: Page) -> Result<Vec<Notice>, Error> {
-        let mut wanted = Filter::new();
-        wanted.maybe("condition =", filter.condition);
-        wanted.maybe("subject =", filter.subject.as_deref());
-        if let Some(status) = filter.delivery {
-            wanted.raw(match status {
-                DeliveryStatus::Pending => {
-                    "notice_id in (select notice_id from notice_delivery where status = 'pending')"
-                }
-                DeliveryStatus::Sent => "notice_id in (select notice_id from notice_delivery where status = 'sent')",
-                DeliveryStatus::Dead => "notice_id in (select notice_id from notice_delivery where status = 'dead')",
-            });
+        let mut found = Vec::new();
+        for asked in self.asked_notices(filter.subject.as_deref()) {
+            let (sql, args) = wanted(asked, filter).page(SELECT, "notice_id", page);
+            found.extend(self.engine().rows::<Notice>(sql, args).await?);
         }
-        let (sql, args) = wanted.page(SELECT, "notice_id", page);
-        self.engine().rows(sql, args).await
+        Ok(newest(found, page, |notice| notice.notice_id))
     }
 
     /// One notice.
     pub async fn notice(&self, notice_id: i64) -> Result<Option<Notice>, Error> {
         let sql = format!("{SELECT} where notice_id = $1");
-        self.engine().row(sql, args![notice_id]).await
+        let found = self.engine().row::<Notice>(sql, args![notice_id]).await?;
+        Ok(found.filter(|notice| self.sees_notice(notice.condition, &notice.subject)))
     }
 
     /// The last report of every mapping that has one.
@@ -166,6 +160,24 @@ impl Store {
         Ok(held
             .into_iter()
             .map(|Held(mapping, run_id)| (mapping, run_id))
+            .filter(|(mapping, _)| self.sees_mapping(Some(mapping)))
             .collect())
     }
+}
+
+fn wanted<'a>((subject, conditions): AskedNotice<'a>, filter: &'a NoticeFilter) -> Filter<'a> {
+    let mut wanted = Filter::new();
+    wanted.maybe("condition =", filter.condition);
+    wanted.maybe("subject =", subject);
+    if let Some(conditions) = conditions {
+        wanted.raw(conditions);
+    }
+    if let Some(status) = filter.delivery {
+        wanted.raw(match status {
+            DeliveryStatus::Pending => "notice_id in (select notice_id from notice_delivery where status = 'pending')",
+            DeliveryStatus::Sent => "notice_id in (select notice_id from notice_delivery where status = 'sent')",
+            DeliveryStatus::Dead => "notice_id in (select notice_id from notice_delivery where status = 'dead')",
+        });
+    }
+    wanted
 }

@@ -37,6 +37,7 @@ fn mapping() -> Arc<Mapping> {
             credentials: ["api_key", "client_id", "client_secret"].map(str::to_owned).into(),
             webhook_secrets: 1,
             origin: "the test".to_owned(),
+            ..SystemDecl::default()
         };
         (name.to_owned(), declared)
     };

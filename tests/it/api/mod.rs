@@ -74,7 +74,7 @@ async fn a_token_is_shown_once_and_kept_as_a_hash() {
     let token = secrecy::ExposeSecret::expose_secret(&issued.token).to_owned();
     assert_eq!(
         app.get("/api/v1/me", &token).await.json(),
-        json!({ "name": "ops", "role": "viewer" })
+        json!({ "name": "ops", "role": "viewer", "tenants": null })
     );
     assert!(!format!("{issued:?}").contains(&token));
     let kept = app.store.api_tokens().await.unwrap();

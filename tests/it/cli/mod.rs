@@ -12,6 +12,7 @@ mod links;
 mod look;
 mod sandbox;
 mod subscription;
+mod tenant;
 mod work;
 
 use std::{fs, path::Path};

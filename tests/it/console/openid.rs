@@ -14,11 +14,16 @@ use ring::{
 };
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
-use syncline::{clock::Clock, core::status::Role, server::console::user, store::Page};
+use syncline::{
+    clock::Clock,
+    core::{status::Role, tenant::Reach},
+    server::console::user,
+    store::Page,
+};
 use url::Url;
 
 use crate::support::{
-    app::{Setup, TestApp, settings},
+    app::{Setup, TestApp, settings, within},
     http::Answer,
     loopback::{Loopback, Reply, Seen},
     visitor::{PASSWORD, Visitor, person},
@@ -258,6 +263,68 @@ async fn whoever_their_provider_knows_gets_in_with_the_role_of_their_groups_and_
         refused.text()
     );
     assert_eq!(ana.get("/console").await.status, 401, "and nothing is open any more");
+}
+
+#[tokio::test]
+async fn whoever_signs_in_is_limited_to_the_tenants_of_their_claim_and_without_one_not_let_in() {
+    let stub = Stub::start().await;
+    let more = "tenant_claim = \"tenants\"\nhouse_value = \"all-of-us\"\n[systems.a]\nconnector = \"acme-crm\"\ntenant = \"abc\"\n\
+                [systems.b]\nconnector = \"acme-crm\"\ntenant = \"abcdef\"";
+    let app = TestApp::start_with(&stub.settings(more)).await;
+    let says = |tenants: Json| stub.state.lock().unwrap().claims["tenants"] = tenants;
+    let mut ana = Visitor::new(&app);
+    let refused = stub.sign_in(&mut ana).await;
+    assert_eq!(refused.status, 403, "the claim is not there");
+    assert!(app.store.user("ana").await.unwrap().is_none());
+
+    for (claim, tenants) in [
+        (json!("abc"), &["abc"][..]),
+        (json!(["abcdef", "abc", "ABC", "ab", 7]), &["abc", "abcdef"]),
+        (json!(["umbra", "abcdef"]), &["abcdef"]),
+    ] {
+        says(claim);
+        assert_eq!(stub.sign_in(&mut ana).await.status, 303);
+        assert_eq!(app.store.user("ana").await.unwrap().unwrap().reach, within(tenants));
+    }
+    let page = ana.get("/console/systems").await.text();
+    assert!(page.contains("abcdef"), "{page}");
+    says(json!("all-of-us"));
+    assert_eq!(stub.sign_in(&mut Visitor::new(&app)).await.status, 303);
+    assert_eq!(app.store.user("ana").await.unwrap().unwrap().reach, Reach::House);
+
+    for claim in [
+        json!(["<i>umbra</i>", "ABC", "abc "]),
+        json!([]),
+        json!(null),
+        json!({ "abc": true }),
+    ] {
+        says(claim.clone());
+        let mut visitor = Visitor::new(&app);
+        let refused = stub.sign_in(&mut visitor).await;
+        assert_eq!(refused.status, 403, "{claim}");
+        assert!(refused.text().contains("none of the tenants") && !refused.text().contains("<i>"));
+        assert_eq!(visitor.get("/console").await.status, 401);
+    }
+    assert_eq!(
+        ana.get("/console").await.status,
+        401,
+        "and what was open is not any more"
+    );
+}
+
+#[tokio::test]
+async fn a_session_from_before_the_claim_was_asked_for_sees_nothing() {
+    let stub = Stub::start().await;
+    let limited = "tenant_claim = \"tenants\"\n[systems.a]\nconnector = \"acme-crm\"\ntenant = \"abc\"";
+    let app = TestApp::start_with(&stub.settings(limited)).await;
+    stub.state.lock().unwrap().claims["tenants"] = json!("abc");
+    let mut ana = Visitor::new(&app);
+    assert_eq!(stub.sign_in(&mut ana).await.status, 303);
+    assert_eq!(ana.get("/console").await.status, 200);
+    // As it was when she signed in before the setting was made.
+    let id = app.store.user("ana").await.unwrap().unwrap().console_user_id;
+    app.store.set_user_reach(id, &Reach::House).await.unwrap();
+    assert_eq!(ana.get("/console").await.status, 401);
 }
 
 #[tokio::test]

@@ -68,11 +68,17 @@ async fn plans(database: &Database) -> Vec<(String, String)> {
     let mut setup = Setup::between(&systems);
     setup.settings.server.api_burst = 1_000;
     setup.settings.server.api_heavy_burst = 1_000;
+    setup.settings.server.api_tenant_burst = 1_000;
+    setup.settings.server.api_tenant_heavy_burst = 1_000;
+    for system in setup.settings.systems.values_mut() {
+        system.tenant = Some("acme".parse().unwrap());
+    }
     setup.clock = database.clock().clone();
     setup.store = Some(database.open().await);
     let app = setup.start().await;
     let run_id = scene::fill(&app, "customer-account", 3, |row| format!("value {row}")).await;
     let mut admin = Visitor::signed_in(&app, Role::Admin).await;
+    let mut limited = Visitor::signed_in_within(&app, Role::Admin, &["acme"]).await;
     let mut all = page::pages(run_id);
     all.push("/console/mappings/customer-account".to_owned());
     all.push("/console/records/customer-account/left/L1-value%201".to_owned());
@@ -81,6 +87,11 @@ async fn plans(database: &Database) -> Vec<(String, String)> {
     for path in &all {
         let answer = admin.get(path).await;
         assert!([200, 404].contains(&answer.status), "{path}: {}", answer.text());
+    }
+    // Whoever is limited to a tenant asks otherwise.
+    for path in &all {
+        let answer = limited.get(path).await;
+        assert!([200, 403, 404].contains(&answer.status), "{path}: {}", answer.text());
     }
     drop(guard);
     let found: Vec<String> = statements.0.lock().unwrap().iter().cloned().collect();

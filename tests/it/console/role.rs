@@ -4,7 +4,8 @@ use syncline::{core::status::Role, server::console, store::Page};
 
 use crate::support::{app::TestApp, visitor::Visitor};
 
-const PATIENT: &str = "[server]\napi_burst = 100000\napi_heavy_burst = 100000\nauth_failure_burst = 100000";
+const PATIENT: &str = "[server]\napi_burst = 100000\napi_heavy_burst = 100000\nauth_failure_burst = 100000\n\
+    api_tenant_burst = 100000\napi_tenant_heavy_burst = 100000";
 
 /// A path in which something stands in every place.
 fn filled(path: &str) -> String {
@@ -22,10 +23,12 @@ fn filled(path: &str) -> String {
 #[tokio::test]
 async fn every_route_lets_in_its_role_and_those_above_and_nobody_else() {
     let app = TestApp::start_with(PATIENT).await;
-    let mut visitors = vec![(None, Visitor::new(&app))];
-    visitors[0].1.get("/console").await;
+    let mut visitors = vec![(None, false, Visitor::new(&app))];
+    visitors[0].2.get("/console").await;
     for role in Role::ALL {
-        visitors.push((Some(*role), Visitor::signed_in(&app, *role).await));
+        visitors.push((Some(*role), false, Visitor::signed_in(&app, *role).await));
+        let limited = Visitor::signed_in_within(&app, *role, &["acme"]).await;
+        visitors.push((Some(*role), true, limited));
     }
     let before = app.store.audits(Page::first(1)).await.unwrap();
     let routes = console::routes();
@@ -37,7 +40,7 @@ async fn every_route_lets_in_its_role_and_those_above_and_nobody_else() {
                 .iter()
                 .any(|other| other.path == route.path && other.method == method)
         };
-        for (role, visitor) in &mut visitors {
+        for (role, is_limited, visitor) in &mut visitors {
             // Signing out would end the session that the next routes need.
             if route.path.ends_with("/sign-out") && role.is_some() {
                 continue;
@@ -64,6 +67,7 @@ async fn every_route_lets_in_its_role_and_those_above_and_nobody_else() {
                     (None, _) => assert!(![403, 500].contains(&answer.status), "{what}"),
                     (Some(_), None) => assert_eq!(answer.status, 401, "{what}"),
                     (Some(needed), Some(role)) if role < needed => assert_eq!(answer.status, 403, "{what}"),
+                    _ if *is_limited && route.is_of_house => assert_eq!(answer.status, 403, "{what}"),
                     _ => assert!(
                         [200, 303, 404, 422].contains(&answer.status),
                         "{what}: {}",
@@ -85,4 +89,10 @@ async fn a_menu_shows_only_what_its_reader_may_see() {
         let page = visitor.get("/console").await.text();
         assert_eq!(page.contains("href=\"/console/audit\""), is_shown, "{role}");
     }
+    let mut limited = Visitor::signed_in_within(&app, Role::Admin, &["acme", "umbra"]).await;
+    let page = limited.get("/console").await.text();
+    assert!(
+        page.contains("acme, umbra") && !page.contains("href=\"/console/audit\""),
+        "{page}"
+    );
 }

@@ -28,6 +28,11 @@ use crate::support::app::TestApp;
 
 /// Fills a store; `word` makes every text from outside, with the number of its row.
 pub async fn fill(app: &TestApp, mapping: &str, rows: u32, word: impl Fn(u32) -> String) -> i64 {
+    fill_of(app, (mapping, "crm"), rows, word).await
+}
+
+/// The same, with the events of another system.
+pub async fn fill_of(app: &TestApp, (mapping, system): (&str, &str), rows: u32, word: impl Fn(u32) -> String) -> i64 {
     let store = &app.store;
     let run_id = run(app, mapping, &word(0)).await;
     for row in 0..rows {
@@ -57,7 +62,7 @@ pub async fn fill(app: &TestApp, mapping: &str, rows: u32, word: impl Fn(u32) ->
             side: Side::Right,
         };
         store.commit(vec![missing]).await.unwrap();
-        event(app, row, &text).await;
+        event(app, system, row, &text).await;
         suggestion(app, mapping, run_id, row, &text).await;
         rule(app, mapping, &text).await;
     }
@@ -141,9 +146,9 @@ fn conflict(mapping: &str, row: u32, text: &str) -> NewConflict {
     }
 }
 
-async fn event(app: &TestApp, row: u32, text: &str) {
+async fn event(app: &TestApp, system: &str, row: u32, text: &str) {
     let new = NewEvent {
-        system: "crm".into(),
+        system: system.into(),
         external_id: format!("{row}-{text}"),
         object: text.to_owned(),
         record_id: Some(text.to_owned()),

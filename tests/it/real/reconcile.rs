@@ -32,6 +32,7 @@ impl Place {
                 credentials: system.credentials.keys().cloned().collect(),
                 webhook_secrets: 0,
                 origin: "the settings".to_owned(),
+                ..SystemDecl::default()
             };
             (name.clone(), declared)
         };

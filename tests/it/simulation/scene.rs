@@ -240,6 +240,7 @@ fn catalog(folder: &Path, settings: &Settings, variant: Variant) -> Catalog {
             credentials: system.credentials.keys().cloned().collect(),
             webhook_secrets: 1,
             origin: "the simulation".to_owned(),
+            ..SystemDecl::default()
         };
         (name.clone(), declared)
     };

@@ -51,6 +51,7 @@ mod notice;
 mod open;
 mod report;
 mod run;
+mod scope;
 mod subscription;
 mod token;
 mod user;

@@ -13,7 +13,7 @@ use syncline::{
 };
 
 use super::{MINUTE, mapping};
-use crate::support::database::Database;
+use crate::support::{app::within, database::Database};
 
 on_both!(
     a_token_is_replaced_only_by_who_knows_its_version,
@@ -66,13 +66,14 @@ async fn an_api_token_is_found_by_its_hash_until_it_ends(database: Database) {
         name: "ana".into(),
         hash: [7; 32],
         role: Role::Operator,
+        reach: within(&["abc"]),
         expires_at: Some(database.clock().now() + MINUTE * 10),
     };
     let id = store.create_api_token(&new).await.unwrap();
     let found = store.api_token(&[7; 32]).await.unwrap().unwrap();
     assert_eq!(
-        (found.api_token_id, found.role, found.last_used_at),
-        (id, Role::Operator, None)
+        (found.api_token_id, found.role, &found.reach, found.last_used_at),
+        (id, Role::Operator, &within(&["abc"]), None)
     );
     assert!(store.api_token(&[8; 32]).await.unwrap().is_none());
     store.touch_api_token(&found).await.unwrap();

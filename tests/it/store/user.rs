@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use syncline::{
-    core::status::Role,
+    core::{status::Role, tenant::Reach},
     store::{Error, prune::Retention, session::NewSession},
 };
 
 use super::MINUTE;
-use crate::support::database::Database;
+use crate::support::{app::within, database::Database};
 
 on_both!(
     a_person_has_one_name_and_a_password_that_only_checks_see,
@@ -16,14 +16,15 @@ on_both!(
     a_session_lives_until_its_end_its_rest_or_its_person_goes,
     sessions_that_have_ended_are_pruned,
     a_person_of_a_provider_is_known_by_their_subject_and_takes_nobodys_name,
+    a_session_sees_as_far_as_its_person_may_now,
 );
 
 const HOUR: Duration = Duration::from_hours(1);
 
 async fn a_person_has_one_name_and_a_password_that_only_checks_see(database: Database) {
     let store = database.open().await;
-    let id = store.add_user("ana", Role::Analyst).await.unwrap();
-    let twice = store.add_user("ana", Role::Admin).await;
+    let id = store.add_user("ana", Role::Analyst, &Reach::House).await.unwrap();
+    let twice = store.add_user("ana", Role::Admin, &Reach::House).await;
     assert!(matches!(twice, Err(Error::Conflict { .. })), "{twice:?}");
     let ana = store.user("ana").await.unwrap().unwrap();
     assert_eq!(
@@ -33,7 +34,7 @@ async fn a_person_has_one_name_and_a_password_that_only_checks_see(database: Dat
     assert_eq!(store.user_password(id).await.unwrap(), None);
     store.set_user_password(id, "$argon2id$x").await.unwrap();
     assert_eq!(store.user_password(id).await.unwrap().as_deref(), Some("$argon2id$x"));
-    store.add_user("bia", Role::Viewer).await.unwrap();
+    store.add_user("bia", Role::Viewer, &Reach::House).await.unwrap();
     let everybody = store.users().await.unwrap();
     let names: Vec<_> = everybody
         .iter()
@@ -48,7 +49,7 @@ async fn a_person_has_one_name_and_a_password_that_only_checks_see(database: Dat
 
 async fn a_link_is_used_once_and_ends_every_session(database: Database) {
     let store = database.open().await;
-    let id = store.add_user("ana", Role::Viewer).await.unwrap();
+    let id = store.add_user("ana", Role::Viewer, &Reach::House).await.unwrap();
     let until = database.clock().now() + MINUTE;
     store.set_user_link(id, &[1; 32], until).await.unwrap();
     store.set_user_link(id, &[2; 32], until).await.unwrap();
@@ -89,7 +90,7 @@ async fn a_session_lives_until_its_end_its_rest_or_its_person_goes(database: Dat
     let store = database.open().await;
     let clock = database.clock();
     let start = clock.now();
-    let id = store.add_user("ana", Role::Operator).await.unwrap();
+    let id = store.add_user("ana", Role::Operator, &Reach::House).await.unwrap();
     begin(&store, id, [1; 32], start + HOUR * 3).await;
     assert_eq!(store.user("ana").await.unwrap().unwrap().signed_in_at, Some(start));
     let session = store.session(&[1; 32], HOUR).await.unwrap().unwrap();
@@ -131,7 +132,7 @@ async fn a_session_lives_until_its_end_its_rest_or_its_person_goes(database: Dat
 async fn sessions_that_have_ended_are_pruned(database: Database) {
     let store = database.open().await;
     let now = database.clock().now();
-    let id = store.add_user("ana", Role::Viewer).await.unwrap();
+    let id = store.add_user("ana", Role::Viewer, &Reach::House).await.unwrap();
     begin(&store, id, [1; 32], now + MINUTE).await;
     begin(&store, id, [2; 32], now + HOUR).await;
     database.clock().set(now + MINUTE * 2);
@@ -141,20 +142,47 @@ async fn sessions_that_have_ended_are_pruned(database: Database) {
 
 async fn a_person_of_a_provider_is_known_by_their_subject_and_takes_nobodys_name(database: Database) {
     let store = database.open().await;
-    store.add_user("ana", Role::Viewer).await.unwrap();
-    let taken = store.add_user_of("https://id.example 1", "ana", Role::Admin).await;
+    store.add_user("ana", Role::Viewer, &Reach::House).await.unwrap();
+    let taken = store
+        .add_user_of("https://id.example 1", "ana", Role::Admin, &Reach::House)
+        .await;
     assert!(matches!(taken, Err(Error::Conflict { .. })), "{taken:?}");
     let id = store
-        .add_user_of("https://id.example 1", "ana.b", Role::Viewer)
+        .add_user_of("https://id.example 1", "ana.b", Role::Viewer, &Reach::House)
         .await
         .unwrap();
-    let twice = store.add_user_of("https://id.example 1", "other", Role::Admin).await;
+    let twice = store
+        .add_user_of("https://id.example 1", "other", Role::Admin, &Reach::House)
+        .await;
     assert!(matches!(twice, Err(Error::Conflict { .. })), "{twice:?}");
-    store.set_user_role(id, Role::Operator).await.unwrap();
+    store
+        .set_user_rights(id, Role::Operator, &within(&["abc"]))
+        .await
+        .unwrap();
     let found = store.user_of("https://id.example 1").await.unwrap().unwrap();
     assert_eq!(
-        (found.name.as_str(), found.role, found.has_password),
-        ("ana.b", Role::Operator, false)
+        (found.name.as_str(), found.role, found.reach, found.has_password),
+        ("ana.b", Role::Operator, within(&["abc"]), false)
     );
     assert!(store.user_of("https://id.example 2").await.unwrap().is_none());
+}
+
+async fn a_session_sees_as_far_as_its_person_may_now(database: Database) {
+    let store = database.open().await;
+    let end = database.clock().now() + HOUR;
+    let id = store.add_user("ana", Role::Admin, &within(&["abc"])).await.unwrap();
+    begin(&store, id, [1; 32], end).await;
+    let seen = || async { store.session(&[1; 32], HOUR).await.unwrap().unwrap() };
+    assert_eq!(
+        (seen().await.reach, seen().await.is_of_provider),
+        (within(&["abc"]), false)
+    );
+    for reach in [within(&["abc", "abcdef"]), within(&[]), Reach::House] {
+        store.set_user_reach(id, &reach).await.unwrap();
+        assert_eq!(seen().await.reach, reach);
+        assert_eq!(store.user("ana").await.unwrap().unwrap().reach, reach);
+    }
+    // Somebody has changed it by hand: it is no freedom.
+    database.raw("update console_user set tenants = '*'").await;
+    assert!(matches!(store.session(&[1; 32], HOUR).await, Err(Error::Value { .. })));
 }

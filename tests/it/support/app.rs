@@ -9,6 +9,7 @@ use syncline::{
     core::{
         problem::Problems,
         status::Role,
+        tenant::Reach,
         value::Value,
         webhook::{
             Secret,
@@ -105,9 +106,16 @@ fn between(systems: &pair::Handle, more: &str) -> (Settings, Catalog) {
         systems.crm.client_id(),
         systems.crm.client_secret().expose_secret(),
     ));
+    let catalog = catalog(&settings);
+    (settings, catalog)
+}
+
+/// The definitions of these settings, for their systems.
+fn catalog(settings: &Settings) -> Catalog {
     let declare = |(name, system): (&String, &settings::System)| {
         let declared = SystemDecl {
             connector: system.connector.clone(),
+            tenant: system.tenant.clone(),
             settings: system.settings.clone(),
             credentials: system.credentials.keys().cloned().collect(),
             ..SystemDecl::default()
@@ -119,7 +127,7 @@ fn between(systems: &pair::Handle, more: &str) -> (Settings, Catalog) {
         mappings_dir: &settings.folders.mappings,
         systems: &settings.systems.iter().map(declare).collect(),
     });
-    (settings, loaded.catalog)
+    loaded.catalog
 }
 
 /// How the tests' sender signs: a plain HMAC of the body in a header.
@@ -133,6 +141,11 @@ const WEBHOOKS: &str = r#"{
     "own": "{{ event.actor == 'client:syncline' }}",
     "handshake": { "when": "{{ 'challenge' in body }}", "answer": { "body": "{{ body.challenge }}" } }
 }"#;
+
+/// A limit to these tenants.
+pub fn within(tenants: &[&str]) -> Reach {
+    Reach::Tenants(tenants.iter().map(|name| name.parse().unwrap()).collect())
+}
 
 /// The definition of the tests' webhooks.
 pub fn definition() -> Arc<Definition> {
@@ -189,6 +202,17 @@ impl Setup {
         Self {
             settings,
             catalog: Some(catalog),
+            hooks: BTreeMap::new(),
+            ..Self::new("")
+        }
+    }
+
+    /// A server by settings (TOML) that name the folders of its definitions; nothing sends it webhooks.
+    pub fn by(settings: &str) -> Self {
+        let settings = settings_of(settings);
+        Self {
+            catalog: Some(catalog(&settings)),
+            settings,
             hooks: BTreeMap::new(),
             ..Self::new("")
         }
@@ -258,6 +282,13 @@ impl TestApp {
     pub async fn token(&self, role: Role) -> String {
         let issued = auth::issue(&self.store, role.as_str(), role, None).await.unwrap();
         issued.token.expose_secret().to_owned()
+    }
+
+    /// A new token with this role that is limited to these tenants.
+    pub async fn token_within(&self, role: Role, tenants: &[&str]) -> String {
+        let reach = within(tenants);
+        let issued = auth::issue_within(&self.store, &tenants.join(","), (role, &reach), None).await;
+        issued.unwrap().token.expose_secret().to_owned()
     }
 
     /// One request to the API; `token` may be empty.

@@ -4,7 +4,7 @@ use syncline::{core::status::Role, server::console::user};
 use url::form_urlencoded;
 
 use super::{
-    app::TestApp,
+    app::{TestApp, within},
     http::{self, Answer},
 };
 
@@ -37,6 +37,22 @@ impl Visitor {
         let mut visitor = Self::new(app);
         person(app, role.as_str(), role).await;
         let answer = visitor.sign_in(role.as_str(), PASSWORD, "/console").await;
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        assert_eq!(visitor.get("/console/systems").await.status, 200);
+        visitor
+    }
+
+    /// The browser of a person with this role who is limited to these tenants, and signed in.
+    pub async fn signed_in_within(app: &TestApp, role: Role, tenants: &[&str]) -> Self {
+        let name = format!("{role}-of-{}", tenants.join("-"));
+        user::add_within(&app.store, &name, (role, &within(tenants)), "test")
+            .await
+            .unwrap();
+        user::set_password(&app.store, &name, PASSWORD.into(), "test")
+            .await
+            .unwrap();
+        let mut visitor = Self::new(app);
+        let answer = visitor.sign_in(&name, PASSWORD, "/console").await;
         assert_eq!(answer.status, 303, "{}", answer.text());
         assert_eq!(visitor.get("/console/systems").await.status, 200);
         visitor

@@ -288,6 +288,7 @@ fn engine(folder: &Path, systems: &pair::Handle, store: Store, database: &Databa
             credentials: system.credentials.keys().cloned().collect(),
             webhook_secrets: 1,
             origin: "the test".to_owned(),
+            ..SystemDecl::default()
         };
         (name.clone(), declared)
     };

@@ -175,7 +175,10 @@ async fn a_record_refused_twice_is_parked_and_a_reprocess_after_its_correction_r
     );
     world.edit_customer(&customers[0], r#"{"tax_id":"BR 99.888.777/0001-66"}"#);
     let all = syncline::store::failure::FailureFilter::default();
-    assert_eq!(reprocess::reprocess(&world.engine, &all, "ana").await.unwrap(), 1);
+    assert_eq!(
+        reprocess::reprocess(world.engine.store(), &all, "ana").await.unwrap(),
+        1
+    );
     world.drain().await;
     assert!(world.failures().await.is_empty());
 }

@@ -18,6 +18,7 @@ use crate::core::{
     period::Period,
     problem::{Focus, Problem, Problems, nearest, pointer},
     status::{Side, Sides},
+    tenant,
 };
 
 impl Mapping {
@@ -103,6 +104,22 @@ fn ends(form: &MappingForm, known: &Known, problems: &mut Problems) -> Option<Si
         );
         return None;
     };
+    let tenants = Sides {
+        left: known.tenant_of(&left.system),
+        right: known.tenant_of(&right.system),
+    };
+    if let (Err(torn), Some(one), Some(other)) = (
+        tenant::of_mapping(tenants.left, tenants.right),
+        tenants.left,
+        tenants.right,
+    ) {
+        let (left, right) = (&left.system, &right.system);
+        let message = format!("the mapping is nobody's, since {torn}: `{left}` to `{one}`, `{right}` to `{other}`");
+        problems.push(
+            Problem::error("MP048", "/between", message)
+                .with_hint("give both systems the same `tenant` in the configuration, or leave it out of one of them"),
+        );
+    }
     Some(Sides { left, right })
 }
 

@@ -140,11 +140,16 @@ async fn all_failures_of_a_run_are_counted_and_reprocessed_together() {
         run_id: Some(report.run_id),
         ..FailureFilter::default()
     };
-    assert_eq!(reprocess::count(&world.engine, &of_run).await.unwrap(), 2);
+    assert_eq!(reprocess::count(world.engine.store(), &of_run).await.unwrap(), 2);
     for (n, customer) in customers[..2].iter().enumerate() {
         world.edit_customer(customer, &format!(r#"{{"tax_id":"BR 10.000.{n:03}/0001-95"}}"#));
     }
-    assert_eq!(reprocess::reprocess(&world.engine, &of_run, "ana").await.unwrap(), 2);
+    assert_eq!(
+        reprocess::reprocess(world.engine.store(), &of_run, "ana")
+            .await
+            .unwrap(),
+        2
+    );
     world.drain().await;
     assert!(
         world.failures().await.is_empty(),
