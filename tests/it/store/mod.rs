@@ -40,6 +40,7 @@ macro_rules! on_both {
     };
 }
 
+mod atomic;
 mod change;
 mod decision;
 mod event;
