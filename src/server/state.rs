@@ -17,7 +17,7 @@ use serde::Serialize;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
-use super::{auth::Doorkeeper, charge::Charges, console::SignOn, webhook::Hook};
+use super::{auth::Doorkeeper, charge::Charges, console::SignOn, hour::Hour, webhook::Hook};
 use crate::{
     clock::Clock,
     core::mapping::Mapping,
@@ -49,7 +49,7 @@ pub struct Parts {
 }
 
 /// A mapping that rests, since a system of its is down or does not let us in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Pause {
     /// The mapping.
     pub mapping: String,
@@ -63,6 +63,7 @@ struct Inner {
     parts: Parts,
     charges: Charges,
     doorkeeper: Doorkeeper,
+    hour: Hour,
     tasks: TaskTracker,
     is_stopping: AtomicBool,
     is_full: AtomicBool,
@@ -86,6 +87,7 @@ impl App {
                 parts,
                 charges,
                 doorkeeper,
+                hour: Hour::default(),
                 tasks: TaskTracker::new(),
                 is_stopping: AtomicBool::new(false),
                 is_full: AtomicBool::new(false),
@@ -159,7 +161,8 @@ impl App {
         }
     }
 
-    /// Looks how much waits: for the metrics, and to turn webhooks away while the queue is full. Called every few seconds.
+    /// Looks how much waits: for the metrics, and to turn webhooks away while the queue is full; and at what the hour was like,
+    /// for whoever asks. Called every few seconds.
     pub async fn observe(&self) {
         match self.store().queue_stats().await {
             Ok(stats) => {
@@ -179,7 +182,14 @@ impl App {
             }
             Err(error) => tracing::warn!(%error, "the queue cannot be looked at"),
         }
-        let today = self.clock().now().date_naive();
+        let now = self.clock().now();
+        for (name, system) in self.engine().systems() {
+            self.hour().sample(now, name, &system.usage());
+        }
+        if let Err(error) = self.hour().keep(self.store(), now).await {
+            tracing::warn!(%error, "what came in cannot be counted");
+        }
+        let today = now.date_naive();
         for (name, system) in &self.settings().systems {
             if let Some(date) = system.secret_rotate_by {
                 self.metrics().set_rotation_due(name, (date - today).num_days());
@@ -244,6 +254,11 @@ impl App {
 
     pub(super) fn charges(&self) -> &Charges {
         &self.inner.charges
+    }
+
+    /// What the last hour was like.
+    pub(super) fn hour(&self) -> &Hour {
+        &self.inner.hour
     }
 
     pub(super) fn doorkeeper(&self) -> &Doorkeeper {

@@ -74,6 +74,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0010_identity.sql"),
         include_str!("../../migrations/postgres/0010_identity.sql"),
     ),
+    (
+        12,
+        "event_record",
+        include_str!("../../migrations/sqlite/0012_event_record.sql"),
+        include_str!("../../migrations/postgres/0012_event_record.sql"),
+    ),
 ];
 
 /// The newest version this Syncline knows.

@@ -16,6 +16,7 @@ pub mod mapping;
 pub mod me;
 pub mod notice;
 pub mod openapi;
+pub mod operation;
 pub mod record;
 pub mod run;
 pub mod setting;
@@ -178,6 +179,7 @@ fn endpoints() -> Vec<Endpoint> {
         look(Viewer, LOOK, "/openapi.json", openapi::get),
         look(Viewer, LOOK, "/me", me::get),
         look(Viewer, LOOK, "/systems", system::list).gives(Gives::List),
+        look(Viewer, LOOK, "/operations", operation::get),
         look(Viewer, LOOK, "/mappings", mapping::list).gives(Gives::List),
         act(Operator, HEAVY, "/mappings/{name}/reconcile", mapping::reconcile).takes::<mapping::Wanted>().gives(TELLS),
         act(Viewer, HEAVY, "/mappings/{name}/records/{side}/{id}/plan", record::plan).gives(SHOWS),

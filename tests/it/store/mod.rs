@@ -48,6 +48,7 @@ mod failing;
 mod finding;
 mod lease;
 mod link;
+mod minute;
 mod notice;
 mod open;
 mod report;
