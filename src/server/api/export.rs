@@ -7,7 +7,7 @@ use axum::{
     body::Body,
     extract::State,
     http::{HeaderName, header},
-    response::IntoResponse,
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -60,7 +60,7 @@ pub(in crate::server) async fn get(
     Extension(caller): Extension<Caller>,
     Id(id): Id,
     Asked(query): Asked<Query>,
-) -> Result<impl IntoResponse> {
+) -> Result<Response> {
     let format: Format = query
         .format
         .parse()
@@ -105,7 +105,7 @@ pub(in crate::server) async fn get(
     };
     let (file, bytes) = made(&app, request).await?;
     let length: (HeaderName, String) = (header::CONTENT_LENGTH, bytes.to_string());
-    Ok((headers, [length], body(file)))
+    Ok((headers, [length], body(file)).into_response())
 }
 
 /// Makes the file, which has no name and is gone once it was read.

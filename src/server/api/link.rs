@@ -21,7 +21,8 @@ use crate::{
 };
 
 /// A link.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Link")]
 pub struct View {
     /// Its id.
     pub link_id: i64,
@@ -132,12 +133,16 @@ pub(in crate::server) struct PairForm {
 }
 
 /// What became of one pair.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ImportedPair")]
 pub(in crate::server) struct Told {
+    /// Id of the left record.
     left_id: String,
+    /// Id of the right record.
     right_id: String,
     /// `linked`, `known` or `refused`.
     result: &'static str,
+    /// Why it was refused.
     why: Option<String>,
 }
 

@@ -6,7 +6,8 @@ use serde::Serialize;
 use crate::{core::status::Role, server::auth::Caller};
 
 /// The caller.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Caller")]
 pub struct View {
     /// The token's name.
     pub name: String,
