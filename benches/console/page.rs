@@ -36,7 +36,7 @@ pub struct Ids {
 fn pages(ids: &Ids) -> Vec<(&'static str, String)> {
     let deep = |id: i64| BASE64_URL_SAFE_NO_PAD.encode(id.to_string());
     let report = format!("/drift/{}", ids.run_id);
-    let pages: Vec<(&'static str, String)> = vec![
+    vec![
         ("overview", String::new()),
         ("operations", "/operations".into()),
         ("mapping", format!("/mappings/{MAPPING}")),
@@ -98,8 +98,7 @@ fn pages(ids: &Ids) -> Vec<(&'static str, String)> {
         ("suggestions", "/suggestions".into()),
         ("systems", "/systems".into()),
         ("audit", "/audit".into()),
-    ];
-    pages
+    ]
 }
 
 /// Asks for every page again and again.

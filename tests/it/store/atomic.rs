@@ -124,7 +124,6 @@ async fn decide(store: &Store, open: &Open) -> Vec<(&'static str, Result<bool, E
     };
     let take = (&Resolution::Take(Side::Left), None);
     let kept = Duration::from_secs(3_600);
-    let objects = || Sides::default();
     vec![
         ("failure.ignore", made(decision::ignore_failure(store, 1, ANA).await)),
         (
@@ -147,7 +146,7 @@ async fn decide(store: &Store, open: &Open) -> Vec<(&'static str, Result<bool, E
         ),
         (
             "delete.decide",
-            decided(settling::decide_missing(store, objects(), open.link_id, MissingDecision::Keep, ANA).await),
+            decided(settling::decide_missing(store, Sides::default(), open.link_id, MissingDecision::Keep, ANA).await),
         ),
         (
             "suggestion.accept",
