@@ -119,14 +119,12 @@ fn measure(which: Which, args: &Args, report: &mut Report) -> Result<()> {
     config.write_all(SETTINGS.as_bytes())?;
     let cluster = match which {
         Which::Sqlite => None,
-        Which::Postgresql => match Postgres::start(args.postgres.clone())? {
-            Some(cluster) => Some(cluster),
-            None => {
-                eprintln!("{group}: left out, none is installed");
-                return Ok(());
-            }
-        },
+        Which::Postgresql => Postgres::start(args.postgres.clone())?,
     };
+    if cluster.is_none() && which == Which::Postgresql {
+        eprintln!("{group}: left out, none is installed");
+        return Ok(());
+    }
     let url = cluster.as_ref().map(Postgres::database).transpose()?;
     let command = |name: &str| {
         let mut command = syncline(folder, name);
