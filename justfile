@@ -37,6 +37,10 @@ fuzz-all runs="10000000":
 bench *arguments:
     cargo bench --bench speed -- {{ arguments }}
 
+# Measures the pages of the console over a large store: `just bench-console --only sqlite`, `just bench-console --help`.
+bench-console *arguments:
+    cargo bench --bench console -- {{ arguments }}
+
 # Starts a real system to try a connector on: tryton, cap-odata or oidc.
 real system folder:
     tests/real/start-{{ system }} {{ folder }}

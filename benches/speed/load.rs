@@ -18,7 +18,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{product::SECRET, server};
+use crate::product::SECRET;
 
 /// The size of one event's body.
 const BODY_BYTES: usize = 1_500;
@@ -129,6 +129,18 @@ impl Sender {
         count: usize,
         before: impl Fn(usize) + Send + Sync + 'static,
     ) -> Result<Vec<Instant>> {
+        let sent = self.at_rate(rate, count, 1_000_000_000, before)?;
+        Ok(sent.into_iter().map(|(_, at, _)| at).collect())
+    }
+
+    /// As [`Self::steady`], with the numbers of the events from `first` on: number, when it was sent, how long its answer took.
+    pub fn at_rate(
+        &self,
+        rate: usize,
+        count: usize,
+        first: usize,
+        before: impl Fn(usize) + Send + Sync + 'static,
+    ) -> Result<Vec<(usize, Instant, Duration)>> {
         const CONNECTIONS: usize = 16;
         let sender = self.clone();
         on_own_thread(async move {
@@ -145,9 +157,10 @@ impl Sender {
                         let due = started + Duration::from_secs_f64(number as f64 / rate as f64);
                         tokio::time::sleep_until(due.into()).await;
                         before(number);
-                        sender.request(1_000_000_000 + number, number, &mut request);
-                        sent.push((number, Instant::now()));
+                        sender.request(first + number, (number - 1) % sender.records + 1, &mut request);
+                        let at = Instant::now();
                         connection.exchange(&request).await?;
+                        sent.push((number, at, at.elapsed()));
                     }
                     anyhow::Ok(sent)
                 });
@@ -156,10 +169,15 @@ impl Sender {
             while let Some(done) = tasks.join_next().await {
                 all.extend(done??);
             }
-            all.sort_unstable_by_key(|(number, _)| *number);
-            Ok(all.into_iter().map(|(_, at)| at).collect())
+            all.sort_unstable_by_key(|(number, ..)| *number);
+            Ok(all)
         })
     }
+}
+
+/// Where `needle` begins in `bytes`.
+pub fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    bytes.windows(needle.len()).position(|window| window == needle)
 }
 
 /// Another number for each number, in no order: ids of events come in none (the finalizer of SplitMix64).
@@ -170,7 +188,8 @@ const fn mixed(number: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-fn seen(mut took: Vec<Duration>, seconds: f64) -> Seen {
+/// What was seen of answers that took so long, within so many seconds.
+pub fn seen(mut took: Vec<Duration>, seconds: f64) -> Seen {
     took.sort_unstable();
     Seen {
         rate: took.len() as f64 / seconds,
@@ -218,7 +237,7 @@ impl Connection {
         self.input.clear();
         let head = loop {
             ensure!(self.stream.read_buf(&mut self.input).await? > 0, "the receiver hung up");
-            if let Some(end) = server::find(&self.input, b"\r\n\r\n") {
+            if let Some(end) = find(&self.input, b"\r\n\r\n") {
                 break end + 4;
             }
         };

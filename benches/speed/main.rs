@@ -16,6 +16,7 @@ mod machine;
 mod measure;
 mod postgres;
 mod product;
+mod program;
 mod record;
 mod report;
 mod rounds;
@@ -111,7 +112,7 @@ fn main() -> Result<()> {
     }
     let args = Args::parse().quickened();
     let now = syncline::clock::Clock::system().now();
-    let mut report = Report::new(now.format("%Y-%m-%d %H:%M UTC").to_string());
+    let mut report = Report::new("speed", now.format("%Y-%m-%d %H:%M UTC").to_string());
     measure::all(&args, &mut report)?;
     report.finish()
 }

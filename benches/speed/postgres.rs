@@ -91,7 +91,7 @@ impl Postgres {
     pub fn database(&self) -> Result<String> {
         let number = self.databases.get();
         self.databases.set(number + 1);
-        let name = format!("bench_{}_{number}", std::process::id());
+        let name = name_of(number);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let mut connection = sqlx::PgConnection::connect(&self.url).await?;
@@ -111,6 +111,31 @@ impl Postgres {
     pub const fn is_own(&self) -> bool {
         self.own.is_some()
     }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if self.is_own() || self.databases.get() == 0 {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+            return;
+        };
+        // On a server that goes on, a database that stays behind is only large.
+        let _ = runtime.block_on(async {
+            let mut connection = sqlx::PgConnection::connect(&self.url).await?;
+            for number in 0..self.databases.get() {
+                let drop = format!("drop database if exists {} with (force)", name_of(number));
+                connection.execute(sqlx::AssertSqlSafe(drop)).await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+}
+
+/// The name of a database of this process.
+fn name_of(number: u32) -> String {
+    format!("bench_{}_{number}", std::process::id())
 }
 
 impl Cluster {

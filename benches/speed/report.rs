@@ -99,6 +99,9 @@ impl Wanted {
 /// Everything that was measured.
 #[derive(Debug, Serialize)]
 pub struct Report {
+    /// The name of the bench, which its results are kept under.
+    #[serde(skip)]
+    name: &'static str,
     machine: String,
     /// The load of the machine when the run began: more than a little means that others were at work.
     load_before: f64,
@@ -109,8 +112,9 @@ pub struct Report {
 
 impl Report {
     /// Nothing yet.
-    pub fn new(started_at: String) -> Self {
+    pub fn new(name: &'static str, started_at: String) -> Self {
         Self {
+            name,
             machine: machine::describe(),
             load_before: machine::load(),
             started_at,
@@ -161,7 +165,7 @@ impl Report {
         println!("{table}");
         let folder = machine::results_folder();
         fs::create_dir_all(&folder)?;
-        let path = folder.join("speed.json");
+        let path = folder.join(format!("{}.json", self.name));
         fs::write(&path, serde_json::to_vec_pretty(self)?)?;
         println!("also in {}", path.display());
         Ok(())
@@ -202,4 +206,11 @@ fn line(row: &Row) -> String {
         format!(", wanted {}", row.target)
     };
     format!("{}: {}{ratio}{target} {}", row.what, measured(row), row.note)
+}
+
+/// The middle one.
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
 }

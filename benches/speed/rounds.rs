@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+pub use crate::report::median;
 use crate::subject::{self, Outcome, Task};
 
 /// The outcomes of one subject, a round each.
@@ -58,11 +59,4 @@ impl Rounds {
     pub fn note(&self) -> &str {
         self.0.last().map_or("", |one| one.note.as_str())
     }
-}
-
-/// The middle one.
-pub fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
 }

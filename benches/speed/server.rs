@@ -25,7 +25,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::{generated::Generated, record};
+use crate::{generated::Generated, load, record};
 
 /// Both systems. Clones are the same.
 #[derive(Clone)]
@@ -196,7 +196,7 @@ async fn connection(mut stream: TcpStream, shared: &Shared) -> Result<()> {
     let mut output = Vec::with_capacity(64 << 10);
     loop {
         let head = loop {
-            if let Some(end) = find(&input, b"\r\n\r\n") {
+            if let Some(end) = load::find(&input, b"\r\n\r\n") {
                 break end + 4;
             }
             if stream.read_buf(&mut input).await? == 0 {
@@ -362,9 +362,4 @@ fn respond(out: &mut Vec<u8>, status: u16, pieces: &[&[u8]]) {
     for piece in pieces {
         out.extend_from_slice(piece);
     }
-}
-
-/// Where `needle` begins in `bytes`.
-pub fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    bytes.windows(needle.len()).position(|window| window == needle)
 }

@@ -12,7 +12,8 @@ use crate::{
 pub const MASKED: &str = "•••";
 
 /// One difference.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Difference")]
 pub struct View {
     /// Its id.
     pub drift_id: i64,

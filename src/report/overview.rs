@@ -12,7 +12,8 @@ use crate::{
 };
 
 /// The totals of one report.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "DriftReport")]
 pub struct Overview {
     /// The run that made it.
     pub run_id: i64,
@@ -151,7 +152,8 @@ pub fn percent(hundredths: u64) -> f64 {
 }
 
 /// One point of a trend.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "DriftPoint")]
 pub struct Point {
     /// The run.
     pub run_id: i64,

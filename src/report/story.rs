@@ -29,7 +29,7 @@ const EACH_MAX: u32 = 200;
 const RUNS_MAX: usize = 50;
 
 /// One record with its partner, and all that is on record about them.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Story {
     /// The mapping.
     pub mapping: String,
@@ -62,7 +62,8 @@ impl Story {
 }
 
 /// One of the two records.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "StorySubject")]
 pub struct Subject {
     /// Its system.
     pub system: String,
@@ -73,8 +74,9 @@ pub struct Subject {
 }
 
 /// What an entry tells of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "StoryKind")]
 pub enum Kind {
     /// The pair was linked, found without its partner, or last in sync.
     Link,
@@ -109,7 +111,8 @@ impl Kind {
 }
 
 /// One thing that happened.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "StoryEntry")]
 pub struct Entry {
     /// When.
     pub at: DateTime<Utc>,

@@ -23,6 +23,13 @@ pub enum Outcome {
     Settled,
 }
 
+impl Outcome {
+    /// Of a decision about something that is there.
+    pub(super) const fn of(is_made: bool) -> Self {
+        if is_made { Self::Made } else { Self::Settled }
+    }
+}
+
 /// An entry of the audit.
 pub(super) fn entry(actor: &str, action: &str, subject: String, detail: Option<String>) -> NewAudit {
     NewAudit {
@@ -38,12 +45,9 @@ pub async fn ignore_failure(store: &Store, failure_id: i64, actor: &str) -> Resu
     if store.failure(failure_id).await?.is_none() {
         return Ok(Outcome::Unknown);
     }
-    if !store.ignore_failure(failure_id).await? {
-        return Ok(Outcome::Settled);
-    }
     let entry = entry(actor, "failure.ignore", format!("failure/{failure_id}"), None);
-    store.commit(vec![Op::Audit(entry)]).await?;
-    Ok(Outcome::Made)
+    let is_made = store.ignore_failure(failure_id, vec![Op::Audit(entry)]).await?;
+    Ok(Outcome::of(is_made))
 }
 
 /// Has the record of a failure looked at again.
@@ -116,14 +120,12 @@ pub async fn resend_notices(
     kept: Duration,
     actor: &str,
 ) -> Result<u64, Error> {
-    let count = store.resend_notices(notice_id, target, kept).await?;
-    if count > 0 {
+    let told = |count| {
         let subject = notice_id.map_or_else(|| "notice".to_owned(), |id| format!("notice/{id}"));
         let detail = serde_json::json!({ "target": target, "deliveries": count }).to_string();
-        let entry = entry(actor, "notice.resend", subject, Some(detail));
-        store.commit(vec![Op::Audit(entry)]).await?;
-    }
-    Ok(count)
+        vec![Op::Audit(entry(actor, "notice.resend", subject, Some(detail)))]
+    };
+    store.resend_notices(notice_id, target, kept, told).await
 }
 
 /// Gives a held run up: nothing of what it would have done is done.
@@ -131,12 +133,9 @@ pub async fn discard_run(store: &Store, run_id: i64, actor: &str) -> Result<Outc
     if store.run(run_id).await?.is_none() {
         return Ok(Outcome::Unknown);
     }
-    if !store.discard_run(run_id, actor).await? {
-        return Ok(Outcome::Settled);
-    }
     let entry = entry(actor, "run.discard", format!("run/{run_id}"), None);
-    store.commit(vec![Op::Audit(entry)]).await?;
-    Ok(Outcome::Made)
+    let is_made = store.discard_run(run_id, actor, vec![Op::Audit(entry)]).await?;
+    Ok(Outcome::of(is_made))
 }
 
 /// Ends a link: the pair is no longer known to be the same thing; both records stay as they are.

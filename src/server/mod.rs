@@ -12,6 +12,7 @@ mod charge;
 pub mod console;
 pub mod decision;
 mod extract;
+mod hour;
 mod idempotency;
 pub mod linking;
 mod page;

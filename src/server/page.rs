@@ -12,7 +12,8 @@ const LIMIT_DEFAULT: u32 = 50;
 pub const LIMIT_MAX: u32 = 500;
 
 /// A page of a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "{T}Page")]
 pub struct Page<T> {
     /// The items, newest first.
     pub items: Vec<T>,

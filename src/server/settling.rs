@@ -50,11 +50,11 @@ impl From<Outcome> for Decided {
     }
 }
 
-/// Puts a decision about a pair in the audit, and has the pair looked at: that is when the decision takes effect.
-async fn take_effect(store: &Store, mapping: &Arc<str>, left_id: &str, entry: NewAudit) -> Result<(), Error> {
+/// What goes with a decision about a pair: its entry in the audit, and a look at the pair, when the decision takes effect.
+fn taking_effect(mapping: &Arc<str>, left_id: &str, entry: NewAudit) -> Vec<Op> {
     let key = RecordKey::new(Arc::clone(mapping), Side::Left, left_id);
     let look = NewChange::new(key, ChangeOrigin::Manual, EventKind::Updated);
-    store.commit(vec![Op::Enqueue(look), Op::Audit(entry)]).await
+    vec![Op::Enqueue(look), Op::Audit(entry)]
 }
 
 /// Decides a conflict, if it still is as `seen` says, and has the pair looked at.
@@ -77,9 +77,6 @@ pub async fn resolve_conflict(
     if let Some(why) = mapping.and_then(|mapping| impossible(mapping, &conflict, resolution)) {
         return Ok(Decided::Refused(why));
     }
-    if !store.resolve_conflict(&conflict, resolution, actor).await? {
-        return Ok(Decided::Changed);
-    }
     let (action, detail) = match resolution {
         Resolution::Take(winner) => ("conflict.resolve", Some(json!({ "winner": winner }))),
         // The value may be personal data.
@@ -89,7 +86,10 @@ pub async fn resolve_conflict(
     let subject = format!("conflict/{conflict_id}");
     let entry = entry(actor, action, subject, detail.map(|detail| detail.to_string()));
     // One more look also settles the failure that the conflict left.
-    take_effect(store, &conflict.mapping, &conflict.left_id, entry).await?;
+    let with = taking_effect(&conflict.mapping, &conflict.left_id, entry);
+    if !store.resolve_conflict(&conflict, resolution, actor, with).await? {
+        return Ok(Decided::Changed);
+    }
     Ok(Decided::Made)
 }
 
@@ -144,12 +144,12 @@ pub async fn decide_missing(
     if let Some(why) = unable(objects, &stored, gone, decision) {
         return Ok(Decided::Refused(why));
     }
-    if !store.decide_missing(link_id, decision, actor).await? {
-        return Ok(Decided::Changed);
-    }
     let detail = json!({ "mapping": &*stored.mapping, "gone": gone, "decision": decision }).to_string();
     let entry = entry(actor, "delete.decide", format!("link/{link_id}"), Some(detail));
-    take_effect(store, &stored.mapping, &stored.link.left_id, entry).await?;
+    let with = taking_effect(&stored.mapping, &stored.link.left_id, entry);
+    if !store.decide_missing(link_id, decision, actor, with).await? {
+        return Ok(Decided::Changed);
+    }
     Ok(Decided::Made)
 }
 
@@ -203,16 +203,8 @@ pub async fn accept_suggestion(store: &Store, suggestion_id: i64, actor: &str) -
             )));
         }
     }
-    if !store
-        .decide_suggestion(suggestion_id, SuggestionStatus::Accepted, actor)
-        .await?
-    {
-        return Ok(Decided::Settled);
-    }
-    let subject = format!("suggestion/{suggestion_id}");
-    let entry = entry(actor, "suggestion.accept", subject, Some(pair(&suggestion)));
-    take_effect(store, &suggestion.mapping, &suggestion.left_id, entry).await?;
-    Ok(Decided::Made)
+    let decided = (SuggestionStatus::Accepted, "suggestion.accept");
+    Ok(decide_suggestion(store, &suggestion, decided, actor).await?.into())
 }
 
 /// Says that two similar records are not the same thing; it is not asked again until one of them changes in what they were
@@ -221,17 +213,21 @@ pub async fn reject_suggestion(store: &Store, suggestion_id: i64, actor: &str) -
     let Some(suggestion) = store.suggestion(suggestion_id).await? else {
         return Ok(Outcome::Unknown);
     };
-    if !store
-        .decide_suggestion(suggestion_id, SuggestionStatus::Rejected, actor)
-        .await?
-    {
-        return Ok(Outcome::Settled);
-    }
-    let subject = format!("suggestion/{suggestion_id}");
-    let entry = entry(actor, "suggestion.reject", subject, Some(pair(&suggestion)));
     // A record that waited for the answer gets its partner now, where the mapping makes them.
-    take_effect(store, &suggestion.mapping, &suggestion.left_id, entry).await?;
-    Ok(Outcome::Made)
+    let decided = (SuggestionStatus::Rejected, "suggestion.reject");
+    decide_suggestion(store, &suggestion, decided, actor).await
+}
+
+async fn decide_suggestion(
+    store: &Store,
+    suggestion: &Suggestion,
+    (status, action): (SuggestionStatus, &str),
+    actor: &str,
+) -> Result<Outcome, Error> {
+    let id = suggestion.suggestion_id;
+    let entry = entry(actor, action, format!("suggestion/{id}"), Some(pair(suggestion)));
+    let with = taking_effect(&suggestion.mapping, &suggestion.left_id, entry);
+    Ok(Outcome::of(store.decide_suggestion(id, status, actor, with).await?))
 }
 
 /// What the audit keeps of a suggestion.
@@ -258,20 +254,21 @@ pub async fn ignore(store: &Store, rule: &NewIgnoreRule, now: DateTime<Utc>) -> 
             "it would leave the whole mapping alone: name a record, a field or a situation".to_owned(),
         ));
     }
-    let id = store.add_ignore_rule(rule).await?;
     let record = rule.record.as_ref().map(|(side, id)| format!("{side}/{id}"));
     let detail = json!({
         "mapping": &*rule.mapping, "record": record, "field": rule.field, "situation": rule.situation,
         "until": rule.until.to_rfc3339(),
     });
-    let entry = entry(
-        &rule.owner,
-        "ignore.add",
-        format!("ignore/{id}"),
-        Some(detail.to_string()),
-    );
-    store.commit(vec![Op::Audit(entry)]).await?;
-    Ok(Ok(id))
+    let told = |id| {
+        let detail = Some(detail.to_string());
+        vec![Op::Audit(entry(
+            &rule.owner,
+            "ignore.add",
+            format!("ignore/{id}"),
+            detail,
+        ))]
+    };
+    Ok(Ok(store.add_ignore_rule(rule, told).await?))
 }
 
 /// Takes an ignore rule away: what it left alone is drift again from the next reconciliation on.
@@ -279,12 +276,10 @@ pub async fn stop_ignoring(store: &Store, ignore_rule_id: i64, actor: &str) -> R
     if store.ignore_rule(ignore_rule_id).await?.is_none() {
         return Ok(Outcome::Unknown);
     }
-    if !store.remove_ignore_rule(ignore_rule_id, actor).await? {
-        return Ok(Outcome::Settled);
-    }
     let entry = entry(actor, "ignore.remove", format!("ignore/{ignore_rule_id}"), None);
-    store.commit(vec![Op::Audit(entry)]).await?;
-    Ok(Outcome::Made)
+    let with = vec![Op::Audit(entry)];
+    let is_made = store.remove_ignore_rule(ignore_rule_id, actor, with).await?;
+    Ok(Outcome::of(is_made))
 }
 
 /// The end of a rule as a person writes it: the end of a day in UTC, or a time.

@@ -17,13 +17,20 @@ use serde::Serialize;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
-use super::{auth::Doorkeeper, charge::Charges, console::SignOn, tenancy::Owners, webhook::Hook};
+use super::{
+    auth::Doorkeeper,
+    charge::Charges,
+    console::SignOn,
+    hour::{Hour, Seen},
+    tenancy::Owners,
+    webhook::Hook,
+};
 use crate::{
     clock::Clock,
     core::{mapping::Mapping, tenant::Reach},
     metrics::{Metrics, Waiting},
     settings::{self, Settings},
-    store::{Scope, Store},
+    store::{self, Scope, Store},
     sync::Engine,
 };
 
@@ -53,7 +60,7 @@ pub struct Parts {
 }
 
 /// A mapping that rests, since a system of its is down or does not let us in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Pause {
     /// The mapping.
     pub mapping: String,
@@ -67,6 +74,7 @@ struct Inner {
     parts: Parts,
     charges: Charges,
     doorkeeper: Doorkeeper,
+    hour: Hour,
     tasks: TaskTracker,
     is_stopping: AtomicBool,
     is_full: AtomicBool,
@@ -94,6 +102,7 @@ impl App {
                 parts,
                 charges,
                 doorkeeper,
+                hour: Hour::default(),
                 tasks: TaskTracker::new(),
                 is_stopping: AtomicBool::new(false),
                 is_full: AtomicBool::new(false),
@@ -127,7 +136,7 @@ impl App {
         self.scope.as_ref().is_none_or(|scope| scope.has_mapping(name))
     }
 
-    fn sees_system(&self, name: &str) -> bool {
+    pub(super) fn sees_system(&self, name: &str) -> bool {
         self.scope.as_ref().is_none_or(|scope| scope.has_system(name))
     }
 
@@ -195,7 +204,8 @@ impl App {
         }
     }
 
-    /// Looks how much waits: for the metrics, and to turn webhooks away while the queue is full. Called every few seconds.
+    /// Looks how much waits: for the metrics, and to turn webhooks away while the queue is full; and at what the hour was like,
+    /// for whoever asks. Called every few seconds.
     pub async fn observe(&self) {
         match self.store().queue_stats().await {
             Ok(stats) => {
@@ -215,7 +225,14 @@ impl App {
             }
             Err(error) => tracing::warn!(%error, "the queue cannot be looked at"),
         }
-        let today = self.clock().now().date_naive();
+        let now = self.clock().now();
+        for (name, system) in self.engine().systems() {
+            self.hour().sample(now, name, &system.usage());
+        }
+        if let Err(error) = self.hour().keep(self.engine().store(), now).await {
+            tracing::warn!(%error, "what came in cannot be counted");
+        }
+        let today = now.date_naive();
         for (name, system) in &self.settings().systems {
             if let Some(date) = system.secret_rotate_by {
                 self.metrics().set_rotation_due(name, (date - today).num_days());
@@ -306,6 +323,20 @@ impl App {
 
     pub(super) fn charges(&self) -> &Charges {
         &self.inner.charges
+    }
+
+    /// What came in within the last hour, as far as it is seen. It is counted once for everybody.
+    pub(super) async fn seen_within_hour(&self, now: DateTime<Utc>) -> Result<Arc<Seen>, store::Error> {
+        let seen = self.hour().seen(self.engine().store(), now).await?;
+        if self.is_house() {
+            return Ok(seen);
+        }
+        Ok(Arc::new(seen.of(|system| self.sees_system(system))))
+    }
+
+    /// What the last hour was like.
+    pub(super) fn hour(&self) -> &Hour {
+        &self.inner.hour
     }
 
     pub(super) fn doorkeeper(&self) -> &Doorkeeper {

@@ -24,7 +24,7 @@ pub struct Problem {
 }
 
 /// Where a value came from.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// The defaults compiled into the program (`config/default.toml`).

@@ -11,7 +11,8 @@ use super::{
 };
 
 /// One setting.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Setting")]
 pub struct Entry {
     /// The key, `server.bind`.
     pub key: String,

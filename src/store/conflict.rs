@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Context, Page, Store,
+    Context, Op, Page, Store,
     bulk::{Bulk, Filter, LIST_MAX, in_list, without_repeats},
     engine::{FromRow, Row, Tx, Unread, args},
     error::Error,
@@ -269,12 +269,13 @@ impl Store {
     }
 
     /// Decides an open conflict as it stands in `conflict`; whether it still stands so. The decision takes effect when the pair
-    /// is next looked at; where a side has changed by then the conflict is open again.
+    /// is next looked at; where a side has changed by then the conflict is open again. `with` goes with it.
     pub async fn resolve_conflict(
         &self,
         conflict: &Conflict,
         resolution: &Resolution,
         by: &str,
+        with: Vec<Op>,
     ) -> Result<bool, Error> {
         let status = match resolution {
             Resolution::Ignore => ConflictStatus::Ignored,
@@ -311,7 +312,7 @@ impl Store {
             left.unwrap_or_default().cast_signed(),
             right.unwrap_or_default().cast_signed(),
         ];
-        Ok(self.engine().execute(sql, args).await? > 0)
+        Ok(self.decide(sql, args, |_| with).await? > 0)
     }
 }
 

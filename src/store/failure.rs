@@ -6,7 +6,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use chrono::{DateTime, Utc};
 
 use super::{
-    Context, Page, Store,
+    Context, Op, Page, Store,
     bulk::{Bulk, Filter, LIST_MAX, in_list, without_repeats},
     change::key_args,
     engine::{FromRow, Row, Tx, Unread, args},
@@ -251,12 +251,11 @@ impl Store {
         Ok(groups)
     }
 
-    /// Marks an unresolved failure as none; whether there was one.
-    pub async fn ignore_failure(&self, failure_id: i64) -> Result<bool, Error> {
+    /// Marks an unresolved failure as none, together with what goes with it; whether there was one.
+    pub async fn ignore_failure(&self, failure_id: i64, with: Vec<Op>) -> Result<bool, Error> {
         let sql = "update failure set status = 'ignored', next_attempt_at = null, resolved_at = $2 \
              where failure_id = $1 and status in ('retrying', 'open', 'parked')";
-        let changed = self.engine().execute(sql, args![failure_id, self.now()]).await?;
-        Ok(changed > 0)
+        Ok(self.decide(sql, args![failure_id, self.now()], |_| with).await? > 0)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Page, Store,
+    Op, Page, Store,
     bulk::Filter,
     engine::{Durability, FromRow, Number, Row, Unread, args},
     error::Error,
@@ -114,8 +114,12 @@ impl FromRow for IgnoreRule {
 }
 
 impl Store {
-    /// Makes a rule; its id.
-    pub async fn add_ignore_rule(&self, rule: &NewIgnoreRule) -> Result<i64, Error> {
+    /// Makes a rule; its id. `with` says what goes with the rule of this id.
+    pub async fn add_ignore_rule(
+        &self,
+        rule: &NewIgnoreRule,
+        with: impl FnOnce(i64) -> Vec<Op> + Send,
+    ) -> Result<i64, Error> {
         let sql = "insert into ignore_rule (mapping, side, record_id, field, situation, until, reason, owner, created_at) \
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning ignore_rule_id as number";
         let (side, record_id) = rule.record.clone().unzip();
@@ -132,8 +136,9 @@ impl Store {
         ];
         let mut tx = self.engine().begin(Durability::Durable).await?;
         let id = tx.rows::<Number>(sql, args).await?.into_iter().next();
-        tx.commit().await?;
-        Ok(id.map_or(0, |Number(id)| id))
+        let id = id.map_or(0, |Number(id)| id);
+        self.conclude(tx, &with(id)).await?;
+        Ok(id)
     }
 
     /// One rule.
@@ -165,14 +170,11 @@ impl Store {
         self.engine().rows(sql, args![mapping, self.now()]).await
     }
 
-    /// Takes a rule away before its end; whether it was in force.
-    pub async fn remove_ignore_rule(&self, ignore_rule_id: i64, by: &str) -> Result<bool, Error> {
+    /// Takes a rule away before its end, together with what goes with it; whether it was in force.
+    pub async fn remove_ignore_rule(&self, ignore_rule_id: i64, by: &str, with: Vec<Op>) -> Result<bool, Error> {
         let sql = "update ignore_rule set removed_at = $2, removed_by = $3 \
              where ignore_rule_id = $1 and removed_at is null and until > $2";
-        let changed = self
-            .engine()
-            .execute(sql, args![ignore_rule_id, self.now(), by])
-            .await?;
-        Ok(changed > 0)
+        let args = args![ignore_rule_id, self.now(), by];
+        Ok(self.decide(sql, args, |_| with).await? > 0)
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use chrono::{DateTime, Utc};
 
 use super::{
-    Context, Page, Store,
+    Context, Op, Page, Store,
     bulk::{Bulk, Filter, LIST_MAX, in_list, without_repeats},
     engine::{Args, FromRow, Row, Tx, Unread, args},
     error::Error,
@@ -265,15 +265,18 @@ impl Store {
     }
 
     /// Decides what follows for a pending delete; whether the link is one. The decision takes effect when the pair is next
-    /// looked at, and is forgotten when the record reappears before.
-    pub async fn decide_missing(&self, link_id: i64, decision: MissingDecision, by: &str) -> Result<bool, Error> {
+    /// looked at, and is forgotten when the record reappears before. `with` goes with it.
+    pub async fn decide_missing(
+        &self,
+        link_id: i64,
+        decision: MissingDecision,
+        by: &str,
+        with: Vec<Op>,
+    ) -> Result<bool, Error> {
         let sql = "update link set missing_decision = $2, missing_decided_by = $3, missing_decided_at = $4, updated_at = $4 \
              where link_id = $1 and status = 'pending_delete'";
-        let changed = self
-            .engine()
-            .execute(sql, args![link_id, decision, by, self.now()])
-            .await?;
-        Ok(changed > 0)
+        let args = args![link_id, decision, by, self.now()];
+        Ok(self.decide(sql, args, |_| with).await? > 0)
     }
 
     /// How many links fit `filter`.

@@ -80,6 +80,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0011_tenant.sql"),
         include_str!("../../migrations/postgres/0011_tenant.sql"),
     ),
+    (
+        12,
+        "event_record",
+        include_str!("../../migrations/sqlite/0012_event_record.sql"),
+        include_str!("../../migrations/postgres/0012_event_record.sql"),
+    ),
 ];
 
 /// The newest version this Syncline knows.

@@ -62,6 +62,7 @@ pub mod prune;
 pub mod op;
 
 mod bulk;
+mod decide;
 mod engine;
 mod seal;
 mod sqlite;

@@ -102,6 +102,15 @@ impl Store {
         let (first, last) = (spell(quota::oldest(hour)), spell(hour + quota::HOURS));
         self.engine().count(sql, args![system, first, last]).await
     }
+
+    /// The same by the hour, since 1970-01-01T00:00:00Z, oldest first; hours in which nothing was spent are left out.
+    pub async fn quota_hours(&self, system: &str) -> Result<Vec<(i64, u64)>, Error> {
+        let hour = quota::hour_of(self.now());
+        let sql = "select day, spent from quota where system = $1 and day >= $2 and day <= $3 order by day";
+        let args = args![system, spell(quota::oldest(hour)), spell(hour + quota::HOURS)];
+        let hours = self.engine().rows::<Hour>(sql, args).await?;
+        Ok(hours.into_iter().map(|one| (one.hour, one.spent)).collect())
+    }
 }
 
 /// The hours that count, after the others went. Hours of a day to come are nobody's: a clock was wrong.

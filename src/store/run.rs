@@ -12,7 +12,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Page, Store,
+    Op, Page, Store,
     bulk::{Bulk, Filter},
     engine::{Args, Durability, FromRow, Number, Row, Tx, Unread, args, int},
     error::Error,
@@ -36,7 +36,7 @@ pub struct NewRun {
 }
 
 /// What a run did, in numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Counters {
     /// Requests to other systems.
     pub requests: u64,
@@ -133,7 +133,7 @@ impl Counters {
 }
 
 /// What a reconciliation is at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// The links are read.
@@ -150,7 +150,7 @@ pub enum Phase {
 }
 
 /// How far a reconciliation is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Progress {
     /// What it is at.
     pub phase: Phase,
@@ -338,16 +338,16 @@ impl Store {
         Ok(changed > 0)
     }
 
-    /// Lets a held run go on; whether it was held.
-    pub async fn release_run(&self, run_id: i64, by: &str) -> Result<bool, Error> {
+    /// Lets a held run go on, together with what goes with it; whether it was held.
+    pub async fn release_run(&self, run_id: i64, by: &str, with: Vec<Op>) -> Result<bool, Error> {
         let sql = "update run set status = 'running', ended_at = null, released_by = $2, node = $3 \
              where run_id = $1 and status = 'held'";
-        let changed = self.engine().execute(sql, args![run_id, by, self.node()]).await?;
-        Ok(changed > 0)
+        Ok(self.decide(sql, args![run_id, by, self.node()], |_| with).await? > 0)
     }
 
-    /// Gives up a held run; whether it was held. What waited in its report for the release is only reported then.
-    pub async fn discard_run(&self, run_id: i64, by: &str) -> Result<bool, Error> {
+    /// Gives up a held run, together with what goes with it; whether it was held. What waited in its report for the release is
+    /// only reported then.
+    pub async fn discard_run(&self, run_id: i64, by: &str, with: Vec<Op>) -> Result<bool, Error> {
         let sql = "update run set status = 'cancelled', released_by = $2, ended_at = $3 \
              where run_id = $1 and status = 'held'";
         let mut tx = self.engine().begin(Durability::Durable).await?;
@@ -356,8 +356,8 @@ impl Store {
             let sql = "update drift set outcome = $2 where run_id = $1 and outcome = $3";
             let outcomes = args![run_id, DriftOutcome::Reported, DriftOutcome::Held];
             tx.execute(sql, outcomes).await?;
+            self.conclude(tx, &with).await?;
         }
-        tx.commit().await?;
         Ok(changed > 0)
     }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Page, Store,
+    Op, Page, Store,
     bulk::{Bulk, Filter, LIST_MAX, in_list, without_repeats},
     engine::{Durability, FromRow, Row, Tx, Unread, args},
     error::Error,
@@ -297,20 +297,18 @@ impl Store {
         tx.commit().await
     }
 
-    /// Decides an open suggestion; whether it was open.
+    /// Decides an open suggestion, together with what goes with it; whether it was open.
     pub async fn decide_suggestion(
         &self,
         suggestion_id: i64,
         status: SuggestionStatus,
         by: &str,
+        with: Vec<Op>,
     ) -> Result<bool, Error> {
         let sql = "update suggestion set status = $2, decided_by = $3, decided_at = $4 \
              where suggestion_id = $1 and status = 'open'";
-        let changed = self
-            .engine()
-            .execute(sql, args![suggestion_id, status, by, self.now()])
-            .await?;
-        Ok(changed > 0)
+        let args = args![suggestion_id, status, by, self.now()];
+        Ok(self.decide(sql, args, |_| with).await? > 0)
     }
 }
 

@@ -12,12 +12,11 @@ use std::{
     cell::Cell,
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::Result;
 
-use crate::{Args, Group, product, report::Report, server::Server, subject::Task};
+use crate::{Args, Group, product, program::syncline, report::Report, server::Server, subject::Task};
 
 /// Runs every group that is asked for.
 pub fn all(args: &Args, report: &mut Report) -> Result<()> {
@@ -79,15 +78,6 @@ impl Stage {
             ..task.clone()
         })
     }
-}
-
-/// The real program, in a folder with its files.
-fn syncline(folder: &Path, command: &str) -> Command {
-    let mut process = Command::new(env!("CARGO_BIN_EXE_syncline"));
-    process.current_dir(folder).env_clear().arg(command);
-    process.env("SYNCLINE__SERVER__BIND", "127.0.0.1:0");
-    process.env("SYNCLINE__LOG__FORMAT", "json");
-    process
 }
 
 fn sqlite(folder: &Path) -> String {

@@ -1,17 +1,13 @@
 //! The real program: from its start to ready with much to load, and what it needs while it has nothing to do.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    path::Path,
-    process::{Child, ChildStderr, Stdio},
-    time::{Duration, Instant},
-};
+use std::{path::Path, process::Stdio, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::{Stage, syncline};
 use crate::{
     Args, machine, product,
+    program::Daemon,
     report::{Report, Row, Wanted},
     rounds::median,
 };
@@ -38,7 +34,7 @@ pub fn measure(args: &Args, report: &mut Report) -> Result<()> {
     let mut seconds = Vec::new();
     let mut memory = Vec::new();
     for _ in 0..args.rounds {
-        let daemon = Daemon::start(&folder)?;
+        let daemon = Daemon::start(syncline(&folder, "run"))?;
         seconds.push(daemon.took.as_secs_f64());
         std::thread::sleep(REST);
         memory.push(machine::memory(daemon.child.id())?.now_mib);
@@ -64,51 +60,4 @@ fn link(database: &Path, count: usize) -> Result<()> {
     transaction.execute(insert, [i64::try_from(count)?, i64::try_from(MAPPINGS)?])?;
     transaction.commit()?;
     Ok(())
-}
-
-/// A running daemon; ends when it is dropped.
-struct Daemon {
-    child: Child,
-    took: Duration,
-    /// Kept open, so that the daemon can go on to write.
-    log: BufReader<ChildStderr>,
-}
-
-impl Daemon {
-    /// Starts it and waits until it says that it is ready.
-    fn start(folder: &Path) -> Result<Self> {
-        let started = Instant::now();
-        let mut child = syncline(folder, "run")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let log = child.stderr.take().context("no log of the daemon")?;
-        let mut daemon = Self {
-            child,
-            took: Duration::ZERO,
-            log: BufReader::new(log),
-        };
-        let mut said = String::new();
-        loop {
-            let before = said.len();
-            if daemon.log.read_line(&mut said)? == 0 {
-                anyhow::bail!("the daemon ended: {said}");
-            }
-            if said
-                .get(before..)
-                .is_some_and(|line| line.contains(r#""message":"ready"#))
-            {
-                daemon.took = started.elapsed();
-                return Ok(daemon);
-            }
-        }
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It has ended already where it could not start.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -76,6 +76,8 @@ pub struct Usage {
     pub in_flight: u32,
     /// How many may be in flight now.
     pub concurrency: u32,
+    /// How many may go in a minute, where there is a rate.
+    pub per_minute_max: Option<u64>,
     /// Requests of the last 24 hours, where there is a daily quota: of all nodes, as far as we have heard.
     pub daily_used: u64,
     /// The daily quota.
@@ -91,6 +93,7 @@ pub struct Usage {
 /// The budget of one system.
 pub(super) struct Budget {
     rate: Option<DefaultDirectRateLimiter>,
+    per_minute_max: Option<u64>,
     daily: Option<Daily>,
     state: Mutex<State>,
     started: Instant,
@@ -112,6 +115,7 @@ impl Budget {
         Arc::new(Self {
             daily: limits.daily.map(daily),
             rate: limits.rate.and_then(|rate| limiter(rate.count, rate.per, limits.burst)),
+            per_minute_max: limits.rate.and_then(|rate| per_minute(rate.count, rate.per)),
             state: Mutex::new(State {
                 pace: Pace::new(limits.concurrency),
                 in_flight: 0,
@@ -192,6 +196,7 @@ impl Budget {
         Usage {
             in_flight: state.in_flight,
             concurrency: state.pace.limit(),
+            per_minute_max: self.per_minute_max,
             daily_used: self.daily.as_ref().map_or(0, Daily::spent),
             daily_max: self.daily.as_ref().map(Daily::max),
             daily_reserve: self.daily.as_ref().map_or(0, Daily::reserve),
@@ -297,6 +302,12 @@ fn limiter(count: u32, per: Duration, burst: Option<u32>) -> Option<DefaultDirec
     let quota = Quota::with_period(per.checked_div(count)?)?;
     let burst = NonZeroU32::new(burst.unwrap_or(count))?;
     Some(RateLimiter::direct(quota.allow_burst(burst)))
+}
+
+fn per_minute(count: u32, per: Duration) -> Option<u64> {
+    const MINUTE_MILLIS: u128 = 60_000;
+    let all = (u128::from(count) * MINUTE_MILLIS).checked_div(per.as_millis())?;
+    u64::try_from(all).ok()
 }
 
 #[cfg(test)]

@@ -48,7 +48,8 @@ pub struct Known {
 }
 
 /// What changed since the report before; in items.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "SinceLastReport")]
 pub struct Since {
     /// The run of the report before.
     pub run_id: i64,
@@ -63,7 +64,8 @@ pub struct Since {
 }
 
 /// An item that has been there for long.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "OldestDifference")]
 pub struct Oldest {
     /// The item.
     pub drift_id: i64,
@@ -84,7 +86,7 @@ pub struct Oldest {
 }
 
 /// How often one field differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct FieldCount {
     /// The field.
     pub field: String,
@@ -95,7 +97,7 @@ pub struct FieldCount {
 }
 
 /// The numbers at the head of a report.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Numbers {
     /// Pairs and single records that were looked at: in step, drifted and filtered together.
     pub compared: u64,
@@ -126,8 +128,9 @@ pub struct Numbers {
 }
 
 /// Everything about a report that is known once its list is complete.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
+#[schemars(rename = "DriftNumbers")]
 pub struct Report {
     /// The numbers at its head.
     pub numbers: Numbers,

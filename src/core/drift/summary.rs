@@ -13,7 +13,7 @@ use crate::core::{
 };
 
 /// What the plans of a reconciliation would do, in records.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Planned {
     /// Records that would be made.
     pub creates: u64,
@@ -37,7 +37,8 @@ impl Planned {
 }
 
 /// The numbers of one drift report.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "DriftSummary")]
 pub struct Summary {
     /// Records of the left side that were read.
     pub left_records: u64,

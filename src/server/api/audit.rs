@@ -17,7 +17,8 @@ use crate::{
 };
 
 /// An entry.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "AuditEntry")]
 pub struct View {
     /// Its id.
     pub audit_id: i64,

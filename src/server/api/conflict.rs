@@ -20,7 +20,8 @@ use crate::{
 };
 
 /// A conflict.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Conflict")]
 pub struct View {
     /// Its id.
     pub conflict_id: i64,

@@ -20,7 +20,8 @@ use crate::{
 };
 
 /// An event.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Event")]
 pub struct View {
     /// Its id.
     pub event_id: i64,

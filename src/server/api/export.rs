@@ -6,7 +6,7 @@ use axum::{
     Extension,
     body::Body,
     http::{HeaderName, header},
-    response::IntoResponse,
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -59,7 +59,7 @@ pub(in crate::server) async fn get(
     Extension(caller): Extension<Caller>,
     Id(id): Id,
     Asked(query): Asked<Query>,
-) -> Result<impl IntoResponse> {
+) -> Result<Response> {
     let format: Format = query
         .format
         .parse()
@@ -104,7 +104,7 @@ pub(in crate::server) async fn get(
     };
     let (file, bytes) = made(&app, request).await?;
     let length: (HeaderName, String) = (header::CONTENT_LENGTH, bytes.to_string());
-    Ok((headers, [length], body(file)))
+    Ok((headers, [length], body(file)).into_response())
 }
 
 /// Makes the file, which has no name and is gone once it was read.

@@ -21,7 +21,8 @@ use crate::{
 };
 
 /// A failure.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Failure")]
 pub struct View {
     /// Its id.
     pub failure_id: i64,
@@ -194,7 +195,8 @@ enum By {
 }
 
 /// How many failures of a kind there are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "FailureGroup")]
 pub struct Group {
     /// The kind's name.
     pub name: String,
@@ -254,7 +256,7 @@ pub(in crate::server) struct Reprocess {
 }
 
 /// How many failures are meant, and whether they are being worked on again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Reprocessed {
     /// How many.
     pub count: u64,

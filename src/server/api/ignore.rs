@@ -25,7 +25,8 @@ use crate::{
 const SOON_DAYS: i64 = 7;
 
 /// An ignore rule.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "IgnoreRule")]
 pub struct View {
     /// Its id.
     pub ignore_rule_id: i64,

@@ -21,7 +21,8 @@ use crate::{
 };
 
 /// A link.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Link")]
 pub struct View {
     /// Its id.
     pub link_id: i64,
@@ -132,12 +133,16 @@ pub(in crate::server) struct PairForm {
 }
 
 /// What became of one pair.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ImportedPair")]
 pub(in crate::server) struct Told {
+    /// Id of the left record.
     left_id: String,
+    /// Id of the right record.
     right_id: String,
     /// `linked`, `known` or `refused`.
     result: &'static str,
+    /// Why it was refused.
     why: Option<String>,
 }
 
@@ -192,22 +197,36 @@ pub(in crate::server) struct Relink {
     right_id: String,
 }
 
+/// What became of a pair that is to be linked whatever its records were linked to.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Relinked")]
+pub(in crate::server) struct RelinkedView {
+    /// `linked`, or `known`: the very pair was linked before.
+    result: &'static str,
+    /// The link of a pair that was linked before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link_id: Option<i64>,
+    /// The links that ended for it.
+    ended: Vec<i64>,
+}
+
 /// `POST /links/relink`: the links that ended for it; the link itself is the living one of its records.
 pub(in crate::server) async fn relink(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Body(wish): Body<Relink>,
-) -> Result<Json<serde_json::Value>> {
+) -> Result<Json<RelinkedView>> {
     let mapping = known(&app, &wish.mapping)?;
     let pair = Pair {
         left_id: wish.left_id,
         right_id: wish.right_id,
     };
     let relinked = linking::relink(app.store(), &mapping, &pair, &audit::actor(&caller)).await?;
-    Ok(Json(match relinked {
-        Relinked::Made(ended) => serde_json::json!({ "result": "linked", "ended": ended }),
-        Relinked::Known(link_id) => serde_json::json!({ "result": "known", "link_id": link_id, "ended": [] }),
-    }))
+    let (result, link_id, ended) = match relinked {
+        Relinked::Made(ended) => ("linked", None, ended),
+        Relinked::Known(link_id) => ("known", Some(link_id), Vec::new()),
+    };
+    Ok(Json(RelinkedView { result, link_id, ended }))
 }
 
 /// A record that became another one.

@@ -30,7 +30,8 @@ use crate::{
 };
 
 /// A mapping.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Mapping")]
 pub struct View {
     /// Its name.
     pub name: String,
@@ -55,7 +56,8 @@ pub struct View {
 }
 
 /// One end of a mapping.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "MappingEnd")]
 pub struct EndView {
     /// The system.
     pub system: String,
@@ -117,7 +119,8 @@ enum Kind {
 }
 
 /// A run that has begun.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "BegunRun")]
 pub struct Begun {
     /// The run.
     pub run_id: i64,

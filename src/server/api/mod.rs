@@ -3,6 +3,8 @@
 //! A route says which role it asks for where it is mounted, and [`guard`](super::auth) keeps the door: no handler can
 //! forget to ask.
 
+mod answer;
+
 pub mod audit;
 pub mod conflict;
 pub mod delete;
@@ -16,6 +18,7 @@ pub mod mapping;
 pub mod me;
 pub mod notice;
 pub mod openapi;
+pub mod operation;
 pub mod record;
 pub mod run;
 pub mod setting;
@@ -33,6 +36,7 @@ use axum::{
     routing::{self, MethodRouter},
 };
 
+use self::answer::Answering;
 use super::{
     auth::{self, Demand},
     charge::HEAVY,
@@ -43,13 +47,15 @@ use super::{
 use crate::core::status::Role::{self, Admin, Analyst, Operator, Viewer};
 
 /// The answer to what is done.
-const DONE: Gives = Gives::Nothing(StatusCode::NO_CONTENT);
+const DONE: &[StatusCode] = &[StatusCode::NO_CONTENT];
 /// The answer to what was begun.
-const BEGUN: Gives = Gives::Nothing(StatusCode::ACCEPTED);
-/// The answer that shows what was begun.
-const TELLS: Gives = Gives::Thing(StatusCode::ACCEPTED);
+const BEGUN: &[StatusCode] = &[StatusCode::ACCEPTED];
 /// The answer that shows something.
-const SHOWS: Gives = Gives::Thing(StatusCode::OK);
+const SHOWS: &[StatusCode] = &[StatusCode::OK];
+/// The answer that shows what was made.
+const MADE: &[StatusCode] = &[StatusCode::CREATED];
+/// The answer before anything was done, and when it has begun.
+const ASKS_OR_BEGUN: &[StatusCode] = &[StatusCode::OK, StatusCode::ACCEPTED];
 
 /// Where the API is mounted.
 const MOUNT: &str = "/api/v1";
@@ -96,27 +102,23 @@ struct Endpoint {
     query: Option<Described>,
     /// What the body says.
     body: Option<Described>,
-    gives: Gives,
+    /// Every status of an answer when all is well.
+    gives: &'static [StatusCode],
+    answer: Gives,
 }
 
-/// The schema of what a route takes.
+/// The schema of what a route takes or answers with.
 type Described = fn(&mut SchemaGenerator) -> Schema;
 
 /// What a route answers with when all is well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 enum Gives {
-    /// One thing.
-    Thing(StatusCode),
-    /// All there is.
-    List,
-    /// A page of a list.
-    Page,
+    /// JSON, of which the handler says what it is; or nothing.
+    Answer(Option<Described>),
+    /// JSON that is described elsewhere.
+    Document,
     /// A file in one of several formats.
     File,
-    /// Nothing: it is done, or begun.
-    Nothing(StatusCode),
-    /// One thing; with the first status nothing was done yet, with the second it has begun.
-    Either(StatusCode, StatusCode),
 }
 
 impl Endpoint {
@@ -130,7 +132,7 @@ impl Endpoint {
         Self { body, ..self }
     }
 
-    fn gives(self, gives: Gives) -> Self {
+    fn gives(self, gives: &'static [StatusCode]) -> Self {
         Self { gives, ..self }
     }
 
@@ -143,119 +145,128 @@ impl Endpoint {
         Self { demand, ..self }
     }
 
-    fn page<T: JsonSchema>(self) -> Self {
-        self.asks::<T>().gives(Gives::Page)
+    fn file(self) -> Self {
+        let answer = Gives::File;
+        Self { answer, ..self }
+    }
+
+    fn document(self) -> Self {
+        let answer = Gives::Document;
+        Self { answer, ..self }
     }
 }
 
-fn look<H: Handler<T, App>, T: 'static>(role: Role, cost: u32, path: &'static str, handler: H) -> Endpoint {
+fn route(
+    method: &'static str,
+    demand: Demand,
+    path: &'static str,
+    (handler, answer): (MethodRouter<App>, Option<Described>),
+) -> Endpoint {
     Endpoint {
-        method: "GET",
+        method,
         path,
-        demand: Demand {
-            role,
-            cost,
-            is_of_house: false,
-        },
-        handler: routing::get(handler),
+        demand,
+        handler,
         query: None,
         body: None,
-        gives: Gives::Thing(StatusCode::OK),
+        gives: SHOWS,
+        answer: Gives::Answer(answer),
     }
 }
 
-fn act<H: Handler<T, App>, T: 'static>(role: Role, cost: u32, path: &'static str, handler: H) -> Endpoint {
-    Endpoint {
-        method: "POST",
-        path,
-        demand: Demand {
-            role,
-            cost,
-            is_of_house: false,
-        },
-        handler: routing::post(handler),
-        query: None,
-        body: None,
-        gives: BEGUN,
+fn demand(role: Role, cost: u32) -> Demand {
+    Demand {
+        role,
+        cost,
+        is_of_house: false,
     }
 }
 
-fn remove<H: Handler<T, App>, T: 'static>(role: Role, cost: u32, path: &'static str, handler: H) -> Endpoint {
-    Endpoint {
-        method: "DELETE",
-        path,
-        demand: Demand {
-            role,
-            cost,
-            is_of_house: false,
-        },
-        handler: routing::delete(handler),
-        query: None,
-        body: None,
-        gives: DONE,
-    }
+fn look<H, T, A>(role: Role, cost: u32, path: &'static str, handler: H) -> Endpoint
+where
+    H: Handler<T, App> + Answering<A>,
+    T: 'static,
+{
+    route("GET", demand(role, cost), path, (routing::get(handler), H::BODY))
+}
+
+fn act<H, T, A>(role: Role, cost: u32, path: &'static str, handler: H) -> Endpoint
+where
+    H: Handler<T, App> + Answering<A>,
+    T: 'static,
+{
+    route("POST", demand(role, cost), path, (routing::post(handler), H::BODY)).gives(BEGUN)
+}
+
+fn remove<H, T, A>(role: Role, cost: u32, path: &'static str, handler: H) -> Endpoint
+where
+    H: Handler<T, App> + Answering<A>,
+    T: 'static,
+{
+    route("DELETE", demand(role, cost), path, (routing::delete(handler), H::BODY)).gives(DONE)
 }
 
 #[rustfmt::skip]
 fn endpoints() -> Vec<Endpoint> {
     vec![
-        look(Viewer, LOOK, "/openapi.json", openapi::get),
+        look(Viewer, LOOK, "/openapi.json", openapi::get).document(),
         look(Viewer, LOOK, "/me", me::get),
-        look(Viewer, LOOK, "/systems", system::list).gives(Gives::List),
-        look(Viewer, LOOK, "/mappings", mapping::list).gives(Gives::List),
-        act(Operator, HEAVY, "/mappings/{name}/reconcile", mapping::reconcile).takes::<mapping::Wanted>().gives(TELLS),
+        look(Viewer, LOOK, "/systems", system::list),
+        look(Viewer, LOOK, "/operations", operation::get),
+        look(Viewer, LOOK, "/mappings", mapping::list),
+        act(Operator, HEAVY, "/mappings/{name}/reconcile", mapping::reconcile).takes::<mapping::Wanted>(),
         act(Viewer, HEAVY, "/mappings/{name}/records/{side}/{id}/plan", record::plan).gives(SHOWS),
-        act(Operator, ACT, "/mappings/{name}/records/{side}/{id}/sync", record::sync).gives(TELLS),
+        act(Operator, ACT, "/mappings/{name}/records/{side}/{id}/sync", record::sync),
         look(Viewer, HEAVY, "/mappings/{name}/records/{side}/{id}/story", record::story),
         act(Analyst, HEAVY, "/mappings/{name}/records/{side}/{id}/show", record::show).takes::<record::Reason>().gives(SHOWS),
-        look(Viewer, LOOK, "/runs", run::list).page::<run::Query>(),
+        look(Viewer, LOOK, "/runs", run::list).asks::<run::Query>(),
         look(Viewer, LOOK, "/runs/{id}", run::get),
-        act(Admin, HEAVY, "/runs/{id}/release", run::release).gives(TELLS),
+        act(Admin, HEAVY, "/runs/{id}/release", run::release),
         act(Admin, ACT, "/runs/{id}/discard", run::discard).gives(DONE),
-        look(Viewer, LOOK, "/failures", failure::list).page::<failure::Query>(),
+        look(Viewer, LOOK, "/failures", failure::list).asks::<failure::Query>(),
         act(Admin, HEAVY, "/failures/reprocess", failure::reprocess_all)
             .takes::<failure::Reprocess>()
-            .gives(Gives::Either(StatusCode::OK, StatusCode::ACCEPTED)),
-        look(Viewer, HEAVY, "/failures/groups", failure::groups).asks::<failure::GroupQuery>().gives(Gives::List),
+            .gives(ASKS_OR_BEGUN),
+        look(Viewer, HEAVY, "/failures/groups", failure::groups).asks::<failure::GroupQuery>(),
         look(Viewer, LOOK, "/failures/{id}", failure::get),
         act(Operator, ACT, "/failures/{id}/ignore", failure::ignore).gives(DONE),
         act(Admin, ACT, "/failures/{id}/reprocess", failure::reprocess),
-        look(Viewer, LOOK, "/events", event::list).page::<event::Query>(),
+        look(Viewer, LOOK, "/events", event::list).asks::<event::Query>(),
         look(Viewer, LOOK, "/events/{id}", event::get),
         act(Admin, ACT, "/events/{id}/reprocess", event::reprocess),
-        look(Viewer, LOOK, "/drift", drift::list).asks::<drift::Query>().gives(Gives::List),
+        look(Viewer, LOOK, "/drift", drift::list).asks::<drift::Query>(),
         look(Viewer, LOOK, "/drift/{id}", drift::get),
-        look(Viewer, HEAVY, "/drift/{id}/items", drift::items).page::<drift::ItemQuery>(),
-        look(Viewer, HEAVY, "/drift/{id}/export", export::get).asks::<export::Query>().gives(Gives::File),
-        look(Viewer, LOOK, "/drift/trend", drift::trend).asks::<drift::Query>().gives(Gives::List),
-        look(Viewer, LOOK, "/links", link::list).page::<link::Query>(),
+        look(Viewer, HEAVY, "/drift/{id}/items", drift::items).asks::<drift::ItemQuery>(),
+        look(Viewer, HEAVY, "/drift/{id}/export", export::get).asks::<export::Query>().file(),
+        look(Viewer, LOOK, "/drift/trend", drift::trend).asks::<drift::Query>(),
+        look(Viewer, LOOK, "/links", link::list).asks::<link::Query>(),
         look(Viewer, LOOK, "/links/{id}", link::get),
         remove(Operator, ACT, "/links/{id}", link::end),
-        act(Operator, HEAVY, "/links/import", link::import).takes::<link::Import>().gives(Gives::List),
+        act(Operator, HEAVY, "/links/import", link::import).takes::<link::Import>().gives(SHOWS),
         act(Operator, ACT, "/links/relink", link::relink).takes::<link::Relink>().gives(SHOWS),
         act(Operator, ACT, "/links/merge", link::merge).takes::<link::Merge>().gives(SHOWS),
-        look(Viewer, LOOK, "/suggestions", suggestion::list).page::<suggestion::Query>(),
+        look(Viewer, LOOK, "/suggestions", suggestion::list).asks::<suggestion::Query>(),
         look(Viewer, LOOK, "/suggestions/{id}", suggestion::get),
         act(Operator, ACT, "/suggestions/{id}/accept", suggestion::accept),
         act(Operator, ACT, "/suggestions/{id}/reject", suggestion::reject).gives(DONE),
-        look(Viewer, LOOK, "/conflicts", conflict::list).page::<conflict::Query>(),
+        look(Viewer, LOOK, "/conflicts", conflict::list).asks::<conflict::Query>(),
         look(Viewer, LOOK, "/conflicts/{id}", conflict::get),
         act(Operator, ACT, "/conflicts/{id}/resolve", conflict::resolve).takes::<conflict::Decision>(),
         act(Operator, ACT, "/conflicts/{id}/ignore", conflict::ignore).takes::<conflict::Seen>().gives(DONE),
-        look(Viewer, LOOK, "/deletes", delete::list).page::<delete::Query>(),
+        look(Viewer, LOOK, "/deletes", delete::list).asks::<delete::Query>(),
         act(Admin, ACT, "/deletes/{id}/unlink", delete::unlink).gives(DONE),
         act(Admin, ACT, "/deletes/{id}/confirm", delete::confirm),
         act(Admin, ACT, "/deletes/{id}/recreate", delete::recreate),
         act(Admin, ACT, "/deletes/{id}/keep", delete::keep),
-        look(Viewer, LOOK, "/ignore", ignore::list).page::<ignore::Query>(),
-        act(Operator, ACT, "/ignore", ignore::add).takes::<ignore::Wish>().gives(Gives::Thing(StatusCode::CREATED)),
+        look(Viewer, LOOK, "/ignore", ignore::list).asks::<ignore::Query>(),
+        act(Operator, ACT, "/ignore", ignore::add).takes::<ignore::Wish>().gives(MADE),
         remove(Operator, ACT, "/ignore/{id}", ignore::remove),
-        look(Viewer, LOOK, "/notices", notice::list).page::<notice::Query>(),
+        look(Viewer, LOOK, "/notices", notice::list).asks::<notice::Query>(),
         look(Viewer, LOOK, "/notices/{id}", notice::get),
         act(Admin, ACT, "/notices/{id}/resend", notice::resend),
-        look(Viewer, LOOK, "/webhooks", webhook::list).gives(Gives::List),
-        look(Admin, LOOK, "/audit", audit::list).page::<audit::Query>().of_house(),
-        look(Admin, LOOK, "/settings", setting::list).gives(Gives::List).of_house(),
+        look(Viewer, LOOK, "/webhooks", webhook::list),
+        look(Admin, LOOK, "/audit", audit::list).asks::<audit::Query>().of_house(),
+        look(Admin, LOOK, "/settings", setting::list).of_house(),
     ]
 }
 

@@ -24,7 +24,8 @@ use crate::{
 };
 
 /// A notice.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Notice")]
 pub struct View {
     /// Its id here.
     pub notice_id: i64,
@@ -50,7 +51,8 @@ pub struct View {
 }
 
 /// How a notice stands with one target.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Delivery")]
 pub struct DeliveryView {
     /// The target's name.
     pub target: String,

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use schemars::{SchemaGenerator, generate::SchemaSettings};
@@ -34,20 +34,50 @@ pub(in crate::server) async fn get() -> Response {
     ([(header::CONTENT_TYPE, json)], text()).into_response()
 }
 
+/// What makes the schemas: of what is sent to us, and of what we send.
+struct Generators {
+    given: SchemaGenerator,
+    answers: SchemaGenerator,
+}
+
+impl Generators {
+    fn new() -> Self {
+        let settings = SchemaSettings::draft2020_12().with(|settings| {
+            settings.definitions_path = "/components/schemas".into();
+            settings.meta_schema = None;
+        });
+        Self {
+            given: settings.clone().into_generator(),
+            answers: settings.for_serialize().into_generator(),
+        }
+    }
+
+    /// Every schema that has a name.
+    fn definitions(&mut self) -> JsonMap<String, Json> {
+        let mut schemas = self.given.take_definitions(true);
+        for (name, answer) in self.answers.take_definitions(true) {
+            // What goes both ways looks the same both ways; a test sees that it does.
+            let is_same = schemas.get(&name).is_none_or(|given| *given == answer);
+            let name = if is_same { name } else { format!("{name}{AMBIGUOUS}") };
+            schemas.insert(name, answer);
+        }
+        schemas
+    }
+}
+
+/// The end of a name that two schemas want: nobody may see it.
+const AMBIGUOUS: &str = "Ambiguous";
+
 fn document() -> Json {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
-        settings.definitions_path = "/components/schemas".into();
-        settings.meta_schema = None;
-    });
-    let mut generator = settings.into_generator();
+    let mut generators = Generators::new();
     let mut paths: BTreeMap<String, JsonMap<String, Json>> = BTreeMap::new();
     for endpoint in endpoints() {
         let path = format!("{MOUNT}{}", endpoint.path);
-        let operation = operation(&endpoint, &path, &mut generator);
+        let operation = operation(&endpoint, &path, &mut generators);
         let methods = paths.entry(path).or_default();
         methods.insert(endpoint.method.to_lowercase(), operation);
     }
-    let mut schemas = generator.take_definitions(true);
+    let mut schemas = generators.definitions();
     schemas.insert("Problem".to_owned(), problem());
     json!({
         "openapi": "3.1.0",
@@ -89,10 +119,10 @@ fn problem() -> Json {
     })
 }
 
-fn operation(endpoint: &Endpoint, path: &str, generator: &mut SchemaGenerator) -> Json {
+fn operation(endpoint: &Endpoint, path: &str, Generators { given, answers }: &mut Generators) -> Json {
     let mut parameters = in_path(path);
     if let Some(query) = endpoint.query {
-        parameters.extend(in_query(query, generator));
+        parameters.extend(in_query(query, given));
     }
     if endpoint.method != "GET" {
         parameters.push(json!({
@@ -109,10 +139,10 @@ fn operation(endpoint: &Endpoint, path: &str, generator: &mut SchemaGenerator) -
         "description": format!("Needs the role `{role}` or one above it; counts for {} of the token's rate.", endpoint.demand.cost),
         "x-role": role,
         "parameters": parameters,
-        "responses": responses(endpoint, path),
+        "responses": responses(endpoint, path, answers),
     });
     if let (Some(body), Some(operation)) = (endpoint.body, operation.as_object_mut()) {
-        let schema = plain(body(generator).to_value());
+        let schema = plain(body(given).to_value());
         let is_required = schema.get("required").is_some();
         operation.insert(
             "requestBody".to_owned(),
@@ -217,37 +247,21 @@ fn headers() -> Json {
     })
 }
 
-fn responses(endpoint: &Endpoint, path: &str) -> Json {
+fn responses(endpoint: &Endpoint, path: &str, answers: &mut SchemaGenerator) -> Json {
     let mut responses = JsonMap::new();
-    let thing = json!({ "type": "object" });
-    let list = json!({ "type": "array", "items": { "type": "object" } });
-    let page = json!({
-        "type": "object",
-        "required": ["items", "next"],
-        "properties": {
-            "items": list,
-            "next": { "type": ["string", "null"], "description": "the `cursor` of the next page; null at the end" },
-        },
-    });
-    let mut gives = |status: StatusCode, content: Option<Json>| {
-        let mut response =
-            json!({ "description": status.canonical_reason().unwrap_or_default(), "headers": headers() });
-        if let (Some(content), Some(response)) = (content, response.as_object_mut()) {
-            response.insert("content".to_owned(), content);
+    let as_json = |schema: Json| json!({ "application/json": { "schema": schema } });
+    let content = match endpoint.answer {
+        Gives::Answer(described) => described.map(|described| as_json(described(answers).to_value())),
+        Gives::Document => Some(as_json(json!({ "type": "object" }))),
+        Gives::File => Some(files()),
+    };
+    for status in endpoint.gives {
+        let reason = status.canonical_reason().unwrap_or_default();
+        let mut response = json!({ "description": reason, "headers": headers() });
+        if let (Some(content), Some(response)) = (&content, response.as_object_mut()) {
+            response.insert("content".to_owned(), content.clone());
         }
         responses.insert(status.as_str().to_owned(), response);
-    };
-    let as_json = |schema: &Json| Some(json!({ "application/json": { "schema": schema } }));
-    match endpoint.gives {
-        Gives::Thing(status) => gives(status, as_json(&thing)),
-        Gives::List => gives(StatusCode::OK, as_json(&list)),
-        Gives::Page => gives(StatusCode::OK, as_json(&page)),
-        Gives::Nothing(status) => gives(status, None),
-        Gives::File => gives(StatusCode::OK, Some(files())),
-        Gives::Either(first, second) => {
-            gives(first, as_json(&thing));
-            gives(second, as_json(&thing));
-        }
     }
     for status in refusals(endpoint, path) {
         responses.insert(status.to_string(), json!({ "$ref": "#/components/responses/Problem" }));
@@ -279,4 +293,17 @@ fn refusals(endpoint: &Endpoint, path: &str) -> Vec<u16> {
         when(endpoint.body.is_some(), &[415]),
     ]
     .concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_both_ways_looks_the_same_both_ways() {
+        let document = document();
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        let ambiguous: Vec<&String> = schemas.keys().filter(|name| name.ends_with(AMBIGUOUS)).collect();
+        assert!(ambiguous.is_empty(), "{ambiguous:?} need names of their own");
+    }
 }

@@ -33,7 +33,8 @@ use crate::{
 };
 
 /// What would be done about a record, and why.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Plan")]
 pub struct View {
     /// The mapping.
     pub mapping: String,
@@ -60,7 +61,8 @@ pub struct View {
 }
 
 /// One write.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "PlannedWrite")]
 pub struct WriteView {
     /// The side written to.
     pub to: Side,
@@ -75,7 +77,8 @@ pub struct WriteView {
 }
 
 /// One field of a write.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "PlannedField")]
 pub struct FieldView {
     /// Its path on the side written to.
     pub path: String,
@@ -84,7 +87,8 @@ pub struct FieldView {
 }
 
 /// The decision about one field.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "FieldDecision")]
 pub struct DecisionView {
     /// The field, by its name in reports.
     pub field: String,
@@ -103,7 +107,8 @@ pub struct DecisionView {
 }
 
 /// What would go on record as a failure.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Fault")]
 pub struct FaultView {
     /// The fault's code.
     pub code: &'static str,
@@ -270,7 +275,8 @@ pub(in crate::server) async fn show(
 }
 
 /// A record that will be looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "QueuedRecord")]
 pub struct Queued {
     /// The mapping.
     pub mapping: String,

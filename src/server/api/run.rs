@@ -24,7 +24,8 @@ use crate::{
 };
 
 /// A run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Run")]
 pub struct View {
     /// Its id.
     pub run_id: i64,

@@ -20,7 +20,8 @@ use crate::{
 };
 
 /// A suggestion.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Suggestion")]
 pub struct View {
     /// Its id.
     pub suggestion_id: i64,
@@ -49,7 +50,8 @@ pub struct View {
 }
 
 /// Two values, side by side.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "ComparedField")]
 pub struct Pair {
     /// The field.
     pub field: String,

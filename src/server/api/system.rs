@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// A system.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "System")]
 pub struct View {
     /// Its name.
     pub name: String,
@@ -39,7 +40,8 @@ pub struct View {
 }
 
 /// How requests to a system stand on this node.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "SystemRequests")]
 pub struct Requests {
     /// Whether they go: `closed`, `half_open` (one tries whether the system is back) or `open` (nothing is sent).
     pub circuit: &'static str,
@@ -58,7 +60,8 @@ pub struct Requests {
 }
 
 /// A daily quota, counted for all nodes.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "DailyQuota")]
 pub struct Daily {
     /// Requests of the last 24 hours, with what nodes have taken and not sent yet.
     pub used: u64,

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// One thing that is agreed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Fact {
     /// What it is about.
     pub what: String,
@@ -22,7 +22,8 @@ pub struct Fact {
 }
 
 /// What two sides of a webhook keep to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Webhook")]
 pub struct Contract {
     /// The system that sends, or the target that is sent to.
     pub name: String,

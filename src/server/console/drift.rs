@@ -1,10 +1,7 @@
 //! Drift reports: the list of them, and one with its charts and differences.
 
 use askama::Template;
-use axum::{
-    Json,
-    response::{IntoResponse, Response},
-};
+use axum::{Json, response::Response};
 
 use super::{
     advice, chart,
@@ -193,7 +190,5 @@ fn numbers(f: &Frame, report: &Report) -> Vec<(&'static str, u64)> {
 /// `GET /drift/{run_id}/export`: the file of the API.
 pub async fn export(State(app): State<App>, f: Frame, id: Id) -> Result<Response> {
     let asked = Asked(f.read(&[])?);
-    Ok(api::export::get(State(app), f.caller()?, id, asked)
-        .await?
-        .into_response())
+    api::export::get(State(app), f.caller()?, id, asked).await
 }

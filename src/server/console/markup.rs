@@ -20,6 +20,11 @@ impl Markup {
     pub const fn new(markup: String) -> Self {
         Self(markup)
     }
+
+    /// Whether there is nothing to show.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl fmt::Display for Markup {

@@ -44,6 +44,7 @@ mod audit;
 mod event;
 mod ignore;
 mod notice;
+mod operation;
 mod setting;
 mod system;
 mod webhook;
@@ -207,6 +208,7 @@ fn endpoints() -> Vec<Endpoint> {
         act(Operator, ACT, "/ignore/{id}/remove", ignore::remove),
         look(Viewer, LOOK, "/notices", notice::list),
         act(Admin, ACT, "/notices/{id}/resend", notice::resend),
+        look(Viewer, LOOK, "/operations", operation::page),
         look(Viewer, LOOK, "/systems", system::list),
         look(Viewer, LOOK, "/webhooks", webhook::list),
         look(Viewer, LOOK, "/webhooks.md", webhook::markdown),

@@ -41,6 +41,9 @@ pub struct Overview {
     f: Frame,
     queue: QueueStats,
     lag: String,
+    /// Events of the last hour.
+    events: u64,
+    events_spark: Markup,
     standings: Vec<Standing>,
 }
 
@@ -99,11 +102,14 @@ pub async fn page(State(app): State<App>, f: Frame) -> Result<Page<Overview>> {
         standings.push(standing(&app, mapping, &seen, f.now).await?);
     }
     let queue = app.store().queue_stats().await?;
+    let seen = app.seen_within_hour(f.now).await?;
     let lag = queue.oldest_at.map(|at| markup::span(f.now - at)).unwrap_or_default();
     Ok(Page(Overview {
         f,
         queue,
         lag,
+        events: seen.count(),
+        events_spark: chart::spark(&seen.by_minute(None)),
         standings,
     }))
 }
@@ -145,7 +151,7 @@ pub async fn standing(app: &App, mapping: &Mapping, seen: &Seen, now: DateTime<U
         conflicts: store.conflict_count(&conflicts).await?,
         deletes: store.link_count(&deletes).await?,
         left: reports.first().map_or(0, left),
-        spark: chart::spark(&points),
+        spark: chart::drift_spark(&points),
         point: points.into_iter().next(),
     };
     standing.state = state(&standing);

@@ -39,6 +39,7 @@ texts! {
     failures: "Failures" | "Falhas";
     runs: "Runs" | "Execuções";
     events: "Events" | "Eventos";
+    operations: "Operations" | "Operação";
     ignore_rules: "Ignore rules" | "Regras de exceção";
     notices: "Notices" | "Avisos";
     systems: "Systems" | "Sistemas";
@@ -297,6 +298,30 @@ texts! {
     no_notices: "There is no such notice." | "Não há avisos assim.";
     who_was_told: "Who was told" | "Quem foi avisado";
     send_again: "Send again" | "Enviar de novo";
+    // How things went.
+    operations_help: "The last hour: events of all nodes, requests of this one. Times are UTC." | "A última hora: eventos de todos os nós, requisições deste. Horários em UTC.";
+    events_of_hour: "Events of the last hour" | "Eventos da última hora";
+    half_done_within: "Half were done within" | "Metade ficou pronta em até";
+    of_hundred_99_done_within: "99 of 100 were done within" | "99 de 100 ficaram prontos em até";
+    not_done: "Without an effect so far" | "Ainda sem efeito";
+    events_a_minute: "Events a minute" | "Eventos por minuto";
+    no_events_in_hour: "No event came in within the last hour. If some should have, look whether the other system still sends: its subscription, its secret, its address for us."
+        | "Nenhum evento chegou na última hora. Se algum deveria ter chegado, veja se o outro sistema ainda envia: a assinatura, o segredo, o nosso endereço.";
+    minute: "Minute" | "Minuto";
+    latency: "How long it took" | "Quanto demorou";
+    nothing_processed: "Nothing that came in within the last hour was processed." | "Nada do que chegou na última hora foi processado.";
+    until_done: "From receipt until the effect was done" | "Do recebimento até o efeito pronto";
+    processing_time: "Processing alone" | "Só o processamento";
+    half: "half" | "metade";
+    of_hundred_95: "95 of 100" | "95 de 100";
+    of_hundred_99: "99 of 100" | "99 de 100";
+    done_events: "Done" | "Prontos";
+    budget_use: "Requests to each system, and its limits" | "Requisições a cada sistema, e seus limites";
+    busiest_minute: "Busiest minute" | "Minuto mais cheio";
+    at_most_a_minute: "At most a minute" | "No máximo por minuto";
+    requests_a_minute: "requests a minute" | "requisições por minuto";
+    requests_an_hour: "requests an hour, of all nodes" | "requisições por hora, de todos os nós";
+    even_share: "the quota, spread evenly" | "a cota, dividida por igual";
     // Refusals.
     refused_forbidden: "Your role does not include this" | "Seu papel não inclui isto";
     refused_forbidden_next: "Ask whoever runs Syncline, if you need it for your work." | "Se precisar disso no seu trabalho, peça a quem opera o Syncline.";

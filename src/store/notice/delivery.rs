@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     core::{notice::Letter, status::DeliveryStatus},
     store::{
-        Store,
+        Op, Store,
         engine::{FromRow, Number, Row, Unread, args, int},
         error::Error,
     },
@@ -203,19 +203,20 @@ impl Store {
     }
 
     /// Has what was given up sent again, from now on for as long as `kept`: of one notice or of all, to one target or to all;
-    /// how many deliveries.
+    /// how many deliveries. `with` says what goes with so many.
     pub async fn resend_notices(
         &self,
         notice_id: Option<i64>,
         target: Option<&str>,
         kept: Duration,
+        with: impl FnOnce(u64) -> Vec<Op> + Send,
     ) -> Result<u64, Error> {
         let sql = "update notice_delivery set status = 'pending', attempts = 0, next_attempt_at = $1, until = $2, \
              ended_at = null where status = 'dead' and notice_id = coalesce($3, notice_id) \
              and target = coalesce($4, target)";
         let now = self.now();
         let args = args![now, now.saturating_add(int(kept.as_millis())), notice_id, target];
-        self.engine().execute(sql, args).await
+        self.decide(sql, args, with).await
     }
 
     /// How every target is doing that is owed something.

@@ -137,17 +137,16 @@ pub async fn release(engine: &Engine, run_id: i64, by: &str, shutdown: &Cancella
         .and_then(|stored| serde_json::from_str(&stored.summary).ok())
         .unwrap_or_default();
     let lease = Lease::take(engine, &mapping).await?;
-    if !store.release_run(run_id, by).await? {
-        lease.give_back(engine).await?;
-        return Err(Error::NotHeld(run_id));
-    }
     let entry = NewAudit {
         actor: by.to_owned(),
         action: "run.release".to_owned(),
         subject: format!("run {run_id}"),
         detail: None,
     };
-    store.commit(vec![Op::Audit(entry)]).await?;
+    if !store.release_run(run_id, by, vec![Op::Audit(entry)]).await? {
+        lease.give_back(engine).await?;
+        return Err(Error::NotHeld(run_id));
+    }
     store.clear_drift(run_id).await?;
     let request = Request {
         kind: run.kind,

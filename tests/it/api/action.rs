@@ -122,7 +122,7 @@ async fn one_failure_is_reprocessed_unless_it_is_settled() {
     assert_eq!(app.call("POST", path, &admin, "").await.status, 202);
     assert_eq!(waiting(&app).await, 1);
     assert_eq!(actions(&app).await, [by("admin", "failure.reprocess", "failure/1")]);
-    assert!(app.store.ignore_failure(1).await.unwrap());
+    assert!(app.store.ignore_failure(1, Vec::new()).await.unwrap());
     assert_eq!(app.call("POST", path, &admin, "").await.status, 409);
 }
 

@@ -30,6 +30,7 @@ pub mod action;
 mod decision;
 mod drift;
 mod openapi;
+pub mod operation;
 mod role;
 mod system;
 

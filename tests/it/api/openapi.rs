@@ -8,7 +8,11 @@ use syncline::{
     server::api::{self, openapi},
 };
 
-use crate::support::app::TestApp;
+use super::action::systems;
+use crate::{
+    console::scene,
+    support::app::{Setup, TestApp},
+};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
 
@@ -81,4 +85,99 @@ async fn whoever_may_look_gets_the_description() {
         (200, Some("application/json"))
     );
     assert_eq!(answer.text(), openapi::text());
+}
+
+/// The schema of what a route answers with when all is well.
+fn answer_of(operation: &Json) -> Option<&Json> {
+    let responses = operation["responses"].as_object().unwrap();
+    let good = responses.iter().find(|(status, _)| status.starts_with('2'))?.1;
+    good.pointer("/content/application~1json/schema")
+}
+
+/// A schema, or what it leads to: of a list, its items.
+fn led_to<'a>(document: &'a Json, mut schema: &'a Json) -> &'a Json {
+    loop {
+        if let Some(pointer) = schema["$ref"].as_str() {
+            schema = document.pointer(&pointer[1..]).unwrap();
+        } else if schema["items"].is_object() {
+            schema = &schema["items"];
+        } else if schema["properties"]["next"].is_object() {
+            schema = &schema["properties"]["items"];
+        } else {
+            return schema;
+        }
+    }
+}
+
+#[test]
+fn every_answer_has_a_schema_that_names_its_fields_and_says_what_they_are() {
+    let document = document();
+    let mut count = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let Some(schema) = answer_of(operation) else {
+                continue;
+            };
+            // The description itself is described by its own standard.
+            if path.ends_with("/openapi.json") {
+                continue;
+            }
+            let fields = led_to(&document, schema)["properties"].as_object();
+            let fields = fields.unwrap_or_else(|| panic!("{method} {path} names no field: {schema}"));
+            assert!(!fields.is_empty(), "{method} {path}");
+            for (name, field) in fields {
+                let says = field["description"].as_str().or(field["$ref"].as_str());
+                let is_choice = field["anyOf"].is_array() || field["allOf"].is_array();
+                assert!(
+                    says.is_some() || is_choice,
+                    "{method} {path}: what is `{name}`? {field}"
+                );
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 40, "the answers are found: {count}");
+}
+
+#[tokio::test]
+async fn answers_are_what_their_schemas_say() {
+    let systems = systems().await;
+    let mut setup = Setup::between(&systems);
+    setup.settings.server.api_burst = 1_000;
+    setup.settings.server.api_heavy_burst = 1_000;
+    let app = setup.start().await;
+    scene::fill(&app, "customer-account", 3, |row| format!("value {row}")).await;
+    let admin = app.token(Role::Admin).await;
+    let document = document();
+    let mut checked = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let (Some(operation), false) = (methods.get("get"), path.ends_with("/export")) else {
+            continue;
+        };
+        let address = path
+            .replace("{name}", "customer-account")
+            .replace("{side}", "left")
+            .replace("/records/left/{id}", "/records/left/L1-value%201")
+            .replace("{id}", "1");
+        let address = if path.ends_with("/groups") {
+            format!("{address}?by=code")
+        } else {
+            address
+        };
+        let answer = app.get(&address, &admin).await;
+        if answer.status == 404 {
+            continue;
+        }
+        assert_eq!(answer.status, 200, "{address}: {}", answer.text());
+        let schema = serde_json::json!({
+            "allOf": [answer_of(operation).unwrap()], "components": document["components"],
+        });
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let json = answer.json();
+        let wrong: Vec<String> = validator.iter_errors(&json).map(|error| error.to_string()).collect();
+        assert!(wrong.is_empty(), "{address}: {wrong:?} in {json}");
+        checked += 1;
+    }
+    assert!(checked >= 25, "most routes have something to show: {checked}");
+    systems.stop().await;
 }

@@ -16,6 +16,7 @@ pub(super) const ROWS: &[Row] = &[
     ("GET", "/api/v1/openapi.json", "/api/v1/openapi.json", [200, 200, 200, 200]),
     ("GET", "/api/v1/me", "/api/v1/me", [200, 200, 200, 200]),
     ("GET", "/api/v1/systems", "/api/v1/systems", [200, 200, 200, 200]),
+    ("GET", "/api/v1/operations", "/api/v1/operations", [200, 200, 200, 200]),
     ("GET", "/api/v1/mappings", "/api/v1/mappings", [200, 200, 200, 200]),
     ("POST", "/api/v1/mappings/{name}/reconcile", "/api/v1/mappings/none/reconcile", [403, 403, 404, 404]),
     ("POST", "/api/v1/mappings/{name}/records/{side}/{id}/plan", "/api/v1/mappings/none/records/left/7/plan", [404, 404, 404, 404]),

@@ -4,6 +4,7 @@ mod access;
 mod action;
 mod browser;
 mod openid;
+mod operation;
 pub mod page;
 mod plan;
 mod role;

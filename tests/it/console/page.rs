@@ -19,6 +19,7 @@ pub fn pages(run_id: i64) -> Vec<String> {
     let mut pages: Vec<String> = [
         "",
         "/drift",
+        "/operations",
         "/conflicts",
         "/conflicts?status=resolved",
         "/conflicts/1",
@@ -31,6 +32,8 @@ pub fn pages(run_id: i64) -> Vec<String> {
         "/failures/1",
         "/runs",
         "/events",
+        "/events?status=failed",
+        "/events?record_id=7",
         "/events/1",
         "/record",
         "/record?q=7",

@@ -202,5 +202,5 @@ async fn rule(app: &TestApp, mapping: &str, text: &str) {
         reason: text.to_owned(),
         owner: text.to_owned(),
     };
-    app.store.add_ignore_rule(&rule).await.unwrap();
+    app.store.add_ignore_rule(&rule, |_| Vec::new()).await.unwrap();
 }

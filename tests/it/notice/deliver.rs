@@ -132,7 +132,13 @@ async fn what_nobody_takes_for_days_is_given_up_and_sent_again_when_a_person_say
     );
     assert_eq!(attempts, receiver.seen().len() as u64);
     assert!((10..=60).contains(&attempts), "{attempts}");
-    assert_eq!(node.store.resend_notices(None, None, HOUR * 72).await.unwrap(), 1);
+    assert_eq!(
+        node.store
+            .resend_notices(None, None, HOUR * 72, |_| Vec::new())
+            .await
+            .unwrap(),
+        1
+    );
     node.deliver().await;
     let seen = receiver.seen();
     assert_eq!(seen.last().unwrap().header("webhook-id"), seen[0].header("webhook-id"));
@@ -147,7 +153,7 @@ async fn a_receiver_that_says_gone_gets_this_one_no_more_and_the_next_one_all_th
     node.watch().await;
     node.deliver().await;
     assert_eq!(stands(&node, 0).await.0, DeliveryStatus::Dead);
-    node.store.discard_run(run_id, "ana").await.unwrap();
+    node.store.discard_run(run_id, "ana", Vec::new()).await.unwrap();
     node.watch().await;
     node.deliver().await;
     assert_eq!(types(&receiver.seen()), ["held.raised", "held.well"]);
@@ -201,7 +207,7 @@ async fn raised_comes_before_well_whatever_the_first_try_came_to() {
     let run_id = hold(&node).await;
     node.watch().await;
     node.deliver().await;
-    node.store.discard_run(run_id, "ana").await.unwrap();
+    node.store.discard_run(run_id, "ana", Vec::new()).await.unwrap();
     node.watch().await;
     assert_eq!(node.deliver().await, 0, "the first one is not taken yet");
     database.advance(HOUR);

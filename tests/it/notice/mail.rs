@@ -91,7 +91,7 @@ async fn people_get_the_types_they_asked_for() {
     let node = Node::start(&database, &target(&server, "?tls=none")).await;
     let run_id = hold(&node).await;
     node.deliver().await;
-    node.store.discard_run(run_id, "ana").await.unwrap();
+    node.store.discard_run(run_id, "ana", Vec::new()).await.unwrap();
     assert_eq!(node.watch().await, 1);
     assert_eq!(node.deliver().await, 0);
     assert_eq!(server.received().len(), 1);

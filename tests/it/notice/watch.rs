@@ -152,7 +152,7 @@ async fn a_held_run_is_told_with_the_way_out_and_settled_when_a_person_decides()
             .contains(&format!("syncline runs release {run_id}"))
     );
     assert_eq!(told["severity"], "alert");
-    node.store.discard_run(run_id, "ana").await.unwrap();
+    node.store.discard_run(run_id, "ana", Vec::new()).await.unwrap();
     node.watch().await;
     assert_eq!(node.told().await, ["held.raised contact", "held.well contact"]);
 }
@@ -298,7 +298,7 @@ async fn history(steps: &[Step]) {
             }
             Step::Decide => {
                 for run_id in held.drain(..) {
-                    north.store.discard_run(run_id, "ana").await.unwrap();
+                    north.store.discard_run(run_id, "ana", Vec::new()).await.unwrap();
                 }
             }
             Step::Wait(minutes) => database.advance(MINUTE * *minutes),

@@ -67,8 +67,8 @@ async fn a_decision_about_values_that_changed_is_taken_back(database: Database) 
     let now = only(&store).await;
     assert_ne!(now.seen(), seen.seen());
     let take = Resolution::Take(Side::Left);
-    assert!(!store.resolve_conflict(&seen, &take, "ana").await.unwrap());
-    assert!(store.resolve_conflict(&now, &take, "ana").await.unwrap());
+    assert!(!store.resolve_conflict(&seen, &take, "ana", Vec::new()).await.unwrap());
+    assert!(store.resolve_conflict(&now, &take, "ana", Vec::new()).await.unwrap());
     // It changes between the decision and the look that would have carried it out.
     store.commit(vec![conflict((3, 9), false)]).await.unwrap();
     let again = only(&store).await;
@@ -93,7 +93,12 @@ async fn what_is_ignored_stays_so_until_the_sides_agree_or_change(database: Data
     };
     store.commit(vec![conflict((1, 2), false)]).await.unwrap();
     let open = only(&store).await;
-    assert!(store.resolve_conflict(&open, &Resolution::Ignore, "ana").await.unwrap());
+    assert!(
+        store
+            .resolve_conflict(&open, &Resolution::Ignore, "ana", Vec::new())
+            .await
+            .unwrap()
+    );
     store.commit(vec![close(true)]).await.unwrap();
     store.commit(vec![close(true)]).await.unwrap();
     let ignored = only(&store).await;
@@ -115,7 +120,7 @@ async fn a_set_value_is_kept_sealed_where_it_is_sensitive(database: Database) {
     store.commit(vec![conflict((1, 2), true)]).await.unwrap();
     let open = only(&store).await;
     let set = Resolution::Set("Ana Ltda".to_owned());
-    assert!(store.resolve_conflict(&open, &set, "ana").await.unwrap());
+    assert!(store.resolve_conflict(&open, &set, "ana", Vec::new()).await.unwrap());
     let decided = only(&store).await;
     assert_eq!((decided.status, decided.winner), (ConflictStatus::Resolved, None));
     assert_eq!(decided.decided_value.as_deref(), Some("Ana Ltda"));
@@ -144,7 +149,7 @@ async fn a_decision_about_a_pending_delete_is_forgotten_when_the_record_is_back(
     assert_eq!(store.left_ids(&[link_id]).await.unwrap()[&link_id], "1");
     assert!(
         !store
-            .decide_missing(link_id, MissingDecision::Keep, "ana")
+            .decide_missing(link_id, MissingDecision::Keep, "ana", Vec::new())
             .await
             .unwrap(),
         "it is no pending delete"
@@ -153,7 +158,7 @@ async fn a_decision_about_a_pending_delete_is_forgotten_when_the_record_is_back(
     store.commit(vec![gone(Side::Right)]).await.unwrap();
     assert!(
         store
-            .decide_missing(link_id, MissingDecision::Keep, "ana")
+            .decide_missing(link_id, MissingDecision::Keep, "ana", Vec::new())
             .await
             .unwrap()
     );
@@ -174,7 +179,7 @@ async fn a_decision_about_a_pending_delete_is_forgotten_when_the_record_is_back(
     assert_eq!(store.link(link_id).await.unwrap().unwrap().link.decided, None);
     assert!(
         store
-            .decide_missing(link_id, MissingDecision::Delete, "ana")
+            .decide_missing(link_id, MissingDecision::Delete, "ana", Vec::new())
             .await
             .unwrap()
     );
@@ -235,13 +240,13 @@ async fn a_suggestion_is_asked_about_once_until_its_values_change(database: Data
     let rejected = SuggestionStatus::Rejected;
     assert!(
         store
-            .decide_suggestion(one.suggestion_id, rejected, "ana")
+            .decide_suggestion(one.suggestion_id, rejected, "ana", Vec::new())
             .await
             .unwrap()
     );
     assert!(
         !store
-            .decide_suggestion(one.suggestion_id, rejected, "ben")
+            .decide_suggestion(one.suggestion_id, rejected, "ben", Vec::new())
             .await
             .unwrap()
     );
@@ -329,16 +334,16 @@ async fn an_ignore_rule_is_in_force_until_it_ends_or_is_removed(database: Databa
         reason: "the merger".into(),
         owner: "user:ana".into(),
     };
-    let first = store.add_ignore_rule(&rule("name")).await.unwrap();
-    let second = store.add_ignore_rule(&rule("city")).await.unwrap();
+    let first = store.add_ignore_rule(&rule("name"), |_| Vec::new()).await.unwrap();
+    let second = store.add_ignore_rule(&rule("city"), |_| Vec::new()).await.unwrap();
     let stored = store.ignore_rule(first).await.unwrap().unwrap();
     assert_eq!(stored.rule, rule("name"));
     assert!(stored.is_active(database.clock().now()));
     assert!(stored.concerns(Some("1"), None) && !stored.concerns(Some("2"), Some("1")));
     assert_eq!(store.active_ignore_rules("customer-account").await.unwrap().len(), 2);
     assert!(store.active_ignore_rules("other").await.unwrap().is_empty());
-    assert!(store.remove_ignore_rule(second, "ben").await.unwrap());
-    assert!(!store.remove_ignore_rule(second, "ben").await.unwrap());
+    assert!(store.remove_ignore_rule(second, "ben", Vec::new()).await.unwrap());
+    assert!(!store.remove_ignore_rule(second, "ben", Vec::new()).await.unwrap());
     let filter = IgnoreFilter {
         mapping: Some("customer-account".into()),
         with_ended: false,

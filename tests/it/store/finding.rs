@@ -159,8 +159,8 @@ async fn an_ignored_failure_is_no_longer_open(database: Database) {
     let store = database.open().await;
     fail(&store, [failure(left(1), "RQ001")]).await;
     let open = store.open_failure(&left(1)).await.unwrap().unwrap();
-    assert!(store.ignore_failure(open.failure_id).await.unwrap());
-    assert!(!store.ignore_failure(open.failure_id).await.unwrap());
+    assert!(store.ignore_failure(open.failure_id, Vec::new()).await.unwrap());
+    assert!(!store.ignore_failure(open.failure_id, Vec::new()).await.unwrap());
     assert_eq!(store.failure_count(&FailureFilter::default()).await.unwrap(), 0);
     let ignored = FailureFilter {
         standing: Standing::Only(FailureStatus::Ignored),
@@ -346,19 +346,19 @@ async fn a_conflict_is_open_once_and_settled_by_a_person(database: Database) {
     assert_eq!(clear.as_deref(), Some("none"));
     assert!(
         store
-            .resolve_conflict(&found[0], &Resolution::Take(Side::Right), "ana")
+            .resolve_conflict(&found[0], &Resolution::Take(Side::Right), "ana", Vec::new())
             .await
             .unwrap()
     );
     assert!(
         !store
-            .resolve_conflict(&found[0], &Resolution::Take(Side::Left), "ben")
+            .resolve_conflict(&found[0], &Resolution::Take(Side::Left), "ben", Vec::new())
             .await
             .unwrap()
     );
     assert!(
         store
-            .resolve_conflict(&found[1], &Resolution::Ignore, "ana")
+            .resolve_conflict(&found[1], &Resolution::Ignore, "ana", Vec::new())
             .await
             .unwrap()
     );

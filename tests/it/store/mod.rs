@@ -40,6 +40,7 @@ macro_rules! on_both {
     };
 }
 
+mod atomic;
 mod change;
 mod decision;
 mod event;
@@ -47,6 +48,7 @@ mod failing;
 mod finding;
 mod lease;
 mod link;
+mod minute;
 mod notice;
 mod open;
 mod report;

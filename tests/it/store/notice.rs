@@ -65,7 +65,7 @@ fn turn(subject: &str, state: NoticeState, seen: Option<i64>, notice: Option<New
 }
 
 /// Tells of a mapping that was well.
-async fn raise(store: &Store, subject: &str, event_id: &str, targets: &[&str]) {
+pub(super) async fn raise(store: &Store, subject: &str, event_id: &str, targets: &[&str]) {
     let raised = turn(
         subject,
         NoticeState::Raised,
@@ -285,10 +285,28 @@ async fn what_was_given_up_is_sent_again_when_a_person_says_so(database: Databas
     assert_eq!(claim(&store).await, []);
     let all = store.notices(&NoticeFilter::default(), Page::first(10)).await.unwrap();
     let one = all.iter().find(|notice| notice.event_id == "one").unwrap().notice_id;
-    assert_eq!(store.resend_notices(Some(one), Some("nobody"), KEPT).await.unwrap(), 0);
-    assert_eq!(store.resend_notices(Some(one), Some("team"), KEPT).await.unwrap(), 1);
-    assert_eq!(store.resend_notices(None, Some("ops"), KEPT).await.unwrap(), 2);
-    assert_eq!(store.resend_notices(None, None, KEPT).await.unwrap(), 0);
+    assert_eq!(
+        store
+            .resend_notices(Some(one), Some("nobody"), KEPT, |_| Vec::new())
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(
+        store
+            .resend_notices(Some(one), Some("team"), KEPT, |_| Vec::new())
+            .await
+            .unwrap(),
+        1
+    );
+    assert_eq!(
+        store
+            .resend_notices(None, Some("ops"), KEPT, |_| Vec::new())
+            .await
+            .unwrap(),
+        2
+    );
+    assert_eq!(store.resend_notices(None, None, KEPT, |_| Vec::new()).await.unwrap(), 0);
     let again = claim(&store).await;
     assert_eq!(again.len(), 3);
     assert!(

@@ -226,7 +226,7 @@ async fn a_report_stays_what_it_was_when_the_next_one_comes(database: Database) 
     let conflict = store.conflict(1).await.unwrap().unwrap();
     assert!(
         store
-            .resolve_conflict(&conflict, &Resolution::Ignore, "ana")
+            .resolve_conflict(&conflict, &Resolution::Ignore, "ana", Vec::new())
             .await
             .unwrap()
     );

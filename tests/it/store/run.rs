@@ -165,15 +165,18 @@ async fn what_a_dead_command_left_is_found_and_let_go_and_a_living_one_is_left_a
 async fn a_held_run_is_released_or_discarded_by_a_person(database: Database) {
     let store = database.open().await;
     let (first, second) = (start_run(&store).await, start_run(&store).await);
-    assert!(!store.release_run(first, "ana").await.unwrap(), "it is not held");
+    assert!(
+        !store.release_run(first, "ana", Vec::new()).await.unwrap(),
+        "it is not held"
+    );
     for run_id in [first, second] {
         store
             .finish_run(run_id, RunStatus::Held, Some("would delete 60 %"))
             .await
             .unwrap();
     }
-    assert!(store.release_run(first, "ana").await.unwrap());
-    assert!(store.discard_run(second, "ben").await.unwrap());
+    assert!(store.release_run(first, "ana", Vec::new()).await.unwrap());
+    assert!(store.discard_run(second, "ben", Vec::new()).await.unwrap());
     let first = store.run(first).await.unwrap().unwrap();
     let second = store.run(second).await.unwrap().unwrap();
     assert_eq!(

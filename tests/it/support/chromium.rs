@@ -44,6 +44,11 @@ impl Drop for Chromium {
 impl Chromium {
     /// Starts it; none where this machine has none, which continuous integration does not accept.
     pub fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts it with some more arguments.
+    pub fn start_with(arguments: &[String]) -> Option<Self> {
         let Some(program) = PROGRAMS.iter().find(|program| Path::new(program).exists()) else {
             assert!(
                 std::env::var_os("CI").is_none(),
@@ -57,11 +62,12 @@ impl Chromium {
         for pipe in ["to", "from"] {
             assert!(Command::new("mkfifo").arg(path(pipe)).status().unwrap().success());
         }
-        let script = "exec \"$0\" --headless=new --no-sandbox --disable-gpu --user-data-dir=\"$3\" --remote-debugging-pipe \
-             about:blank 3<\"$1\" 4>\"$2\"";
+        let script = "to=$1 from=$2 profile=$3; shift 3; exec \"$0\" --headless=new --no-sandbox --disable-gpu \
+             --user-data-dir=\"$profile\" --remote-debugging-pipe \"$@\" about:blank 3<\"$to\" 4>\"$from\"";
         let child = Command::new("sh")
             .args(["-c", script, program])
             .args([path("to"), path("from"), path("profile")])
+            .args(arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

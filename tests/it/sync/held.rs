@@ -66,7 +66,7 @@ async fn a_released_run_that_would_do_more_than_announced_is_held_again() {
 #[tokio::test]
 async fn a_discarded_run_cannot_be_released() {
     let (world, run_id) = world().await;
-    assert!(world.store().discard_run(run_id, "ana").await.unwrap());
+    assert!(world.store().discard_run(run_id, "ana", Vec::new()).await.unwrap());
     let refused = reconcile::release(&world.engine, run_id, "ana", &CancellationToken::new()).await;
     assert!(
         matches!(refused, Err(Error::NotHeld(id)) if id == run_id),
@@ -109,6 +109,6 @@ async fn what_a_release_would_not_settle_does_not_wait_for_it() {
 #[tokio::test]
 async fn the_report_of_a_discarded_run_waits_for_nothing() {
     let (world, run_id) = world().await;
-    world.store().discard_run(run_id, "ana").await.unwrap();
+    world.store().discard_run(run_id, "ana", Vec::new()).await.unwrap();
     assert_eq!(outcomes(&world, run_id).await, [DriftOutcome::Reported; 5]);
 }

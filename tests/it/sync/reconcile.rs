@@ -70,7 +70,7 @@ async fn a_conflict_for_a_person_leaves_both_sides_until_it_is_decided() {
     assert!(
         world
             .store()
-            .resolve_conflict(&conflicts[0], &Resolution::Take(side), "ana")
+            .resolve_conflict(&conflicts[0], &Resolution::Take(side), "ana", Vec::new())
             .await
             .unwrap()
     );

@@ -56,7 +56,7 @@ async fn a_lost_or_unreadable_base_overwrites_nothing_and_a_person_decides() {
             .unwrap();
         let decided = world
             .store()
-            .resolve_conflict(&open[0], &Resolution::Take(Side::Right), "ana")
+            .resolve_conflict(&open[0], &Resolution::Take(Side::Right), "ana", Vec::new())
             .await;
         assert!(decided.unwrap());
         world.reconcile().await;
