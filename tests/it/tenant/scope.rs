@@ -21,7 +21,7 @@ fn every_handler_behind_a_door_takes_the_server_as_far_as_its_caller_may_see() {
         for file in fs::read_dir(root.join(folder)).unwrap() {
             let path = file.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            if !path.extension().is_some_and(|extension| extension == "rs") || OPEN.contains(&name.as_str()) {
+            if path.extension().is_none_or(|extension| extension != "rs") || OPEN.contains(&name.as_str()) {
                 continue;
             }
             let text = fs::read_to_string(&path).unwrap();
