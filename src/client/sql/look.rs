@@ -192,13 +192,13 @@ async fn casts(
 
 fn class(engine: Engine, kind: &str) -> Class {
     match (engine, kind) {
-        (Engine::Postgres, "BYTEA") => Class::Bytes,
-        (Engine::Mysql | Engine::Sqlite, "BOOLEAN") => Class::Boolean,
-        (Engine::Mysql, "JSON") => Class::Json,
-        (
+        (Engine::Postgres, "BYTEA")
+        | (
             Engine::Mysql,
             "TINYBLOB" | "BLOB" | "MEDIUMBLOB" | "LONGBLOB" | "BINARY" | "VARBINARY" | "BIT" | "GEOMETRY",
         ) => Class::Bytes,
+        (Engine::Mysql | Engine::Sqlite, "BOOLEAN") => Class::Boolean,
+        (Engine::Mysql, "JSON") => Class::Json,
         (Engine::Mysql, "FLOAT" | "DOUBLE" | "DECIMAL" | "YEAR") => Class::Number,
         (Engine::Mysql, kind) if kind.contains("INT") => Class::Number,
         _ => Class::Text,

@@ -38,6 +38,18 @@ struct Open {
     removed: i64,
 }
 
+fn rule(store: &Store) -> NewIgnoreRule {
+    NewIgnoreRule {
+        mapping: mapping(),
+        record: None,
+        field: Some("name".into()),
+        situation: None,
+        until: store.clock().now() + MINUTE,
+        reason: "the merger".into(),
+        owner: ANA.into(),
+    }
+}
+
 async fn fill(store: &Store, database: &Database) -> Open {
     let held = async || {
         let run_id = start_run(store).await;
@@ -93,15 +105,7 @@ async fn fill(store: &Store, database: &Database) -> Open {
     store.put_suggestions(&mapping(), released, &suggestions).await.unwrap();
     super::notice::raise(store, "crm", "n-1", &["ops"]).await;
     database.raw("update notice_delivery set status = 'dead'").await;
-    let rule = NewIgnoreRule {
-        mapping: mapping(),
-        record: None,
-        field: Some("name".into()),
-        situation: None,
-        until: store.clock().now() + MINUTE,
-        reason: "the merger".into(),
-        owner: ANA.into(),
-    };
+    let rule = rule(store);
     let removed = store.add_ignore_rule(&rule, |_| Vec::new()).await.unwrap();
     Open {
         released,

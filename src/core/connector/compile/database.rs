@@ -47,7 +47,7 @@ impl Compiler<'_> {
     }
 
     /// The types of a connector; those of a database by how it spells times, and without a zone in UTC.
-    pub(super) fn types_form<'f>(form: &'f ConnectorForm) -> Cow<'f, TypesForm> {
+    pub(super) fn types_form(form: &ConnectorForm) -> Cow<'_, TypesForm> {
         let Some(engine) = form.database else {
             return Cow::Borrowed(&form.types);
         };

@@ -259,11 +259,11 @@ impl Town {
             }
             17 => {
                 let accounts = self.accounts();
-                let others = self
+                let mut others = self
                     .links
                     .iter()
                     .filter(|(_, other)| other != right && accounts.contains_key(other));
-                if let Some((_, other)) = others.last().cloned()
+                if let Some((_, other)) = others.next_back().cloned()
                     && accounts.contains_key(right)
                 {
                     world.systems.crm.merge(right, &other, &quietly()).unwrap();
