@@ -200,9 +200,15 @@ fn class(engine: Engine, kind: &str) -> Class {
         (Engine::Mysql | Engine::Sqlite, "BOOLEAN") => Class::Boolean,
         (Engine::Mysql, "JSON") => Class::Json,
         (Engine::Mysql, "FLOAT" | "DOUBLE" | "DECIMAL" | "YEAR") => Class::Number,
-        (Engine::Mysql, kind) if kind.contains("INT") => Class::Number,
+        (Engine::Mysql, kind) if is_integer(kind) => Class::Number,
         _ => Class::Text,
     }
+}
+
+/// Whether it is a name of MySQL's integers; `POINT` is none.
+fn is_integer(kind: &str) -> bool {
+    let kind = kind.strip_suffix(" UNSIGNED").unwrap_or(kind);
+    matches!(kind, "TINYINT" | "SMALLINT" | "MEDIUMINT" | "INT" | "BIGINT")
 }
 
 /// The indexes of PostgreSQL: a row for each, its columns as JSON; an expression is null in it.

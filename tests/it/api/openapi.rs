@@ -101,7 +101,7 @@ fn led_to<'a>(document: &'a Json, mut schema: &'a Json) -> &'a Json {
             schema = document.pointer(&pointer[1..]).unwrap();
         } else if schema["items"].is_object() {
             schema = &schema["items"];
-        } else if schema["properties"]["next"].is_object() {
+        } else if schema["properties"]["next"].is_object() && schema["properties"]["items"].is_object() {
             schema = &schema["properties"]["items"];
         } else {
             return schema;

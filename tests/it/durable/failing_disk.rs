@@ -151,7 +151,7 @@ fn work_goes_on_by_itself_when_a_full_disk_has_space_again() {
     let mut chance = budget.chance();
     while budget.goes_on() {
         disk.clear();
-        let from = 300 + chance.below(300);
+        let from = 600 + chance.below(300);
         disk.order(Order::Enospc, from..=u64::MAX, WRITE, 0);
         let task = Task {
             is_stubborn: true,
