@@ -10,9 +10,9 @@ use std::{
 
 use futures_util::TryStreamExt as _;
 use sqlx::{
-    AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Executor as _, MySqlConnection, PgConnection,
-    Row as _, SqlSafeStr as _, SqliteConnection, Statement as _, TypeInfo as _, ValueRef as _,
-    mysql::MySqlRow,
+    AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Executor as _, MySql, MySqlConnection,
+    PgConnection, Row as _, SqlSafeStr as _, SqliteConnection, Statement as _, Type, TypeInfo as _, ValueRef as _,
+    mysql::{MySqlRow, MySqlTypeInfo},
     postgres::PgRow,
     sqlite::{SqliteConnectOptions, SqliteRow},
 };
@@ -223,7 +223,7 @@ impl Connection {
                 let prepared = connection.prepare(text).await?;
                 let columns = prepared.columns().iter();
                 columns
-                    .map(|column| plain(column.name(), column.type_info().name()))
+                    .map(|column| plain(column.name(), mysql_kind(column.type_info())))
                     .collect()
             }
             Self::Sqlite(lite) => {
@@ -251,6 +251,18 @@ fn plain(name: &str, kind: &str) -> Described {
         name: name.to_owned(),
         kind: kind.to_owned(),
         oid: None,
+    }
+}
+
+/// The name of a type. A text in a collation that compares bytes (`utf8mb4_bin`, which MariaDB's JSON has) is called binary there;
+/// what has a collation at all is text.
+fn mysql_kind(kind: &MySqlTypeInfo) -> &str {
+    let name = kind.name();
+    let is_called_binary = name.ends_with("BLOB") || name.ends_with("BINARY");
+    if is_called_binary && <str as Type<MySql>>::compatible(kind) {
+        "TEXT"
+    } else {
+        name
     }
 }
 

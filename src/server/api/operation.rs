@@ -131,8 +131,10 @@ pub(in crate::server) async fn get(State(app): State<App>) -> Result<Json<View>>
     let now = app.clock().now();
     let seen = app.seen_within_hour(now).await?;
     let mut budgets = Vec::new();
-    for (name, system) in app.engine().systems().filter(|(name, _)| app.sees_system(name)) {
-        budgets.push(budget(&app, name, system, now).await?);
+    for (name, _) in app.systems() {
+        if let Some(system) = app.engine().system(name) {
+            budgets.push(budget(&app, name, system, now).await?);
+        }
     }
     let whole = seen.within(seen.first, MINUTES, None);
     let latencies = (0..MINUTES / SPAN).map(|part| latency(&seen, seen.first.saturating_add(part * SPAN)));

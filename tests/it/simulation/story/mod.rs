@@ -354,10 +354,12 @@ impl Story {
             Action::Poll(side) => {
                 sim.note("poll");
                 let (engine, at) = (life.engine.clone(), sim.now());
+                // What a list leaves out that says it is whole, a poll cannot know.
+                let is_lied_to = sim.is_spoiled(side == Side::Left);
                 life.tasks.spawn(async move {
                     let mapping = Arc::clone(engine.mapping(MAPPING).unwrap());
                     let polled = Box::pin(poll::poll(&engine, &mapping, side, Trigger::Schedule)).await;
-                    Did::Poll(side, at, polled.is_ok())
+                    Did::Poll(side, at, polled.is_ok() && !is_lied_to)
                 });
             }
         }

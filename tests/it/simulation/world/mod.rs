@@ -203,6 +203,14 @@ impl Sim {
         self.state().spoiled = Some((of_erp, fault));
     }
 
+    /// Whether the next listing of a system is going to lie.
+    pub fn is_spoiled(&self, of_erp: bool) -> bool {
+        self.state()
+            .spoiled
+            .as_ref()
+            .is_some_and(|(spoiled, _)| *spoiled == of_erp)
+    }
+
     pub fn set_weather(&self, weather: Weather) {
         self.state().weather = weather;
     }
