@@ -303,7 +303,7 @@ texts! {
     events_of_hour: "Events of the last hour" | "Eventos da última hora";
     half_done_within: "Half were done within" | "Metade ficou pronta em até";
     of_hundred_99_done_within: "99 of 100 were done within" | "99 de 100 ficaram prontos em até";
-    not_done: "Without an effect so far" | "Ainda sem efeito";
+    not_done: "No effect, or not yet" | "Sem efeito, ou ainda não";
     events_a_minute: "Events a minute" | "Eventos por minuto";
     no_events_in_hour: "No event came in within the last hour. If some should have, look whether the other system still sends: its subscription, its secret, its address for us."
         | "Nenhum evento chegou na última hora. Se algum deveria ter chegado, veja se o outro sistema ainda envia: a assinatura, o segredo, o nosso endereço.";

@@ -136,7 +136,7 @@ fn every_answer_has_a_schema_that_names_its_fields_and_says_what_they_are() {
             count += 1;
         }
     }
-    assert!(count > 40, "the answers are found: {count}");
+    assert!(count > 30, "the answers are found: {count}");
 }
 
 #[tokio::test]

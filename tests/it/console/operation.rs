@@ -33,7 +33,7 @@ async fn the_last_hour_is_drawn_with_every_number_beside_it() {
         assert!(page.contains(class), "lines are told apart by more than their colour");
     }
     assert!(
-        page.contains("Without an effect so far</dt><dd class=\"big\">1<"),
+        page.contains("No effect, or not yet</dt><dd class=\"big\">1<"),
         "{page}"
     );
     let overview = viewer.get("/console").await.text();
