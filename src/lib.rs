@@ -25,6 +25,8 @@ pub mod server;
 
 pub mod cli;
 
+mod database;
+
 pub mod client;
 
 pub mod rehearsal;

@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("metrics", &["core", "clock"]),
     ("catalog", &["core", "clock"]),
     ("store", &["core", "clock", "seam"]),
-    ("client", &["core", "clock", "seam"]),
+    ("client", &["core", "clock", "seam", "database"]),
     ("database", &["core", "clock", "seam"]),
     (
         "sync",
@@ -93,7 +93,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Libraries that only some rooms may use.
 const CONFINED: &[(&str, &[&str])] = &[
-    ("sqlx", &["store", "client"]),
+    ("sqlx", &["store", "database"]),
     ("rusqlite", &["store"]),
     ("reqwest", &["client"]),
     ("axum", &["server", "sandbox"]),

@@ -4,10 +4,16 @@ use std::collections::BTreeMap;
 
 use super::{
     Sql,
-    connection::{Cell, Connection, Described, Failed, Param},
     trouble::{Trouble, of_statement, unfit},
 };
-use crate::core::connector::database::{Casts, Engine, Source, Table, Writer};
+use crate::{
+    client::transport::SendError,
+    core::{
+        connector::database::{Casts, Engine, PageAsked, Source, Table, Writer},
+        value::Value,
+    },
+    database::{Cell, Connection, Described, Error, Param, Role},
+};
 
 /// The most bytes of an answer of the catalog.
 const BYTES_MAX: u64 = 4 << 20;
@@ -163,7 +169,7 @@ pub(super) async fn look(connection: &mut Connection, engine: Engine, table: &Ta
         };
         Ok(Known { types, indexes })
     };
-    asked.await.map_err(|failed| of_statement(engine, failed, false))
+    asked.await.map_err(|error| of_statement(error, false))
 }
 
 /// The names of types by their numbers, as PostgreSQL takes them in a cast.
@@ -171,7 +177,7 @@ async fn casts(
     connection: &mut Connection,
     engine: Engine,
     columns: &[Described],
-) -> Result<BTreeMap<u32, String>, Failed> {
+) -> Result<BTreeMap<u32, String>, Error> {
     if engine != Engine::Postgres {
         return Ok(BTreeMap::new());
     }
@@ -233,7 +239,7 @@ async fn indexes(
     engine: Engine,
     table: &Table,
     parts: &[String],
-) -> Result<Vec<Index>, Failed> {
+) -> Result<Vec<Index>, Error> {
     let name = parts.last().cloned().unwrap_or_default();
     let schema = parts.len().checked_sub(2).and_then(|at| parts.get(at)).cloned();
     let (text, params) = match engine {
@@ -295,7 +301,7 @@ impl Sql {
 
     async fn remarks(&self, table: &Table) -> Result<Vec<Remark>, Trouble> {
         let engine = self.engine();
-        let mut connection = self.take(super::Role::Read).await?;
+        let mut connection = self.take(Role::Read).await?;
         let known = look(&mut connection, engine, table).await?;
         let mut remarks = Vec::new();
         let mut remark = |found: String, next: Option<String>, is_wrong: bool| {
@@ -308,9 +314,7 @@ impl Sql {
         };
         let source = table.source.told();
         for is_changed in [false, true] {
-            if let Err(Trouble::Silent(crate::client::transport::SendError::Unfit { reason, next })) =
-                known.refuse(table, engine, is_changed)
-            {
+            if let Err(Trouble::Silent(SendError::Unfit { reason, next })) = known.refuse(table, engine, is_changed) {
                 remark(reason, Some(next), true);
                 break;
             }
@@ -330,7 +334,7 @@ impl Sql {
             let next = "give the credential `url` a user that may only read".to_owned();
             remark(found, Some(next), false);
         }
-        self.put(super::Role::Read, connection);
+        self.put(Role::Read, connection);
         if remarks.is_empty() {
             remarks.push(Remark {
                 object: table.object.clone(),
@@ -348,8 +352,8 @@ impl Sql {
             return None;
         }
         table.updated_at.as_ref()?;
-        let since = crate::core::value::Value::from("2000-01-01 00:00:00");
-        let asked = crate::core::connector::database::PageAsked {
+        let since = Value::from("2000-01-01 00:00:00");
+        let asked = PageAsked {
             size: 100,
             is_changed: true,
             since: Some(&since),

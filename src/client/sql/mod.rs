@@ -4,7 +4,6 @@
 //! JSON. So budget, breaker, attempts, rules, paging and types are the same as for any other system. Reads go through sessions
 //! that the database itself keeps from writing.
 
-mod connection;
 mod look;
 mod operation;
 mod rehearsal;
@@ -24,22 +23,23 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 
 use self::{
-    connection::{Connection, Param},
     look::{Known, Types},
-    target::{Role, Target},
-    trouble::{Said, Trouble, masked},
+    trouble::{Said, Trouble},
 };
 use super::{
     guard::Policy,
     transport::{Limits, Raw, SendError},
 };
-use crate::core::{
-    connector::{
-        Connector,
-        database::{Engine, Statement, Table},
-        request::Call,
+use crate::{
+    core::{
+        connector::{
+            Connector,
+            database::{Bound, Engine, Statement, Table},
+            request::Call,
+        },
+        value::{Map, Value, json},
     },
-    value::{Map, Value, json},
+    database::{Address, Cell, Connection, Param, Role, masked},
 };
 
 pub use look::Remark;
@@ -59,7 +59,7 @@ const PLAN_CHARS_MAX: usize = 2_000;
 pub(super) struct Sql {
     system: String,
     tables: BTreeMap<String, Table>,
-    target: Target,
+    address: Address,
     policy: Policy,
     limits: Limits,
     /// From when on a query is slow.
@@ -79,7 +79,7 @@ struct State {
 impl std::fmt::Debug for Sql {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sql")
-            .field("place", &self.target.place)
+            .field("place", &self.address.place)
             .finish_non_exhaustive()
     }
 }
@@ -97,16 +97,16 @@ pub(super) struct Parts {
 impl Sql {
     /// The database at this address; nothing is asked yet. The error is for people.
     pub(super) fn new(parts: Parts, engine: Engine, url: &SecretString) -> Result<Self, String> {
-        let target = Target::parse(engine, url, parts.zone)?;
-        Ok(Self::of(parts, target, None))
+        let address = Address::parse(engine, url, parts.zone)?;
+        Ok(Self::of(parts, address, None))
     }
 
-    fn of(parts: Parts, target: Target, folder: Option<tempfile::TempDir>) -> Self {
+    fn of(parts: Parts, address: Address, folder: Option<tempfile::TempDir>) -> Self {
         let database = parts.connector.database.as_ref();
         Self {
             system: parts.system,
             tables: database.map(|database| database.tables.clone()).unwrap_or_default(),
-            target,
+            address,
             policy: parts.policy,
             limits: parts.limits,
             slow: parts.slow,
@@ -117,16 +117,16 @@ impl Sql {
 
     /// Its address without user and password.
     pub(super) fn place(&self) -> &str {
-        &self.target.place
+        &self.address.place
     }
 
     /// The password in its address.
     pub(super) fn password(&self) -> Option<&str> {
-        self.target.password.as_deref()
+        self.address.password.as_deref()
     }
 
     fn engine(&self) -> Engine {
-        self.target.engine()
+        self.address.engine()
     }
 
     /// The answer to a call. In a box, since drivers nest deeper than whoever awaits all of it can be compiled with.
@@ -213,7 +213,7 @@ impl Sql {
                 return Ok(connection);
             }
         }
-        let connection = self.target.connect(role, &self.policy, &self.limits).await?;
+        let connection = target::connect(&self.address, role, &self.policy, &self.limits).await?;
         connection.limit(self.limits.total);
         Ok(connection)
     }
@@ -226,7 +226,7 @@ impl Sql {
     /// The parameters of a statement, each as its column wants it.
     fn params(&self, table: &Table, types: &Types, statement: &Statement) -> Vec<Param> {
         let engine = self.engine();
-        let param = |bound: &crate::core::connector::database::Bound| operation::param(engine, table, types, bound);
+        let param = |bound: &Bound| operation::param(engine, table, types, bound);
         statement.values.iter().map(param).collect()
     }
 
@@ -244,7 +244,7 @@ impl Sql {
         let rows = tokio::time::timeout(PLAN_PATIENCE, asked).await.ok()?.ok()?;
         let lines = rows
             .into_iter()
-            .filter_map(|row| row.into_iter().rev().find_map(connection::Cell::into_text));
+            .filter_map(|row| row.into_iter().rev().find_map(Cell::into_text));
         let plan: Vec<String> = lines.collect();
         let plan = masked(&plan.join("; "), '\'');
         Some(plan.chars().take(PLAN_CHARS_MAX).collect())

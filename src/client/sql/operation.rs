@@ -5,7 +5,6 @@ use tokio::time::Instant;
 
 use super::{
     Sql,
-    connection::{Cell, Connection, Failed, Param},
     look::{Class, Known, Types},
     trouble::{Said, Trouble, VALUE, of_statement, unfit},
 };
@@ -16,6 +15,7 @@ use crate::{
         path::Path,
         value::{Map, Value, json, kind::Kind},
     },
+    database::{Cell, Connection, Param},
 };
 
 /// Rows of a page where the call does not say.
@@ -292,7 +292,7 @@ impl<'a> Work<'a> {
         let started = Instant::now();
         let bytes_max = self.sql.limits.body_bytes_max;
         let rows = self.connection.rows(&statement.text, &params, bytes_max).await;
-        let rows = rows.map_err(|failed| of_statement(self.sql.engine(), failed, is_write))?;
+        let rows = rows.map_err(|error| of_statement(error, is_write))?;
         let took = started.elapsed();
         let (table, types) = (self.table, &self.known.types);
         self.sql.tell_slow(self.connection, table, types, statement, took).await;
@@ -302,12 +302,12 @@ impl<'a> Work<'a> {
     async fn execute(&mut self, statement: &Statement) -> Result<(u64, u64), Trouble> {
         let params = self.sql.params(self.table, &self.known.types, statement);
         let done = self.connection.execute(&statement.text, &params).await;
-        done.map_err(|error| of_statement(self.sql.engine(), Failed::Sql(error), true))
+        done.map_err(|error| of_statement(error, true))
     }
 
     async fn run(&mut self, text: &str) -> Result<(), Trouble> {
         let done = self.connection.run(text.to_owned()).await;
-        done.map_err(|error| of_statement(self.sql.engine(), Failed::Sql(error), true))
+        done.map_err(|error| of_statement(error, true))
     }
 }
 

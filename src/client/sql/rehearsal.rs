@@ -2,16 +2,13 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use sqlx::sqlite::SqliteConnectOptions;
-
-use super::{
-    Parts, Sql,
-    connection::{Connection, Param},
-    target::Target,
-};
-use crate::core::{
-    connector::database::{Bound, Engine, Source, Table},
-    value::{Map, kind::Kind},
+use super::{Parts, Sql, look::Types, operation::param};
+use crate::{
+    core::{
+        connector::database::{Bound, Engine, Source, Table},
+        value::{Map, kind::Kind},
+    },
+    database::{Address, Connection, Param},
 };
 
 /// Rows by object.
@@ -22,8 +19,8 @@ impl Sql {
     pub(in crate::client) fn rehearsing(mut parts: Parts) -> Result<Self, String> {
         let folder = tempfile::Builder::new().prefix("syncline-rows-").tempdir();
         let folder = folder.map_err(|error| error.to_string())?;
-        let target = Target::file(&folder.path().join("rows.db"), parts.zone.take());
-        let mut sql = Self::of(parts, target, Some(folder));
+        let address = Address::file(&folder.path().join("rows.db"), parts.zone.take());
+        let mut sql = Self::of(parts, address, Some(folder));
         for table in sql.tables.values_mut() {
             // Whatever is behind it in the real database.
             table.source = Source::Table(vec![table.object.clone()]);
@@ -36,11 +33,8 @@ impl Sql {
         if let Some(object) = rows.keys().find(|object| !self.tables.contains_key(*object)) {
             return Err(format!("the connector has no object `{object}`"));
         }
-        let options = SqliteConnectOptions::new()
-            .filename(self.target.place.trim_start_matches("sqlite:"))
-            .create_if_missing(true);
-        let connected = Connection::to_file(&options).await;
-        let mut connection = connected.map_err(|error| error.to_string())?;
+        let made = self.address.create(self.limits.total).await;
+        let mut connection = made.map_err(|error| error.to_string())?;
         for table in self.tables.values() {
             let own = rows.get(&table.object).map(Vec::as_slice).unwrap_or_default();
             let made = connection.run(created(table, own)).await;
@@ -62,7 +56,7 @@ impl Sql {
         }
         let names: Vec<String> = row.keys().map(|name| Engine::Sqlite.quoted(name)).collect();
         let places = vec!["?"; names.len()].join(", ");
-        let types = super::look::Types::default();
+        let types = Types::default();
         let params: Vec<Param> = row
             .iter()
             .map(|(column, value)| {
@@ -70,7 +64,7 @@ impl Sql {
                     column: column.clone(),
                     value: value.clone(),
                 };
-                super::operation::param(Engine::Sqlite, table, &types, &bound)
+                param(Engine::Sqlite, table, &types, &bound)
             })
             .collect();
         let text = format!(

@@ -18,15 +18,17 @@ use sqlx::{
 };
 use tokio::time::Instant;
 
+use super::Error;
+
 /// A connection.
-pub(super) enum Connection {
+pub(crate) enum Connection {
     Postgres(Box<PgConnection>),
     Mysql(Box<MySqlConnection>),
     Sqlite(Box<Lite>),
 }
 
 /// A connection to a file, with the time at which its statement is stopped.
-pub(super) struct Lite {
+pub(crate) struct Lite {
     connection: SqliteConnection,
     until: Arc<AtomicU64>,
     started: Instant,
@@ -37,7 +39,7 @@ const STEPS: i32 = 10_000;
 
 /// A value that is bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Param {
+pub(crate) enum Param {
     Null,
     Int(i64),
     Text(String),
@@ -45,7 +47,7 @@ pub(super) enum Param {
 
 /// What stands in a column of a row.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Cell {
+pub(crate) enum Cell {
     Null,
     Int(i64),
     Real(f64),
@@ -64,7 +66,7 @@ impl Cell {
     }
 
     /// The text of a cell that holds one.
-    pub(super) fn into_text(self) -> Option<String> {
+    pub(crate) fn into_text(self) -> Option<String> {
         match self {
             Self::Text(text) => Some(text),
             Self::Int(int) => Some(int.to_string()),
@@ -76,25 +78,10 @@ impl Cell {
 
 /// A column of a statement: its name, its type, and the number of that in PostgreSQL.
 #[derive(Debug, Clone)]
-pub(super) struct Described {
-    pub(super) name: String,
-    pub(super) kind: String,
-    pub(super) oid: Option<u32>,
-}
-
-/// Why rows did not come.
-#[derive(Debug)]
-pub(super) enum Failed {
-    /// There are more bytes than may be.
-    TooLarge(u64),
-    /// The database or the connection says no.
-    Sql(sqlx::Error),
-}
-
-impl From<sqlx::Error> for Failed {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Sql(error)
-    }
+pub(crate) struct Described {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) oid: Option<u32>,
 }
 
 type Rows = Vec<Vec<Cell>>;
@@ -124,7 +111,7 @@ macro_rules! collected {
             let cells = $cells(&row)?;
             bytes = bytes.saturating_add(cells.iter().map(Cell::len).sum::<usize>() as u64);
             if bytes > $bytes_max {
-                return Err(Failed::TooLarge($bytes_max));
+                return Err(Error::TooLarge($bytes_max));
             }
             found.push(cells);
         }
@@ -134,7 +121,7 @@ macro_rules! collected {
 
 impl Connection {
     /// A connection to a file of SQLite.
-    pub(super) async fn to_file(options: &SqliteConnectOptions) -> Result<Self, sqlx::Error> {
+    pub(super) async fn to_file(options: &SqliteConnectOptions) -> Result<Self, Error> {
         let mut connection = options.connect().await?;
         let started = Instant::now();
         let until = Arc::new(AtomicU64::new(u64::MAX));
@@ -149,7 +136,7 @@ impl Connection {
     }
 
     /// Statements of a file end after this time; servers were told when the connection was made.
-    pub(super) fn limit(&self, time: Duration) {
+    pub(crate) fn limit(&self, time: Duration) {
         if let Self::Sqlite(lite) = self {
             let until = millis(lite.started.elapsed()).saturating_add(millis(time));
             lite.until.store(until, Ordering::Relaxed);
@@ -157,7 +144,7 @@ impl Connection {
     }
 
     /// The rows of a statement, of at most so many bytes.
-    pub(super) async fn rows(&mut self, text: &str, params: &[Param], bytes_max: u64) -> Result<Rows, Failed> {
+    pub(crate) async fn rows(&mut self, text: &str, params: &[Param], bytes_max: u64) -> Result<Rows, Error> {
         let text = AssertSqlSafe(text.to_owned());
         match self {
             Self::Postgres(connection) => {
@@ -176,7 +163,7 @@ impl Connection {
     }
 
     /// Carries a statement out: how many rows it changed, and the number that a new one was given by MySQL.
-    pub(super) async fn execute(&mut self, text: &str, params: &[Param]) -> Result<(u64, u64), sqlx::Error> {
+    pub(crate) async fn execute(&mut self, text: &str, params: &[Param]) -> Result<(u64, u64), Error> {
         let text = AssertSqlSafe(text.to_owned());
         Ok(match self {
             Self::Postgres(connection) => {
@@ -196,17 +183,18 @@ impl Connection {
     }
 
     /// Carries out statements without values, of ours.
-    pub(super) async fn run(&mut self, text: String) -> Result<(), sqlx::Error> {
+    pub(crate) async fn run(&mut self, text: String) -> Result<(), Error> {
         let text = sqlx::raw_sql(AssertSqlSafe(text));
         match self {
-            Self::Postgres(connection) => connection.execute(text).await.map(drop),
-            Self::Mysql(connection) => connection.execute(text).await.map(drop),
-            Self::Sqlite(lite) => lite.connection.execute(text).await.map(drop),
+            Self::Postgres(connection) => connection.execute(text).await.map(drop)?,
+            Self::Mysql(connection) => connection.execute(text).await.map(drop)?,
+            Self::Sqlite(lite) => lite.connection.execute(text).await.map(drop)?,
         }
+        Ok(())
     }
 
     /// The columns of a statement.
-    pub(super) async fn columns(&mut self, text: &str) -> Result<Vec<Described>, sqlx::Error> {
+    pub(crate) async fn columns(&mut self, text: &str) -> Result<Vec<Described>, Error> {
         let text = AssertSqlSafe(text.to_owned()).into_sql_str();
         Ok(match self {
             Self::Postgres(connection) => {
@@ -237,7 +225,7 @@ impl Connection {
     }
 
     /// Whether the other side is still there.
-    pub(super) async fn is_alive(&mut self) -> bool {
+    pub(crate) async fn is_alive(&mut self) -> bool {
         match self {
             Self::Postgres(connection) => connection.ping().await.is_ok(),
             Self::Mysql(connection) => connection.ping().await.is_ok(),
