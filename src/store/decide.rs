@@ -6,6 +6,7 @@ use super::{
     engine::{Args, Durability, Tx},
     error::Error,
     op::{self, Op},
+    writer::wake,
 };
 
 impl Store {
@@ -38,9 +39,7 @@ impl Store {
         }
         tx.commit().await?;
         if with.iter().any(Op::is_waking) {
-            // Whoever waits now, and the next who will.
-            self.inner.enqueued.notify_waiters();
-            self.inner.enqueued.notify_one();
+            wake(&self.inner.enqueued);
         }
         Ok(())
     }

@@ -85,6 +85,12 @@ pub(super) fn start(worker: Worker, queue_max: usize) -> Result<Handle, Error> {
     Ok(Handle { sender })
 }
 
+/// Says that there is work: to whoever waits now, and to the next who will.
+pub(super) fn wake(enqueued: &Notify) {
+    enqueued.notify_waiters();
+    enqueued.notify_one();
+}
+
 impl Handle {
     /// Ends the writer after everything submitted before.
     pub async fn close(&self) {
@@ -231,9 +237,7 @@ impl Worker {
                         submission.answer(Ok(answer));
                     }
                     if is_waking {
-                        // Whoever waits now, and the next who will.
-                        self.enqueued.notify_waiters();
-                        self.enqueued.notify_one();
+                        wake(&self.enqueued);
                     }
                 }
                 Err(error) if part.len() > 1 && is_of_one(&error) => {

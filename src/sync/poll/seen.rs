@@ -51,8 +51,8 @@ impl State {
         let fields = key.field("polled", Some(&Value::Map(fields)));
         let whole = format!("{fields:x} {updated_at:?} {version:?}");
         Self {
-            id: u128::from_be_bytes(key.text(&id)),
-            whole: u128::from_be_bytes(key.text(&whole)),
+            id: key.print(&id),
+            whole: key.print(&whole),
         }
     }
 }

@@ -1,48 +1,27 @@
 //! Status codes that a connector sets, for senders that drop a subscription over a plain 400.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use serde_json::json;
-use syncline::{
-    core::{
-        problem::Problems,
-        value::Value,
-        webhook::{
-            Secret,
-            event::{Definition, form::WebhooksForm},
-        },
-    },
-    server::Hook,
-};
+use syncline::server::Hook;
 
-use super::{events, push, push_raw, sign};
+use super::{definition, events, hook, push, push_raw, sign};
 use crate::support::app::Setup;
 
 /// The tests' webhooks, answered otherwise.
-fn hook() -> Hook {
-    let form: WebhooksForm = serde_json::from_value(json!({
-        "verify": { "hmac": "sha256", "header": "X-Signature" },
-        "events": "{{ body.events }}",
-        "id": "{{ event.id }}",
-        "object": "{{ event.entity }}",
-        "record_id": "{{ event.record }}",
+fn answering() -> Hook {
+    let definition = definition(&json!({
         "kind": "{{ event.type }}",
         "answer": { "accepted": 202, "duplicate": 201, "rejected": 403, "malformed": 422, "busy": 429 },
-    }))
-    .unwrap();
-    let mut problems = Problems::new();
-    let objects = std::iter::once("account").collect();
-    let definition = Definition::compile(&form, "/webhooks", &objects, &mut problems)
-        .unwrap_or_else(|| panic!("{:?}", problems.into_vec()));
-    let secret = Secret::parse(definition.recipe(), &"canary-hook-secret".into()).unwrap();
-    let settings = Arc::new(Value::Null);
-    Hook::new("crm", Arc::new(definition), vec![secret], settings, &BTreeMap::new())
+    }));
+    let definition = definition.unwrap_or_else(|problems| panic!("{:?}", problems.into_vec()));
+    hook(definition, &BTreeMap::new())
 }
 
 #[tokio::test]
 async fn every_answer_has_the_status_that_the_connector_sets() {
     let mut setup = Setup::new("");
-    setup.hooks.insert("crm".to_owned(), hook());
+    setup.hooks.insert("crm".to_owned(), answering());
     let app = setup.start().await;
     assert_eq!(push(&app, &events(1)).await.status, 202);
     assert_eq!(push(&app, &events(1)).await.status, 201, "a duplicate");

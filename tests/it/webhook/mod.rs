@@ -1,13 +1,23 @@
 //! Webhooks over a real socket: what is stored, what is acknowledged, and what a stranger gets to see.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 use sha2::Sha256;
 use syncline::{
     core::{
+        mapping::Mapping,
+        problem::Problems,
         record::RecordKey,
         status::{ChangeOrigin, EventKind, EventStatus, Side},
+        value::Value,
+        webhook::{
+            Secret,
+            event::{Definition, form::WebhooksForm},
+        },
     },
+    server::Hook,
     store::{Op, Page, change::NewChange, event::EventFilter},
 };
 
@@ -43,6 +53,28 @@ fn events(count: usize) -> serde_json::Value {
         .map(|number| json!({ "id": format!("E-{number}"), "entity": "account", "record": "ACC-1", "type": "updated" }))
         .collect();
     json!({ "events": events })
+}
+
+/// The tests' webhooks, with more said of them.
+fn definition(more: &serde_json::Value) -> Result<Definition, Problems> {
+    let mut said = json!({
+        "verify": { "hmac": "sha256", "header": "X-Signature" },
+        "events": "{{ body.events }}",
+        "id": "{{ event.id }}",
+        "object": "{{ event.entity }}",
+        "record_id": "{{ event.record }}",
+    });
+    said.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let form: WebhooksForm = serde_json::from_value(said).unwrap();
+    let mut problems = Problems::new();
+    let objects = std::iter::once("account").collect();
+    Definition::compile(&form, "/webhooks", &objects, &mut problems).ok_or(problems)
+}
+
+fn hook(definition: Definition, mappings: &BTreeMap<String, Arc<Mapping>>) -> Hook {
+    let secret = Secret::parse(definition.recipe(), &"canary-hook-secret".into()).unwrap();
+    let settings = Arc::new(Value::Null);
+    Hook::new("crm", Arc::new(definition), vec![secret], settings, mappings)
 }
 
 #[tokio::test]

@@ -1,39 +1,20 @@
 //! Senders that push before they have committed: their records are read a moment later.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use chrono::DateTime;
 use serde_json::json;
 use syncline::{
     clock::Clock,
-    core::{
-        problem::Problems,
-        value::Value,
-        webhook::{
-            Secret,
-            event::{Definition, form::WebhooksForm},
-        },
-    },
+    core::{problem::Problems, webhook::event::Definition},
     sandbox::pair,
-    server::Hook,
 };
 
-use super::{events, push};
+use super::{definition, events, hook, push};
 use crate::support::app::{Setup, TestApp};
 
 fn compiled(settle: &str) -> Result<Definition, Problems> {
-    let form: WebhooksForm = serde_json::from_value(json!({
-        "verify": { "hmac": "sha256", "header": "X-Signature" },
-        "events": "{{ body.events }}",
-        "id": "{{ event.id }}",
-        "object": "{{ event.entity }}",
-        "record_id": "{{ event.record }}",
-        "settle": settle,
-    }))
-    .unwrap();
-    let mut problems = Problems::new();
-    let objects = std::iter::once("account").collect();
-    Definition::compile(&form, "/webhooks", &objects, &mut problems).ok_or(problems)
+    definition(&json!({ "settle": settle }))
 }
 
 /// How many changes there are, and how many of them are due.
@@ -47,15 +28,7 @@ async fn a_record_whose_sender_may_not_have_committed_is_due_later_and_a_second_
     let systems = pair::start(pair::Options::default()).await.unwrap();
     let mut setup = Setup::between(&systems);
     let definition = compiled("5s").unwrap();
-    let secret = Secret::parse(definition.recipe(), &"canary-hook-secret".into()).unwrap();
-    let mappings = &setup.catalog.as_ref().unwrap().mappings;
-    let hook = Hook::new(
-        "crm",
-        Arc::new(definition),
-        vec![secret],
-        Arc::new(Value::Null),
-        mappings,
-    );
+    let hook = hook(definition, &setup.catalog.as_ref().unwrap().mappings);
     setup.hooks.insert("crm".to_owned(), hook);
     let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
     setup.clock = Clock::manual(start);

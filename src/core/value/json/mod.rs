@@ -1,8 +1,8 @@
 //! JSON in and out, exactly: no digit, no duplicate key and no trailing byte is lost in silence.
 //!
-//! Everything that comes in is bounded by [`Limits`]. Three ways in: [`parse`] builds the whole tree,
-//! [`parse_projected`] only the wanted members, and [`split`] takes the records of a listing out of their answer, with the
-//! wanted members of each, in one walk. What is skipped is still checked to be JSON, but for duplicate keys.
+//! Everything that comes in is bounded by [`Limits`]. Two ways in: [`parse`] builds the whole tree, and [`split`] takes the
+//! records of a listing out of their answer, with the wanted members of each, in one walk. What is skipped is still checked to be
+//! JSON, but for duplicate keys.
 
 mod parser;
 mod writer;
@@ -113,11 +113,6 @@ pub enum ErrorKind {
 /// Reads a whole document.
 pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Value, Error> {
     parser::document(bytes, limits, |parser| parser.value(&Projection::all(), 0))
-}
-
-/// Reads the wanted members of a document; maps that are led through stay, without their other members.
-pub fn parse_projected(bytes: &[u8], projection: &Projection, limits: &Limits) -> Result<Value, Error> {
-    parser::document(bytes, limits, |parser| parser.value(projection, 0))
 }
 
 /// A document whose list of records has been taken out.

@@ -11,6 +11,11 @@ fn read(text: &str) -> Result<Value, Error> {
     parse(text.as_bytes(), &limits())
 }
 
+/// The wanted members of a document, as [`split`] takes them of each record.
+fn parse_projected(bytes: &[u8], projection: &Projection, limits: &Limits) -> Result<Value, Error> {
+    parser::document(bytes, limits, |parser| parser.value(projection, 0))
+}
+
 #[test]
 fn what_is_json_is_taken() {
     for (text, written) in [
