@@ -114,6 +114,7 @@ impl Half {
         let mut found = Findings::default();
         let (mut records, mut pairs) = (0, 0);
         let mut unlinked = Vec::new();
+        let heap = &mut self.heap;
         self.sorter.drain::<Error>(|entry| {
             if group.print != Some(entry.print) {
                 records += u64::from(group.close(&mut found, &mut unlinked));
@@ -128,14 +129,14 @@ impl Half {
             if found.0.len() >= FOUND_MAX {
                 tables.add_suspects(self.side, &mut found)?;
             }
+            if unlinked.len() >= FOUND_MAX {
+                tables.add_unkept(self.side, heap, &mut unlinked)?;
+            }
             Ok(())
         })?;
         records += u64::from(group.close(&mut found, &mut unlinked));
         tables.add_suspects(self.side, &mut found)?;
-        for place in unlinked {
-            let kept = self.heap.at((place & !IS_RECORD) >> 1)?;
-            tables.add_unkept(self.side, &kept.id, &kept.keys, place & IS_OUTSIDE != 0)?;
-        }
+        tables.add_unkept(self.side, heap, &mut unlinked)?;
         (self.records, self.pairs) = (records, pairs);
         Ok(())
     }
@@ -214,15 +215,20 @@ impl Tables<'_> {
         Ok(transaction.commit()?)
     }
 
-    /// A record that was taken for a linked one: it was not kept, and is read where it is needed.
-    fn add_unkept(&self, side: Side, id: &str, keys: &[u8], is_outside: bool) -> Result<(), Error> {
-        let connection = self.0.tables()?;
-        let sql = "insert or replace into row (side, id, outside, keys) values (?, ?, ?, ?)";
-        let keys = (!keys.is_empty()).then_some(keys);
-        connection
-            .prepare_cached(sql)?
-            .execute(params![number(side), id, is_outside, keys])?;
-        Ok(())
+    /// Records, by their places, that were taken for linked ones: they were not kept, and are read where they are needed.
+    fn add_unkept(&self, side: Side, heap: &mut Heap, places: &mut Vec<u64>) -> Result<(), Error> {
+        let mut connection = self.0.tables()?;
+        let transaction = connection.transaction()?;
+        {
+            let sql = "insert or replace into row (side, id, outside, keys) values (?, ?, ?, ?)";
+            let mut insert = transaction.prepare_cached(sql)?;
+            for place in places.drain(..) {
+                let kept = heap.at((place & !IS_RECORD) >> 1)?;
+                let keys = (!kept.keys.is_empty()).then_some(&kept.keys);
+                insert.execute(params![number(side), kept.id, place & IS_OUTSIDE != 0, keys])?;
+            }
+        }
+        Ok(transaction.commit()?)
     }
 }
 

@@ -22,8 +22,8 @@ pub(super) struct Entry {
 const ENTRY_BYTES: usize = 32;
 /// No read of a run is smaller, unless the run is.
 const READ_BYTES_MIN: u64 = 16 << 10;
-/// No read of a run is larger.
-const READ_BYTES_MAX: u64 = 256 << 10;
+/// No read of a run is larger: ten times as many runs must not take ten times the memory.
+const READ_BYTES_MAX: u64 = 64 << 10;
 
 impl Entry {
     fn to_bytes(self) -> [u8; ENTRY_BYTES] {
@@ -111,16 +111,12 @@ impl Sorter {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        // Writing behind a lost end would fill the gap with zeros.
+        // Written behind an end that was lost, it would be a hole that reads as entries.
         if self.file.metadata()?.len() < self.written {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.buffer.sort_unstable();
         let start = self.written;
-        // Written behind an end that was lost, it would be a hole that reads as entries.
-        if self.file.metadata()?.len() < start {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
-        }
         let mut out = BufWriter::with_capacity(128 << 10, &self.file);
         out.seek(SeekFrom::Start(start))?;
         for entry in &self.buffer {
