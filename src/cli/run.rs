@@ -48,7 +48,7 @@ pub(super) fn run(context: &Context, _: &Args) -> Result {
             "ready"
         );
         notify(&[NotifyState::Ready, NotifyState::Status("keeping systems in agreement")]);
-        tell_first_sign_in(context, &daemon).await?;
+        tell_first_sign_in(context, &daemon).await;
         tell_if_nothing_to_do(&settings, catalog.mappings.is_empty());
         let ended = watch(&daemon, &mut signals).await;
         notify(&[
@@ -74,16 +74,21 @@ fn names<'a>(names: impl Iterator<Item = &'a String>) -> String {
 }
 
 /// At the first start nobody can sign in yet. The link goes to the terminal or the journal of the unit, never into the log.
-async fn tell_first_sign_in(context: &Context, daemon: &Daemon) -> Result<()> {
-    if let Some(link) = daemon.first_sign_in().await? {
-        context.output.talk(format!(
+/// Without it the daemon works all the same: a disk that is full in this moment must not end it.
+async fn tell_first_sign_in(context: &Context, daemon: &Daemon) {
+    match daemon.first_sign_in().await {
+        Ok(Some(link)) => context.output.talk(format!(
             "nobody can sign in at the console yet: open this link once, before {}, to set the password of `{}`\n  {}",
             time(link.until),
             user::FIRST,
             link.url
-        ));
+        )),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(
+            %error,
+            "no link for the first sign-in at the console was made; `syncline user add` makes one, or the next start does"
+        ),
     }
-    Ok(())
 }
 
 fn tell_if_nothing_to_do(settings: &Settings, has_no_mappings: bool) {

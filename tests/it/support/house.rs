@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use super::{
     disk::Disk,
     http::{self, Connection},
+    rig::report,
 };
 
 /// How the ERP signs.
@@ -70,6 +71,9 @@ pub struct House {
 
 impl Drop for House {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            report(&format!("what the daemon said last:\n{}", self.log()));
+        }
         if let Some(mut daemon) = self.daemon.get_mut().unwrap().take() {
             // It may have ended by itself.
             let _ = daemon.kill();
@@ -133,6 +137,10 @@ impl House {
             for (_, from, to) in plot.edits.iter().filter(|(file, ..)| *file == name) {
                 assert!(text.contains(from.as_str()), "{name} does not say `{from}`");
                 text = text.replace(from, to);
+            }
+            if name.starts_with("mappings/") {
+                // A rig edits one record more often than the people for whom this limit was made.
+                text.push_str("\nloop: { writes: 1000000, within: 5m }\n");
             }
             fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
             fs::write(folder.join(name), text).unwrap();
@@ -230,6 +238,13 @@ impl House {
             return false;
         }
         http::send(&self.address, "GET", "/readyz", &[], b"").await.status == 200
+    }
+
+    /// Asks the daemon to end, by SIGTERM.
+    pub fn ask_to_end(&self) {
+        let id = self.daemon.lock().unwrap().as_ref().unwrap().id();
+        let status = Command::new("kill").args(["-TERM", &id.to_string()]).status().unwrap();
+        assert!(status.success());
     }
 
     /// Ends the daemon by SIGKILL.
@@ -398,6 +413,22 @@ pub fn doubled(commits: &[Commit], may_repeat: bool) -> Vec<String> {
         }
     }
     doubled
+}
+
+/// Names that came to a record after a later one: each ends with a number that grows from edit to edit of one record.
+pub fn inverted(commits: &[Commit]) -> Vec<String> {
+    let (mut newest, mut inverted) = (BTreeMap::new(), Vec::new());
+    for commit in commits {
+        let record: serde_json::Value = serde_json::from_str(commit.after.as_deref().unwrap_or("null")).unwrap();
+        let name = record["Name"].as_str().unwrap_or_default();
+        let number = name.rsplit('-').next().and_then(|number| number.parse::<u64>().ok());
+        let Some(number) = number else { continue };
+        let before = newest.insert(commit.id.clone(), number);
+        if before.is_some_and(|before| before > number) {
+            inverted.push(format!("{} was given `{name}` after number {before:?}", commit.id));
+        }
+    }
+    inverted
 }
 
 /// A record without what every write changes.
