@@ -3,6 +3,7 @@
 mod deliver;
 mod mail;
 mod signature;
+mod starttls;
 mod watch;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

@@ -1,12 +1,13 @@
 //! Opening: migrations, keys, and values that nobody should have written.
 
 use futures_util::future::join_all;
-use syncline::store::{Access, Error, Keys, Options, Store, migrate};
+use syncline::store::{Access, Error, Keys, Options, Page, Store, event::EventFilter, migrate, run::RunFilter};
 
 use super::start_run;
 use crate::support::database::Database;
 
 on_both!(
+    a_database_of_every_earlier_release_is_migrated_with_what_is_in_it,
     a_migration_cut_off_half_way_is_run_again,
     many_nodes_may_migrate_at_once,
     a_database_of_a_newer_release_is_refused,
@@ -17,6 +18,53 @@ on_both!(
     a_ping_takes_the_way_of_every_write,
     a_closed_store_says_so,
 );
+
+/// What the first release stored.
+const OLD_ROWS: &str = "
+    insert into run (kind, mapping, trigger, status, started_at, node, note, job_key)
+        values ('reconcile', 'contact', 'schedule', 'succeeded', 1, 'north', 'kept', 'key-1');
+    insert into event (system, external_id, object, record_id, kind, own, status, received_at, request_id)
+        values ('crm', 'E-1', 'account', 'A', 'updated', IS_OWN, 'queued', 1, 'r-1');
+    insert into link (mapping, left_id, right_id, base, status, created_at, updated_at)
+        values ('contact', 'L', 'R', BASE, 'linked', 1, 1);
+    insert into change (mapping, side, record_id, origin, kind, priority, not_before, first_at, updated_at)
+        values ('contact', 'left', 'L', 'event', 'updated', 0, 1, 1, 1);
+";
+
+async fn a_database_of_every_earlier_release_is_migrated_with_what_is_in_it(database: Database) {
+    let is_sqlite = database.path().is_some();
+    let rows = OLD_ROWS
+        .replace("BASE", if is_sqlite { "x'00'" } else { "'\\x00'" })
+        .replace("IS_OWN", if is_sqlite { "0" } else { "false" });
+    let mut known = 1;
+    loop {
+        let Some(database) = database.another().await else {
+            return;
+        };
+        let has_later = database.migrate_to(known).await;
+        database.raw(rows.clone()).await;
+        let store = database.open().await;
+        let runs = store.runs(&RunFilter::default(), Page::first(10)).await.unwrap();
+        assert_eq!(runs[0].note.as_deref(), Some("kept"), "from version {known}");
+        let events = store.events(&EventFilter::default(), Page::first(10)).await.unwrap();
+        assert_eq!(
+            (events.len(), events[0].external_id.as_str()),
+            (1, "E-1"),
+            "from version {known}"
+        );
+        store.close().await;
+        for table in ["link", "change"] {
+            let count = database
+                .raw_text(format!("select cast(count(*) as text) from {table}"))
+                .await;
+            assert_eq!(count.as_deref(), Some("1"), "{table} from version {known}");
+        }
+        if !has_later {
+            return;
+        }
+        known += 1;
+    }
+}
 
 async fn a_migration_cut_off_half_way_is_run_again(database: Database) {
     // The first statements of a migration, and then the power goes: nothing was committed.

@@ -1,9 +1,12 @@
 //! A database of its own for every test: a SQLite file in a temporary folder, or a schema in PostgreSQL.
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use chrono::{DateTime, TimeZone as _, Utc};
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection, migrate::Migrator};
 use syncline::{
     clock::Clock,
     store::{Access, Keys, Options, Store},
@@ -105,6 +108,38 @@ impl Database {
             ..self.options()
         };
         Store::open(&options).await.unwrap()
+    }
+
+    /// Another empty database of the same engine.
+    pub async fn another(&self) -> Option<Self> {
+        match self.place {
+            Place::Folder(_) => Some(Self::sqlite()),
+            Place::Schema { .. } => Self::postgres().await,
+        }
+    }
+
+    /// Makes the tables as a release made them that knew the first `count` migrations. Tells whether there is a later one.
+    pub async fn migrate_to(&self, count: usize) -> bool {
+        let engine = if self.path().is_some() { "sqlite" } else { "postgres" };
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(engine);
+        let mut files: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.sort();
+        let known = tempfile::tempdir().unwrap();
+        for file in files.iter().take(count) {
+            fs::copy(file, known.path().join(file.file_name().unwrap())).unwrap();
+        }
+        let migrator = Migrator::new(known.path()).await.unwrap();
+        match self.connect().await {
+            Raw::Sqlite(mut connection) => {
+                migrator.run(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+            Raw::Postgres(mut connection) => migrator.run(&mut connection).await.unwrap(),
+        }
+        count < files.len()
     }
 
     /// Runs SQL past the store.
