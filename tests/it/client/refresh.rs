@@ -2,10 +2,12 @@
 //! things.
 
 use std::{
+    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -21,6 +23,7 @@ use super::{Sample, account, get};
 use crate::support::{
     database::start_of_test,
     loopback::{Loopback, Reply, Seen},
+    rig::Budget,
 };
 
 /// A store that several systems share, as several processes share a database.
@@ -136,8 +139,9 @@ async fn sixty_four_tasks_in_three_processes_refresh_exactly_once() {
     let (server, shelf) = (rotating().await, Arc::new(Shelf::default()));
     let clock = Clock::manual(start_of_test());
     let processes = [(); 3].map(|()| sample(&shelf, &clock).at(&server));
-    for (round, tokens) in [(0, 1), (1, 2)] {
-        clock.set(start_of_test() + Duration::from_secs(round * 59));
+    let mut budget = Budget::new(2, 10_000);
+    while budget.goes_on() {
+        clock.set(start_of_test() + Duration::from_secs(budget.done() * 59));
         let tasks: Vec<_> = (0..64)
             .map(|number| {
                 let system: System = processes[number % 3].clone();
@@ -147,8 +151,70 @@ async fn sixty_four_tasks_in_three_processes_refresh_exactly_once() {
         for task in tasks {
             assert!(task.await.unwrap().unwrap().is_some());
         }
-        assert_eq!(server.count("/token"), tokens);
+        assert_eq!(server.count("/token"), 1, "{}", budget.replay());
+        server.forget();
     }
+}
+
+/// Polls a future no more often than this, and drops it then, as the end of a process does.
+struct EndsAfter<F> {
+    polls: u64,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for EndsAfter<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        if self.polls == 0 {
+            return Poll::Ready(None);
+        }
+        self.polls -= 1;
+        self.future.as_mut().poll(context).map(Some)
+    }
+}
+
+/// The one point is between the provider's answer and our store: nobody can find out there which token counts.
+#[tokio::test]
+async fn a_process_that_ends_at_any_step_of_a_renewal_loses_the_sign_in_at_one_point_alone() {
+    let mut budget = Budget::new(40, 1_000);
+    let mut chance = budget.chance();
+    let (mut lost, mut kept) = (0, 0);
+    while budget.goes_on() {
+        let (server, shelf) = (rotating().await, Arc::new(Shelf::default()));
+        let clock = Clock::manual(start_of_test());
+        get(&sample(&shelf, &clock).at(&server)).await.unwrap();
+        clock.set(start_of_test() + Duration::from_secs(59));
+        let ending = sample(&shelf, &clock).at(&server);
+        let future = Box::pin(async move { get(&ending).await });
+        let polls = 1 + chance.below(12);
+        EndsAfter { polls, future }.await;
+        let asked = server.count("/token");
+        let is_stored = shelf.kept.lock().unwrap().as_ref().unwrap().version == 2;
+        // The turn of a process that is gone runs out.
+        shelf.is_taken.store(false, Ordering::SeqCst);
+        clock.set(start_of_test() + Duration::from_mins(10));
+        let next = sample(&shelf, &clock).at(&server);
+        let told = format!("after {polls} polls, stored: {is_stored}; {}", budget.replay());
+        match get(&next).await {
+            Ok(record) => {
+                assert!(record.is_some());
+                kept += 1;
+            }
+            Err(fault) => {
+                assert!(asked == 2 && !is_stored, "{fault}; {told}");
+                assert_eq!(fault.class, FailureClass::Auth, "{fault}; {told}");
+                lost += 1;
+            }
+        }
+        // Whatever happened, it asks no more than three times, also when it is asked again.
+        let _again = get(&next).await;
+        assert!(server.count("/token") - asked <= 3, "{told}");
+    }
+    assert!(
+        lost > 0 && kept > 0,
+        "{lost} were lost, {kept} kept: the point was not met"
+    );
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use tokio::sync::Barrier;
 use super::inbox;
 use crate::support::{
     disk::{Disk, Order, WRITE},
-    house::{House, Plot, Sender, doubled},
-    rig::{Budget, Chance},
+    house::{House, Plot, Sender, doubled, inverted},
+    rig::{Budget, Chance, report},
 };
 
 /// Senders at the same time.
@@ -36,7 +36,7 @@ impl Traffic {
         }
     }
 
-    /// Edits without end; a name is given once in all.
+    /// Edits without end; a name is given once in all, and its last number grows.
     async fn run(&mut self, house: &House) {
         loop {
             self.made += 1;
@@ -55,9 +55,17 @@ impl Traffic {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_acknowledged_event_is_lost_or_applied_twice_when_the_daemon_is_killed() {
-    let mut budget = Budget::new(5, 1_000);
+/// How a daemon's life ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// By SIGKILL.
+    Killed,
+    /// By SIGTERM; some hear it twice, and some are killed while they end.
+    Asked,
+}
+
+/// Ends the daemon again and again while senders edit and tell of it.
+async fn end_under_load(end: End, mut budget: Budget) {
     let mut chance = budget.chance();
     let house = House::build(&Plot::default()).await;
     house.start().await;
@@ -76,7 +84,10 @@ async fn no_acknowledged_event_is_lost_or_applied_twice_when_the_daemon_is_kille
             _ = join_all(traffic.iter_mut().map(|one| one.run(&house))) => {}
             () = tokio::time::sleep(delay) => {}
         }
-        house.kill();
+        match end {
+            End::Killed => house.kill(),
+            End::Asked => ask_to_end(&house, &mut chance).await,
+        }
         acknowledged.extend(traffic.iter().flat_map(|one| one.sender.acknowledged.clone()));
         if let Err(lost) = inbox::check(house.database(), &acknowledged) {
             panic!("{lost}; {}", budget.replay());
@@ -88,18 +99,48 @@ async fn no_acknowledged_event_is_lost_or_applied_twice_when_the_daemon_is_kille
         traffic[0].sender.deliver(&format!("again-{id}"), &id).await;
     }
     house.settled().await;
-    assert_eq!(
-        doubled(&house.written(0), false),
-        Vec::<String>::new(),
-        "{}",
-        budget.replay()
-    );
+    let written = house.written(0);
+    assert_eq!(doubled(&written, false), Vec::<String>::new(), "{}", budget.replay());
+    assert_eq!(inverted(&written), Vec::<String>::new(), "{}", budget.replay());
     assert!(house.lost(&acknowledged).is_empty());
     report(&format!(
-        "{} kills, {} events acknowledged, slowest start {slowest:?}",
+        "{end:?} {} times: {} events acknowledged, {} writes, none lost, doubled or out of order, slowest start {slowest:?}",
         budget.done(),
-        acknowledged.len()
+        acknowledged.len(),
+        written.len()
     ));
+}
+
+/// Asks the daemon to end, once or twice, and kills one in four while it does.
+async fn ask_to_end(house: &House, chance: &mut Chance) {
+    house.ask_to_end();
+    let patience = Duration::from_millis(chance.below(30));
+    match chance.below(4) {
+        0 => {
+            tokio::time::sleep(patience).await;
+            house.kill();
+        }
+        1 => {
+            tokio::time::sleep(patience).await;
+            house.ask_to_end();
+            // Whoever asks twice does not wait for what is under way.
+            house.ended().await;
+        }
+        _ => {
+            let status = house.ended().await;
+            assert_eq!(status.code(), Some(0), "{}", house.log());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_acknowledged_event_is_lost_or_applied_twice_when_the_daemon_is_killed() {
+    end_under_load(End::Killed, Budget::new(5, 1_000)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_acknowledged_event_is_lost_or_applied_twice_when_the_daemon_is_asked_to_end() {
+    end_under_load(End::Asked, Budget::new(8, 1_000)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -130,6 +171,9 @@ async fn an_event_sent_a_thousand_times_at_once_takes_effect_once() {
     let count = i64::try_from(budget.done()).unwrap();
     assert_eq!(house.number("select count(*) from event where system = 'erp'"), count);
     assert_eq!(doubled(&house.written(0), false), Vec::<String>::new());
+    report(&format!(
+        "{count} events sent 1,000 times each, each stored and applied once"
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -176,11 +220,6 @@ async fn the_daemon_ends_with_an_error_when_its_disk_fails() {
     house.settled().await;
     house.kill();
     inbox::check(house.database(), &sender.acknowledged).unwrap();
-}
-
-#[expect(clippy::print_stdout, reason = "figures for whoever runs the rig")]
-pub fn report(text: &str) {
-    println!("{text}");
 }
 
 /// A create is the only write that can double a record.

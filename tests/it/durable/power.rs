@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::inbox::{self, Outcome, POWER_LOSS, Task};
 use crate::support::{
     disk::{ALL, Disk, Order, SYNC},
-    rig::{Budget, Chance},
+    rig::{Budget, Chance, report},
 };
 
 /// Power losses before the folder is emptied: the first ones hit the creation of the database, the later ones its growth.
@@ -91,6 +91,11 @@ fn no_acknowledged_event_is_lost_when_the_power_goes() {
             panic!("{lost}; {}", budget.replay());
         }
     }
+    report(&format!(
+        "{} power losses, {} events handed in, no acknowledged one lost",
+        budget.done(),
+        victim.next
+    ));
 }
 
 /// What one process could not write must not take with it what the next one acknowledges.
@@ -116,6 +121,7 @@ fn without_a_full_sync_the_power_loss_is_seen() {
     while budget.goes_on() {
         if let Err(lost) = victim.lose_power() {
             assert!(lost.contains("acknowledged events lost"), "{lost}");
+            report(&format!("without a full sync: seen at power loss {}", budget.done()));
             return;
         }
     }

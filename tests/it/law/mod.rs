@@ -2,11 +2,13 @@
 //! language, a published suite.
 
 mod daily;
+mod decimal;
 mod json;
 mod lens;
 mod listing;
 mod merge;
 mod retry;
+mod signature;
 
 use syncline::core::{
     diff::Context,

@@ -80,7 +80,8 @@ fn play_all(from: u64, seeds: u64, bug: Option<Bug>, enough: usize) -> Vec<(u64,
     let started = Instant::now();
     let until = number("SYNCLINE_NIGHTLY_SECONDS").map(|seconds| started + Duration::from_secs(seconds));
     std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+        // A history waits for its disk and for the thread that writes; two to a core keep it busy.
+        for _ in 0..2 * std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);

@@ -218,6 +218,11 @@ impl Loopback {
         self.shared.seen.lock().unwrap().clone()
     }
 
+    /// Forgets what it was asked, for tests that ask for hours.
+    pub fn forget(&self) {
+        self.shared.seen.lock().unwrap().clear();
+    }
+
     /// How often it was asked for a path.
     pub fn count(&self, path: &str) -> usize {
         self.seen().iter().filter(|seen| seen.path() == path).count()

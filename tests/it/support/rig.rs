@@ -84,6 +84,12 @@ impl Budget {
     }
 }
 
+/// Tells whoever runs the rig what it did.
+#[expect(clippy::print_stdout, reason = "figures for whoever runs the rig")]
+pub fn report(text: &str) {
+    println!("{text}");
+}
+
 /// A number given by the environment.
 #[expect(clippy::disallowed_methods, reason = "tests have no settings")]
 fn number(name: &str) -> Option<u64> {

@@ -28,6 +28,7 @@ use crate::support::{
 
 mod answer;
 mod hostile;
+mod rotate;
 mod settle;
 mod vector;
 
