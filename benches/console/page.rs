@@ -93,6 +93,16 @@ fn pages(ids: &Ids) -> Vec<(&'static str, String)> {
             "runs, a page in the middle",
             format!("/runs?cursor={}", deep(ids.runs / 2)),
         ),
+        ("links", "/links".into()),
+        (
+            "links of a mapping that ended",
+            format!("/links?mapping={MAPPING}&status=ended"),
+        ),
+        (
+            "links, a page in the middle",
+            format!("/links?cursor={}", deep(ids.links / 2)),
+        ),
+        ("events that nothing maps", "/events?status=ignored".into()),
         ("conflicts", "/conflicts".into()),
         ("pending deletes", "/deletes".into()),
         ("suggestions", "/suggestions".into()),

@@ -205,9 +205,15 @@ async fn groups(context: &Context, by: By, filter: &Filter) -> Result {
         .await?
         .failure_groups(&filter.selection().filter(), group)
         .await?;
-    let groups: Vec<Group> = groups.into_iter().map(|(name, count)| Group { name, count }).collect();
-    context.output.rows(&["kind", "failures"], &groups, |group| {
-        vec![group.name.clone(), group.count.to_string()]
-    })?;
+    let groups: Vec<Group> = groups.into_iter().map(Group::from).collect();
+    context
+        .output
+        .rows(&["kind", "failures", "what to do"], &groups, |group| {
+            vec![
+                group.name.clone(),
+                group.count.to_string(),
+                group.next.unwrap_or_default().to_owned(),
+            ]
+        })?;
     Ok(Exit::Done)
 }

@@ -80,10 +80,8 @@ async fn create(context: &Context, name: &str, (role, tenants): (Role, &[Tenant]
     let (store, settings) = decide(context).await?;
     let reach = reach(&settings, tenants)?;
     let expires_at = expires.map(|period| context.clock.now() + period.duration());
-    let issued = auth::issue_within(&store, name, (role, &reach), expires_at).await?;
-    store
-        .commit(vec![audit(context, "token.create", issued.api_token_id)])
-        .await?;
+    let told = |id| vec![audit(context, "token.create", id)];
+    let issued = auth::issue_within(&store, name, (role, &reach), expires_at, told).await?;
     let token = issued.token.expose_secret();
     if context.output.is_json() {
         let view = serde_json::json!({
@@ -158,10 +156,10 @@ async fn list(context: &Context) -> Result {
 
 async fn revoke(context: &Context, id: i64) -> Result {
     let (store, _) = decide(context).await?;
-    if !store.revoke_api_token(id).await? {
+    let told = vec![audit(context, "token.revoke", id)];
+    if !store.revoke_api_token(id, told).await? {
         return Err(Error::failed(format!("there is no living token {id}")).with_hint("syncline token list"));
     }
-    store.commit(vec![audit(context, "token.revoke", id)]).await?;
     context.output.talk(format!("token {id}: revoked"));
     Ok(Exit::Done)
 }

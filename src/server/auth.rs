@@ -28,7 +28,7 @@ use super::{
 use crate::{
     core::{period::Rate, status::Role, tenant::Reach},
     settings::SensitiveValues,
-    store::{Error, Store, api_token::NewApiToken},
+    store::{Error, Op, Store, api_token::NewApiToken},
 };
 
 /// What every token begins with, so that one that leaked is found by those who search for leaks.
@@ -115,27 +115,28 @@ pub async fn issue(
     role: Role,
     expires_at: Option<DateTime<Utc>>,
 ) -> std::result::Result<Issued, Error> {
-    issue_within(store, name, (role, &Reach::House), expires_at).await
+    issue_within(store, name, (role, &Reach::House), expires_at, |_| Vec::new()).await
 }
 
-/// Makes a token with a role and an optional end, which sees what is within its reach.
+/// Makes a token with a role and an optional end, which sees what is within its reach, together with what goes with the token of
+/// this id.
 pub async fn issue_within(
     store: &Store,
     name: &str,
     (role, reach): (Role, &Reach),
     expires_at: Option<DateTime<Utc>>,
+    with: impl FnOnce(i64) -> Vec<Op> + Send,
 ) -> std::result::Result<Issued, Error> {
     let random = Zeroizing::new(rand::random::<[u8; TOKEN_BYTES]>());
     let token: SecretString = format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(*random)).into();
-    let api_token_id = store
-        .create_api_token(&NewApiToken {
-            name: name.to_owned(),
-            hash: hash(token.expose_secret()),
-            role,
-            reach: reach.clone(),
-            expires_at,
-        })
-        .await?;
+    let new = NewApiToken {
+        name: name.to_owned(),
+        hash: hash(token.expose_secret()),
+        role,
+        reach: reach.clone(),
+        expires_at,
+    };
+    let api_token_id = store.create_api_token(&new, with).await?;
     Ok(Issued { api_token_id, token })
 }
 

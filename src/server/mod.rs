@@ -9,6 +9,7 @@ mod webhook;
 pub mod api;
 pub mod auth;
 mod charge;
+pub mod code;
 pub mod console;
 pub mod decision;
 mod extract;

@@ -14,6 +14,7 @@ use std::{
 use axum::http::{Uri, uri::PathAndQuery};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
@@ -83,7 +84,11 @@ struct Inner {
     public_origin: String,
     sign_on: Option<SignOn>,
     owners: Owners,
+    watchers: Arc<Semaphore>,
 }
+
+/// How many pages of the console are kept right at once, while they are open.
+const WATCHERS_MAX: usize = 32;
 
 impl App {
     /// Puts the parts together.
@@ -111,6 +116,7 @@ impl App {
                 public_origin,
                 sign_on,
                 owners,
+                watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             }),
         }
     }
@@ -306,6 +312,11 @@ impl App {
     /// Systems that send webhooks and are seen.
     pub(super) fn hooks(&self) -> impl Iterator<Item = (&String, &Hook)> {
         self.inner.parts.hooks.iter().filter(|(name, _)| self.sees_system(name))
+    }
+
+    /// Who has pages open that are kept right.
+    pub(super) fn watchers(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.inner.watchers)
     }
 
     /// Whose everything is.

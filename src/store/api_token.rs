@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Store,
-    engine::{FromRow, Number, Row, Unread, args},
+    Op, Store,
+    engine::{FromRow, Row, Unread, args},
     error::Error,
 };
 use crate::core::{status::Role, tenant::Reach};
@@ -70,8 +70,12 @@ impl FromRow for ApiToken {
 }
 
 impl Store {
-    /// Keeps a new token; its id.
-    pub async fn create_api_token(&self, token: &NewApiToken) -> Result<i64, Error> {
+    /// Keeps a new token, together with what goes with the token of this id; its id.
+    pub async fn create_api_token(
+        &self,
+        token: &NewApiToken,
+        with: impl FnOnce(i64) -> Vec<Op> + Send,
+    ) -> Result<i64, Error> {
         let sql = "insert into api_token (name, hash, role, tenants, created_at, expires_at) \
              values ($1, $2, $3, $4, $5, $6) \
              returning api_token_id as number";
@@ -83,8 +87,7 @@ impl Store {
             self.now(),
             token.expires_at
         ];
-        let ids = self.engine().write::<Number>(sql, args).await?;
-        ids.first().map(|id| id.0).ok_or(Error::Closed)
+        self.made(sql, args, with).await
     }
 
     /// The living token with this hash: neither revoked nor past its end.
@@ -116,9 +119,9 @@ impl Store {
         self.engine().rows(sql, args![]).await
     }
 
-    /// Takes a token back; whether it was living.
-    pub async fn revoke_api_token(&self, api_token_id: i64) -> Result<bool, Error> {
+    /// Takes a token back, together with what goes with it; whether it was living.
+    pub async fn revoke_api_token(&self, api_token_id: i64, with: Vec<Op>) -> Result<bool, Error> {
         let sql = "update api_token set revoked_at = $2 where api_token_id = $1 and revoked_at is null";
-        Ok(self.engine().execute(sql, args![api_token_id, self.now()]).await? > 0)
+        Ok(self.decide(sql, args![api_token_id, self.now()], |_| with).await? > 0)
     }
 }

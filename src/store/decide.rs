@@ -3,7 +3,7 @@
 
 use super::{
     Context, Store,
-    engine::{Args, Durability, Tx},
+    engine::{Args, Durability, Number, Tx},
     error::Error,
     op::{self, Op},
     writer::wake,
@@ -22,6 +22,20 @@ impl Store {
         let with = if changed > 0 { with(changed) } else { Vec::new() };
         self.conclude(tx, &with).await?;
         Ok(changed)
+    }
+
+    /// Runs a statement that makes a row and returns its id as `number`, and what goes with the row of this id; the id.
+    pub(super) async fn made(
+        &self,
+        sql: &'static str,
+        args: Args<'_>,
+        with: impl FnOnce(i64) -> Vec<Op> + Send,
+    ) -> Result<i64, Error> {
+        let mut tx = self.engine().begin(Durability::Durable).await?;
+        let id = tx.rows::<Number>(sql, args).await?.into_iter().next();
+        let id = id.map_or(0, |Number(id)| id);
+        self.conclude(tx, &with(id)).await?;
+        Ok(id)
     }
 
     /// Ends the transaction of a decision with what goes with it.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{
     Op, Page, Store,
     bulk::Filter,
-    engine::{Durability, FromRow, Number, Row, Unread, args},
+    engine::{FromRow, Row, Unread, args},
     error::Error,
     scope::newest,
 };
@@ -134,11 +134,7 @@ impl Store {
             &rule.owner,
             self.now(),
         ];
-        let mut tx = self.engine().begin(Durability::Durable).await?;
-        let id = tx.rows::<Number>(sql, args).await?.into_iter().next();
-        let id = id.map_or(0, |Number(id)| id);
-        self.conclude(tx, &with(id)).await?;
-        Ok(id)
+        self.made(sql, args, with).await
     }
 
     /// One rule.

@@ -296,7 +296,9 @@ fn link_filter<'a>(mapping: Option<&'a str>, filter: &LinkFilter) -> Filter<'a> 
     wanted.maybe("mapping =", mapping);
     match filter.status {
         Some(LinkStatus::PendingDelete) => wanted.raw("status = 'pending_delete'"),
-        Some(status) => wanted.and("status =", status),
+        // As the index of ended ones is written: they are few, or many, among those that live.
+        Some(LinkStatus::Ended) => wanted.raw("status = 'ended'"),
+        Some(LinkStatus::Linked) => wanted.raw("status = 'linked'"),
         None => wanted.raw("status <> 'ended'"),
     }
     if filter.is_undecided {

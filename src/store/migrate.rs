@@ -86,6 +86,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0012_event_record.sql"),
         include_str!("../../migrations/postgres/0012_event_record.sql"),
     ),
+    (
+        16,
+        "console",
+        include_str!("../../migrations/sqlite/0016_console.sql"),
+        include_str!("../../migrations/postgres/0016_console.sql"),
+    ),
 ];
 
 /// The newest version this Syncline knows.

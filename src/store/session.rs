@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Store,
-    engine::{FromRow, Row, Unread, args, int},
+    Op, Store,
+    engine::{Durability, FromRow, Row, Unread, args, int},
     error::Error,
 };
 use crate::core::{status::Role, tenant::Reach};
@@ -59,18 +59,17 @@ impl FromRow for Session {
 }
 
 impl Store {
-    /// Begins a session, and notes that its person has signed in.
-    pub async fn begin_session(&self, session: NewSession<'_>) -> Result<(), Error> {
+    /// Begins a session, and notes that its person has signed in, together with what goes with it.
+    pub async fn begin_session(&self, session: NewSession<'_>, with: Vec<Op>) -> Result<(), Error> {
         let now = self.now();
         let sql =
             "insert into session (hash, console_user_id, created_at, seen_at, ends_at) values ($1, $2, $3, $3, $4)";
         let args = args![session.hash.as_slice(), session.console_user_id, now, session.ends_at];
-        self.engine().execute(sql, args).await?;
+        let mut tx = self.engine().begin(Durability::Durable).await?;
+        tx.execute(sql, args).await?;
         let sql = "update console_user set signed_in_at = $2 where console_user_id = $1";
-        self.engine()
-            .execute(sql, args![session.console_user_id, now])
-            .await
-            .map(drop)
+        tx.execute(sql, args![session.console_user_id, now]).await?;
+        self.conclude(tx, &with).await
     }
 
     /// The living session with this hash: neither past its end nor unused for `idle`.

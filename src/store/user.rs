@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Store,
-    engine::{FromRow, Number, Row, Unread, args},
+    Op, Store,
+    engine::{Args, Durability, FromRow, Row, Unread, args},
     error::Error,
 };
 use crate::core::{status::Role, tenant::Reach};
@@ -67,13 +67,13 @@ impl FromRow for Password {
 }
 
 impl Store {
-    /// Adds a person without a password; their id. A name that is taken is an [`Error::Conflict`].
-    pub async fn add_user(&self, name: &str, role: Role, reach: &Reach) -> Result<i64, Error> {
+    /// Adds a person without a password, together with what goes with it; their id. A name that is taken is an
+    /// [`Error::Conflict`].
+    pub async fn add_user(&self, name: &str, role: Role, reach: &Reach, with: Vec<Op>) -> Result<i64, Error> {
         let sql = "insert into console_user (name, role, tenants, created_at) values ($1, $2, $3, $4) \
              returning console_user_id as number";
-        let args = args![name, role, reach.text(), self.now()];
-        let ids = self.engine().write::<Number>(sql, args).await?;
-        ids.first().map(|id| id.0).ok_or(Error::Closed)
+        self.made(sql, args![name, role, reach.text(), self.now()], |_| with)
+            .await
     }
 
     /// The person of this name.
@@ -82,13 +82,19 @@ impl Store {
         self.engine().row(sql, args![name]).await
     }
 
-    /// Adds a person who signs in at an OpenID provider; their id. A name that is taken is an [`Error::Conflict`].
-    pub async fn add_user_of(&self, subject: &str, name: &str, role: Role, reach: &Reach) -> Result<i64, Error> {
+    /// Adds a person who signs in at an OpenID provider, together with what goes with it; their id. A name that is taken is an
+    /// [`Error::Conflict`].
+    pub async fn add_user_of(
+        &self,
+        subject: &str,
+        name: &str,
+        (role, reach): (Role, &Reach),
+        with: Vec<Op>,
+    ) -> Result<i64, Error> {
         let sql = "insert into console_user (subject, name, role, tenants, created_at) values ($1, $2, $3, $4, $5) \
              returning console_user_id as number";
         let args = args![subject, name, role, reach.text(), self.now()];
-        let ids = self.engine().write::<Number>(sql, args).await?;
-        ids.first().map(|id| id.0).ok_or(Error::Closed)
+        self.made(sql, args, |_| with).await
     }
 
     /// The person whom an OpenID provider knows by this subject.
@@ -97,18 +103,24 @@ impl Store {
         self.engine().row(sql, args![subject]).await
     }
 
-    /// Changes what a person may do and how far they may see; their sessions go on with it.
-    pub async fn set_user_rights(&self, console_user_id: i64, role: Role, reach: &Reach) -> Result<(), Error> {
+    /// Changes what a person may do and how far they may see, together with what goes with it; their sessions go on with it.
+    pub async fn set_user_rights(
+        &self,
+        console_user_id: i64,
+        role: Role,
+        reach: &Reach,
+        with: Vec<Op>,
+    ) -> Result<(), Error> {
         let sql = "update console_user set role = $2, tenants = $3 where console_user_id = $1";
         let args = args![console_user_id, role, reach.text()];
-        self.engine().execute(sql, args).await.map(drop)
+        self.decide(sql, args, |_| with).await.map(drop)
     }
 
-    /// Changes how far a person may see; their sessions go on with it.
-    pub async fn set_user_reach(&self, console_user_id: i64, reach: &Reach) -> Result<(), Error> {
+    /// Changes how far a person may see, together with what goes with it; their sessions go on with it.
+    pub async fn set_user_reach(&self, console_user_id: i64, reach: &Reach, with: Vec<Op>) -> Result<(), Error> {
         let sql = "update console_user set tenants = $2 where console_user_id = $1";
         let args = args![console_user_id, reach.text()];
-        self.engine().execute(sql, args).await.map(drop)
+        self.decide(sql, args, |_| with).await.map(drop)
     }
 
     /// The hash of a person's password.
@@ -124,16 +136,17 @@ impl Store {
         self.engine().rows(sql, args![]).await
     }
 
-    /// Gives a person a link, in place of one they had.
+    /// Gives a person a link, in place of one they had, together with what goes with it.
     pub async fn set_user_link(
         &self,
         console_user_id: i64,
         hash: &[u8; 32],
         until: DateTime<Utc>,
+        with: Vec<Op>,
     ) -> Result<(), Error> {
         let sql = "update console_user set link_hash = $2, link_until = $3 where console_user_id = $1";
         let args = args![console_user_id, hash.as_slice(), until];
-        self.engine().execute(sql, args).await.map(drop)
+        self.decide(sql, args, |_| with).await.map(drop)
     }
 
     /// The person whose link has this hash and may still be used.
@@ -142,33 +155,56 @@ impl Store {
         self.engine().row(sql, args![hash.as_slice(), self.now()]).await
     }
 
-    /// Sets a person's password by their link, which is used up by that, and ends their sessions; whether it could be used.
-    pub async fn redeem_user_link(&self, hash: &[u8; 32], password: &str) -> Result<Option<User>, Error> {
+    /// Sets a person's password by their link, which is used up by that, and ends their sessions, together with what goes with
+    /// it; the person, if it could be used.
+    pub async fn redeem_user_link(
+        &self,
+        hash: &[u8; 32],
+        password: &str,
+        with: impl FnOnce(&User) -> Vec<Op> + Send,
+    ) -> Result<Option<User>, Error> {
         let Some(user) = self.user_by_link(hash).await? else {
             return Ok(None);
         };
         let sql = "update console_user set password = $3, link_hash = null, link_until = null \
              where link_hash = $1 and link_until > $2";
-        // Two that come at the same time: one of them.
         let args = args![hash.as_slice(), self.now(), password];
-        if self.engine().execute(sql, args).await? == 0 {
-            return Ok(None);
-        }
-        self.end_sessions_of(user.console_user_id).await?;
-        Ok(Some(user))
+        // Two that come at the same time: one of them.
+        let is_used = self.renew(user.console_user_id, (sql, args), || with(&user)).await?;
+        Ok(is_used.then_some(user))
     }
 
-    /// Sets a person's password, takes their link away and ends their sessions.
-    pub async fn set_user_password(&self, console_user_id: i64, password: &str) -> Result<(), Error> {
+    /// Sets a person's password, takes their link away and ends their sessions, together with what goes with it.
+    pub async fn set_user_password(&self, console_user_id: i64, password: &str, with: Vec<Op>) -> Result<(), Error> {
         let sql = "update console_user set password = $2, link_hash = null, link_until = null \
              where console_user_id = $1";
-        self.engine().execute(sql, args![console_user_id, password]).await?;
-        self.end_sessions_of(console_user_id).await
+        let args = args![console_user_id, password];
+        self.renew(console_user_id, (sql, args), || with).await.map(drop)
     }
 
-    /// Removes a person with their sessions; whether there was one.
-    pub async fn remove_user(&self, name: &str) -> Result<bool, Error> {
+    /// Changes how a person signs in and ends their sessions, together with what goes with it; whether anything was changed.
+    async fn renew(
+        &self,
+        console_user_id: i64,
+        (sql, args): (&'static str, Args<'_>),
+        with: impl FnOnce() -> Vec<Op> + Send,
+    ) -> Result<bool, Error> {
+        let mut tx = self.engine().begin(Durability::Durable).await?;
+        let is_changed = tx.execute(sql, args).await? > 0;
+        let with = if is_changed {
+            let sql = "delete from session where console_user_id = $1";
+            tx.execute(sql, args![console_user_id]).await?;
+            with()
+        } else {
+            Vec::new()
+        };
+        self.conclude(tx, &with).await?;
+        Ok(is_changed)
+    }
+
+    /// Removes a person with their sessions, together with what goes with it; whether there was one.
+    pub async fn remove_user(&self, name: &str, with: Vec<Op>) -> Result<bool, Error> {
         let sql = "delete from console_user where name = $1";
-        Ok(self.engine().execute(sql, args![name]).await? > 0)
+        Ok(self.decide(sql, args![name], |_| with).await? > 0)
     }
 }

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{audit, decided};
 use crate::{
-    core::status::{FailureClass, FailureStatus, Side, Stage},
+    core::status::{ChangeOrigin, FailureClass, FailureStatus, Side, Stage},
     server::{
         auth::Caller,
-        decision,
+        code, decision,
         error::{Problem, Result},
         extract::{Asked, Body, Id, State},
         page::{Page, Wanted},
@@ -202,6 +202,22 @@ pub struct Group {
     pub name: String,
     /// How many.
     pub count: u64,
+    /// What happened, where the kind is a code.
+    pub means: Option<&'static str>,
+    /// What to do about it, where the kind is a code.
+    pub next: Option<&'static str>,
+}
+
+impl From<(String, u64)> for Group {
+    fn from((name, count): (String, u64)) -> Self {
+        let meaning = code::meaning(&name);
+        Self {
+            name,
+            count,
+            means: meaning.map(|meaning| meaning.means),
+            next: meaning.map(|meaning| meaning.next),
+        }
+    }
 }
 
 /// `GET /failures/groups`
@@ -222,9 +238,7 @@ pub(in crate::server) async fn groups(
         ..FailureFilter::default()
     };
     let groups = app.store().failure_groups(&filter, group).await?;
-    Ok(Json(
-        groups.into_iter().map(|(name, count)| Group { name, count }).collect(),
-    ))
+    Ok(Json(groups.into_iter().map(Group::from).collect()))
 }
 
 /// `POST /failures/{id}/ignore`
@@ -286,6 +300,19 @@ pub(in crate::server) async fn reprocess_all(
     };
     let answer = Reprocessed { count, is_reprocessed };
     Ok((status, Json(answer)))
+}
+
+/// How far what was asked to be worked on again is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Reprocessing {
+    /// Records that wait for it, or are being worked on.
+    pub left: u64,
+}
+
+/// `GET /failures/reprocess`
+pub(in crate::server) async fn reprocessing(State(app): State<App>) -> Result<Json<Reprocessing>> {
+    let left = app.store().change_count(ChangeOrigin::Reprocess).await?;
+    Ok(Json(Reprocessing { left }))
 }
 
 fn unknown(id: i64) -> Problem {

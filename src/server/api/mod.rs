@@ -21,6 +21,7 @@ pub mod openapi;
 pub mod operation;
 pub mod record;
 pub mod run;
+pub mod search;
 pub mod setting;
 pub mod suggestion;
 pub mod system;
@@ -119,6 +120,8 @@ enum Gives {
     Document,
     /// A file in one of several formats.
     File,
+    /// Text for people, as Markdown.
+    Markdown,
 }
 
 impl Endpoint {
@@ -147,6 +150,11 @@ impl Endpoint {
 
     fn file(self) -> Self {
         let answer = Gives::File;
+        Self { answer, ..self }
+    }
+
+    fn markdown(self) -> Self {
+        let answer = Gives::Markdown;
         Self { answer, ..self }
     }
 
@@ -219,6 +227,7 @@ fn endpoints() -> Vec<Endpoint> {
         act(Operator, ACT, "/mappings/{name}/records/{side}/{id}/sync", record::sync),
         look(Viewer, HEAVY, "/mappings/{name}/records/{side}/{id}/story", record::story),
         act(Analyst, HEAVY, "/mappings/{name}/records/{side}/{id}/show", record::show).takes::<record::Reason>().gives(SHOWS),
+        look(Viewer, HEAVY, "/records", search::list).asks::<search::Query>(),
         look(Viewer, LOOK, "/runs", run::list).asks::<run::Query>(),
         look(Viewer, LOOK, "/runs/{id}", run::get),
         act(Admin, HEAVY, "/runs/{id}/release", run::release),
@@ -227,6 +236,7 @@ fn endpoints() -> Vec<Endpoint> {
         act(Admin, HEAVY, "/failures/reprocess", failure::reprocess_all)
             .takes::<failure::Reprocess>()
             .gives(ASKS_OR_BEGUN),
+        look(Viewer, LOOK, "/failures/reprocess", failure::reprocessing),
         look(Viewer, HEAVY, "/failures/groups", failure::groups).asks::<failure::GroupQuery>(),
         look(Viewer, LOOK, "/failures/{id}", failure::get),
         act(Operator, ACT, "/failures/{id}/ignore", failure::ignore).gives(DONE),
@@ -265,6 +275,10 @@ fn endpoints() -> Vec<Endpoint> {
         look(Viewer, LOOK, "/notices/{id}", notice::get),
         act(Admin, ACT, "/notices/{id}/resend", notice::resend),
         look(Viewer, LOOK, "/webhooks", webhook::list),
+        look(Viewer, LOOK, "/webhooks/incoming/{system}", webhook::incoming),
+        look(Viewer, LOOK, "/webhooks/incoming/{system}/markdown", webhook::incoming_text).markdown(),
+        look(Viewer, LOOK, "/webhooks/outgoing/{target}", webhook::outgoing).of_house(),
+        look(Viewer, LOOK, "/webhooks/outgoing/{target}/markdown", webhook::outgoing_text).markdown().of_house(),
         look(Admin, LOOK, "/audit", audit::list).asks::<audit::Query>().of_house(),
         look(Admin, LOOK, "/settings", setting::list).of_house(),
     ]

@@ -254,6 +254,7 @@ fn responses(endpoint: &Endpoint, path: &str, answers: &mut SchemaGenerator) -> 
         Gives::Answer(described) => described.map(|described| as_json(described(answers).to_value())),
         Gives::Document => Some(as_json(json!({ "type": "object" }))),
         Gives::File => Some(files()),
+        Gives::Markdown => Some(json!({ "text/markdown": { "schema": { "type": "string" } } })),
     };
     for status in endpoint.gives {
         let reason = status.canonical_reason().unwrap_or_default();

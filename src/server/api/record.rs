@@ -17,7 +17,7 @@ use crate::{
         status::{FailureClass, Role, Side, Situation, Stage, WriteKind},
         webhook::event::NAME_BYTES_MAX,
     },
-    report::story::{self, Story},
+    report::story::{self, Story, Subject},
     server::{
         auth::Caller,
         decision::entry,
@@ -238,6 +238,28 @@ pub(in crate::server) async fn story(
         return Err(Problem::not_found("nothing is on record about this record"));
     }
     Ok(Json(story))
+}
+
+/// The story of a record about which nothing is on record.
+pub(in crate::server) fn untold(app: &App, name: &str, word: &str, id: &str) -> Result<Story> {
+    let mapping = mapping::named(app, name)?;
+    let own = place(&mapping, word, id)?;
+    let subject = |side: Side| {
+        let end = mapping.end(side);
+        Subject {
+            system: end.system.clone(),
+            object: end.object.clone(),
+            id: (side == own).then(|| id.to_owned()),
+        }
+    };
+    Ok(Story {
+        mapping: name.to_owned(),
+        left: subject(Side::Left),
+        right: subject(Side::Right),
+        link: None,
+        last_synced_at: None,
+        entries: Vec::new(),
+    })
 }
 
 /// Why somebody wants to see it.

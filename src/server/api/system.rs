@@ -33,10 +33,24 @@ pub struct View {
     pub secret_rotate_by: Option<NaiveDate>,
     /// How many days are left until then.
     pub secret_rotation_due_days: Option<i64>,
+    /// How we prove who we are, as its connector names it (`database` where it is one); nothing for a system that no connector is
+    /// loaded for.
+    pub auth: Option<&'static str>,
+    /// Subscriptions to its pushes, as they were last seen; nothing where its connector has none.
+    pub subscriptions: Option<Vec<Subscription>>,
     /// How requests to it stand; nothing for a system that no connector is loaded for.
     pub requests: Option<Requests>,
     /// Mappings of the system that rest.
     pub paused: Vec<Pause>,
+}
+
+/// A subscription to the pushes of a system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Subscription {
+    /// What it is subscribed to.
+    pub topic: String,
+    /// When it ends; the daemon renews it before.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// How requests to a system stand on this node.
@@ -53,6 +67,10 @@ pub struct Requests {
     pub in_flight: u32,
     /// How many may be on their way at once, now.
     pub in_flight_max: u32,
+    /// Requests of this node within this minute.
+    pub this_minute: u64,
+    /// How many may go in a minute, where there is a rate.
+    pub per_minute_max: Option<u64>,
     /// The daily quota, where there is one.
     pub daily: Option<Daily>,
     /// When the token is renewed, where it ends and this node has used it.
@@ -76,16 +94,18 @@ pub(in crate::server) async fn list(State(app): State<App>) -> Result<Json<Vec<V
     let mut views = Vec::new();
     let pauses = app.pauses();
     for (name, given) in app.systems() {
-        let requests = match app.engine().system(name) {
-            Some(system) => Some(requests(&app, system).await?),
-            None => None,
-        };
-        views.push(view(&app, name, given, requests, &pauses));
+        let mut view = view(&app, name, given, &pauses);
+        if let Some(system) = app.engine().system(name) {
+            view.auth = Some(auth(system));
+            view.subscriptions = subscriptions(&app, system).await?;
+            view.requests = Some(requests(&app, system).await?);
+        }
+        views.push(view);
     }
     Ok(Json(views))
 }
 
-fn view(app: &App, name: &str, given: &settings::System, requests: Option<Requests>, pauses: &[Pause]) -> View {
+fn view(app: &App, name: &str, given: &settings::System, pauses: &[Pause]) -> View {
     let today = app.clock().now().date_naive();
     let is_its = |pause: &&Pause| {
         app.mapping(&pause.mapping)
@@ -99,14 +119,40 @@ fn view(app: &App, name: &str, given: &settings::System, requests: Option<Reques
         secret_owner: given.secret_owner.clone(),
         secret_rotate_by: given.secret_rotate_by,
         secret_rotation_due_days: given.secret_rotate_by.map(|date| (date - today).num_days()),
-        requests,
+        auth: None,
+        subscriptions: None,
+        requests: None,
         paused: pauses.iter().filter(is_its).cloned().collect(),
     }
+}
+
+/// How we prove who we are.
+fn auth(system: &System) -> &'static str {
+    let connector = system.connector();
+    if connector.database.is_some() {
+        "database"
+    } else {
+        connector.auth.as_str()
+    }
+}
+
+async fn subscriptions(app: &App, system: &System) -> Result<Option<Vec<Subscription>>, Problem> {
+    if system.subscriptions().is_none() {
+        return Ok(None);
+    }
+    let kept = app.store().subscriptions(system.name()).await?.into_iter();
+    let kept = kept.map(|kept| Subscription {
+        topic: kept.topic,
+        expires_at: kept.expires_at,
+    });
+    Ok(Some(kept.collect()))
 }
 
 async fn requests(app: &App, system: &System) -> Result<Requests, Problem> {
     let usage = system.usage();
     let now = app.clock().now();
+    app.hour().sample(now, system.name(), &usage);
+    let this_minute = app.hour().requests(now, system.name());
     let after = |rest| now + TimeDelta::from_std(rest).unwrap_or_default();
     let (circuit, circuit_open_until) = match usage.circuit {
         Circuit::Closed => ("closed", None),
@@ -119,6 +165,8 @@ async fn requests(app: &App, system: &System) -> Result<Requests, Problem> {
         rests_until: usage.paused_for.map(after),
         in_flight: usage.in_flight,
         in_flight_max: usage.concurrency,
+        this_minute: this_minute.last().map_or(0, |minute| minute.count),
+        per_minute_max: usage.per_minute_max,
         daily: daily(app, system, &usage).await?,
         token_renews_at: system.token_renews_at(),
     })

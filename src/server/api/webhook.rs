@@ -3,12 +3,21 @@
 
 use std::fmt::Write as _;
 
-use axum::Json;
+use axum::{
+    Json,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
 use serde::Serialize;
 
 use crate::{
     core::status::NoticeCondition,
-    server::{extract::State, state::App, webhook::Hook},
+    server::{
+        error::{Problem, Result},
+        extract::{State, Within},
+        state::App,
+        webhook::Hook,
+    },
     settings::{self, Settings},
 };
 
@@ -48,13 +57,56 @@ pub(in crate::server) async fn list(State(app): State<App>) -> Json<Vec<Contract
     Json(contracts(&app))
 }
 
+/// `GET /webhooks/incoming/{system}`
+pub(in crate::server) async fn incoming(
+    State(app): State<App>,
+    Within(system): Within<String>,
+) -> Result<Json<Contract>> {
+    let hook = app.hook(&system).filter(|_| app.sees_system(&system));
+    let contract = hook.map(|hook| Json(from(&app, &system, hook)));
+    contract.ok_or_else(|| Problem::not_found(format!("no system `{system}` sends webhooks here")))
+}
+
+/// `GET /webhooks/incoming/{system}/markdown`
+pub(in crate::server) async fn incoming_text(app: State<App>, system: Within<String>) -> Result<Response> {
+    let Json(contract) = incoming(app, system).await?;
+    Ok(text(&contract.name, std::slice::from_ref(&contract)))
+}
+
+/// `GET /webhooks/outgoing/{target}`
+pub(in crate::server) async fn outgoing(
+    State(app): State<App>,
+    Within(target): Within<String>,
+) -> Result<Json<Contract>> {
+    let settings = app.settings();
+    let found = settings.notify.webhooks.get(&target);
+    let contract = found.map(|found| Json(to(settings, &target, found)));
+    contract.ok_or_else(|| Problem::not_found(format!("no webhook is sent to a target `{target}`")))
+}
+
+/// `GET /webhooks/outgoing/{target}/markdown`
+pub(in crate::server) async fn outgoing_text(app: State<App>, target: Within<String>) -> Result<Response> {
+    let Json(contract) = outgoing(app, target).await?;
+    Ok(text(&contract.name, std::slice::from_ref(&contract)))
+}
+
+/// A file to hand over.
+pub(in crate::server) fn text(name: &str, contracts: &[Contract]) -> Response {
+    let kind = HeaderValue::from_static("text/markdown; charset=utf-8");
+    // Names are letters, digits and a few signs: what does not fit a header has no name.
+    let file = HeaderValue::from_str(&format!("attachment; filename=\"webhook-{name}.md\""));
+    let file = file.unwrap_or_else(|_| HeaderValue::from_static("attachment"));
+    let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, file)];
+    (headers, markdown(contracts)).into_response()
+}
+
 /// Every webhook that comes in or goes out. Those that go out tell of everything, so that they are the whole house's.
 pub(in crate::server) fn contracts(app: &App) -> Vec<Contract> {
     let settings = app.settings();
-    let incoming = app.hooks().map(|(name, hook)| incoming(app, name, hook));
+    let incoming = app.hooks().map(|(name, hook)| from(app, name, hook));
     let outgoing = settings.notify.webhooks.iter().filter(|_| app.is_house());
     incoming
-        .chain(outgoing.map(|(name, target)| outgoing_to(settings, name, target)))
+        .chain(outgoing.map(|(name, target)| to(settings, name, target)))
         .collect()
 }
 
@@ -65,7 +117,7 @@ fn fact(what: impl Into<String>, says: impl Into<String>) -> Fact {
     }
 }
 
-fn incoming(app: &App, name: &str, hook: &Hook) -> Contract {
+fn from(app: &App, name: &str, hook: &Hook) -> Contract {
     let (definition, server) = (hook.definition(), &app.settings().server);
     let fields = if definition.is_complete() {
         "the whole record, with its version: nothing has to be read again"
@@ -151,7 +203,7 @@ fn rotation(settings: &Settings, name: &str) -> Vec<Fact> {
     ]
 }
 
-fn outgoing_to(settings: &Settings, name: &str, target: &settings::Webhook) -> Contract {
+fn to(settings: &Settings, name: &str, target: &settings::Webhook) -> Contract {
     let conditions = NoticeCondition::ALL.iter();
     let events = conditions.map(|condition| {
         fact(
@@ -219,6 +271,11 @@ fn outgoing_to(settings: &Settings, name: &str, target: &settings::Webhook) -> C
 }
 
 impl Contract {
+    /// Where the console shows it.
+    pub fn page(&self) -> String {
+        format!("/console/webhooks/{}/{}", self.direction, self.name)
+    }
+
     /// The parts, with a word for each.
     pub fn parts(&self) -> [(&'static str, &[Fact]); 5] {
         [
@@ -232,7 +289,7 @@ impl Contract {
 }
 
 /// The contracts as a document to hand over.
-pub(in crate::server) fn markdown(contracts: &[Contract]) -> String {
+fn markdown(contracts: &[Contract]) -> String {
     let mut text = String::from("# Webhooks\n");
     for contract in contracts {
         // Writing to a text does not fail.

@@ -30,7 +30,7 @@ pub fn cause(cause: Cause, language: Language) -> &'static str {
 /// What to do about a cause.
 pub fn next_step(cause: Cause, language: Language) -> &'static str {
     if language == Language::English {
-        return words::next_step(cause);
+        return english(cause);
     }
     match cause {
         Cause::NeverLinked => {
@@ -49,6 +49,24 @@ pub fn next_step(cause: Cause, language: Language) -> &'static str {
         Cause::Deleted => "decida em Exclusões pendentes, ou defina em `situations: missing:`",
         Cause::Filtered => "nada, se for intencional; senão corrija `filter:` ou o registro",
         Cause::Unknown => "veja a história completa do registro",
+    }
+}
+
+/// What to do, as reports say it, for somebody who has a page before them; none where it is said about no cause.
+pub fn step(said: &str, language: Language) -> Option<&'static str> {
+    let cause = Cause::ALL.iter().find(|cause| words::next_step(**cause) == said)?;
+    Some(next_step(*cause, language))
+}
+
+/// What to do about a cause, for somebody who has a page before them and no command line.
+const fn english(cause: Cause) -> &'static str {
+    match cause {
+        Cause::EventFailed => "read the failure, correct the record or the mapping, then reprocess it",
+        Cause::WriteFailed => "read the failure: correct the value it names, then reprocess it",
+        Cause::Conflict => "decide under Conflicts, or let the mapping decide with `conflict:`",
+        Cause::Deleted => "decide under Pending deletes, or say what is to happen under `situations: missing:`",
+        Cause::Unknown => "look at the record's story",
+        cause => words::next_step(cause),
     }
 }
 

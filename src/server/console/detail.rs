@@ -1,8 +1,13 @@
 //! What is told in a refusal, in Portuguese: the texts of our own house, by pattern. What another system says stays as it is.
 
+use super::{told::TOLD, word};
+
 /// English, Portuguese; `{}` is what stands there, in both in the same order.
+pub type Pattern = (&'static str, &'static str);
+
+/// Refusals.
 #[rustfmt::skip]
-const DETAILS: &[(&str, &str)] = &[
+const DETAILS: &[Pattern] = &[
     // The door.
     ("sign in", "entre primeiro"),
     ("you have asked for a lot within a moment", "você pediu muita coisa em pouco tempo"),
@@ -26,6 +31,10 @@ const DETAILS: &[(&str, &str)] = &[
     ("the path names nothing that can be", "o endereço não nomeia nada possível"),
     ("an id is a whole number", "um id é um número inteiro"),
     ("the address is too long", "o endereço é longo demais"),
+    ("too many pages are open at once: this one is not kept up to date", "há páginas abertas demais ao mesmo tempo: esta não é atualizada"),
+    ("this page does not change by itself", "esta página não muda sozinha"),
+    ("no system `{}` sends webhooks here", "nenhum sistema `{}` envia webhooks para cá"),
+    ("no webhook is sent to a target `{}`", "nenhum webhook é enviado a um destino `{}`"),
     ("at most {} bytes are searched for", "a busca aceita no máximo {} bytes"),
     ("`limit` is from 1 to {}", "`limit` vai de 1 a {}"),
     ("`cursor` is none that a page of this list has given", "`cursor` não é de nenhuma página desta lista"),
@@ -65,24 +74,49 @@ const DETAILS: &[(&str, &str)] = &[
     ("the log says more under this request id", "o log diz mais sob o id desta requisição"),
 ];
 
-/// The text in Portuguese, where it is one of ours.
+/// A refusal in Portuguese, where it is one of ours.
 pub fn portuguese(english: &str) -> Option<String> {
-    DETAILS.iter().find_map(|(pattern, text)| {
-        let found = within(pattern, english)?;
-        let mut found = found.into_iter();
-        let mut parts = text.split("{}");
-        let mut said = parts.next()?.to_owned();
-        for part in parts {
-            said.push_str(found.next().unwrap_or_default());
-            said.push_str(part);
+    said(DETAILS, english)
+}
+
+/// What is told of records, runs and decisions in Portuguese, where it is ours.
+pub fn told(english: &str) -> Option<String> {
+    said(TOLD, english)
+}
+
+fn said(patterns: &[Pattern], english: &str) -> Option<String> {
+    patterns.iter().find_map(|(pattern, text)| {
+        let mut found = within(pattern, english)?.into_iter();
+        let mut said = String::new();
+        let mut rest = *text;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (kind, after) = after.split_once('}')?;
+            said.push_str(before);
+            let place = found.next()?;
+            match kind {
+                // A word that is none means that another pattern is meant.
+                "w" => said.push_str(word::portuguese(place)?),
+                "t" => said.push_str(&said_within(patterns, place)),
+                _ => said.push_str(place),
+            }
+            rest = after;
         }
+        said.push_str(rest);
         Some(said)
     })
 }
 
+/// A text within another one; what is not ours stays as it is.
+fn said_within(patterns: &[Pattern], english: &str) -> String {
+    let word = || word::portuguese(english).map(str::to_owned);
+    said(patterns, english)
+        .or_else(word)
+        .unwrap_or_else(|| english.to_owned())
+}
+
 /// What stands in the places of a pattern, if a text is of it.
 fn within<'a>(pattern: &str, text: &'a str) -> Option<Vec<&'a str>> {
-    let mut parts = pattern.split("{}").peekable();
+    let mut parts = parts(pattern).into_iter().peekable();
     let mut rest = text.strip_prefix(parts.next()?)?;
     let mut found = Vec::new();
     while let Some(part) = parts.next() {
@@ -97,6 +131,18 @@ fn within<'a>(pattern: &str, text: &'a str) -> Option<Vec<&'a str>> {
         rest = after.strip_prefix(part)?;
     }
     rest.is_empty().then_some(found)
+}
+
+/// What stands between the places of a pattern.
+fn parts(pattern: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = pattern;
+    while let Some((before, after)) = rest.split_once('{') {
+        parts.push(before);
+        rest = after.split_once('}').map_or("", |(_, after)| after);
+    }
+    parts.push(rest);
+    parts
 }
 
 #[cfg(test)]
@@ -118,13 +164,74 @@ mod tests {
     }
 
     #[test]
-    fn both_languages_have_the_same_places() {
-        for (english, portuguese) in DETAILS {
-            assert_eq!(
-                english.matches("{}").count(),
-                portuguese.matches("{}").count(),
-                "{english}"
+    fn what_is_told_of_a_record_is_told_in_portuguese_with_its_words() {
+        for (english, portuguese) in [
+            ("only erp changed", "só erp mudou"),
+            (
+                "report 17: `name` differs, event_missed: the record changed, and no webhook told of it; repaired in the same run",
+                "relatório 17: `name` difere, evento perdido: o registro mudou e nenhum webhook avisou; reparado na mesma execução",
+            ),
+            (
+                "report 17: absent, never_linked: the records were never linked; only reported",
+                "relatório 17: ausente, nunca vinculado: os registros nunca foram vinculados; só relatado",
+            ),
+            (
+                "erp told: customer updated; done",
+                "erp avisou: customer alterado; feito",
+            ),
+            (
+                "update ACC-7 in crm: succeeded (HTTP 200)",
+                "alterar ACC-7 em crm: concluída (HTTP 200)",
+            ),
+            (
+                "reconcile by schedule, succeeded",
+                "reconciliação por agenda, concluída",
+            ),
+        ] {
+            assert_eq!(told(english).as_deref(), Some(portuguese));
+        }
+        assert_eq!(
+            told("INVALID_VAT in VatNumber"),
+            None,
+            "other systems' words stay theirs"
+        );
+    }
+
+    #[test]
+    fn every_reason_and_every_meaning_is_told_in_portuguese() {
+        use crate::{
+            core::status::{Cause, DriftOutcome},
+            report::words,
+        };
+        for cause in Cause::ALL {
+            assert!(told(words::cause(*cause)).is_some(), "{cause}");
+        }
+        for outcome in DriftOutcome::ALL {
+            assert!(told(words::outcome(*outcome)).is_some(), "{outcome}");
+        }
+        let source = include_str!("../../core/diff/mod.rs");
+        let describe = source.split("pub fn describe").nth(1).unwrap();
+        let describe = describe.split("\n    }\n}").next().unwrap();
+        let said = describe.split('"').skip(1).step_by(2);
+        let mut count = 0;
+        for said in said {
+            assert!(
+                told(&said.replace("{rule_id}", "7").replace("{}", "erp")).is_some(),
+                "{said}"
             );
+            count += 1;
+        }
+        assert!(count > 15, "they are found");
+    }
+
+    #[test]
+    fn both_languages_have_the_same_places() {
+        let places = |text: &str| -> Vec<String> {
+            let places = text.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
+            places.map(|(kind, _)| kind.to_owned()).collect()
+        };
+        for (english, portuguese) in DETAILS.iter().chain(TOLD) {
+            assert_eq!(places(english), places(portuguese), "{english}");
         }
     }
 

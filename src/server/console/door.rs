@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use axum::{
     body::Body,
     extract::{FromRequestParts, Request, State},
-    http::{HeaderValue, Method, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -14,6 +14,7 @@ use super::{
     form::{self, Form},
     frame::Frame,
     key::{self, Key},
+    live::{self, Watch},
     openid::Ways,
     refusal, sign,
 };
@@ -86,7 +87,7 @@ async fn pass(
     next: Next,
 ) -> Result<Response> {
     if !is_new {
-        frame.caller = caller(app, key).await?;
+        frame.caller = caller(app, key, request.headers()).await?;
     }
     let address = neighbourhood(&request);
     let is_look = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -119,7 +120,20 @@ async fn pass(
     let extensions = request.extensions_mut();
     extensions.insert(Address(address));
     extensions.insert(key.clone());
-    extensions.insert(frame.clone());
+    let is_live = is_look && demand.is_some();
+    extensions.insert(if is_live { frame.live() } else { frame.clone() });
+    if let (true, Some(demand), true) = (is_look, demand, live::is_asked(request.headers())) {
+        let (parts, _) = request.into_parts();
+        let (app, key) = (app.clone(), key.clone());
+        return live::tell(Watch {
+            app,
+            key,
+            demand,
+            parts,
+            next,
+        })
+        .await;
+    }
     Ok(if is_look {
         next.run(request).await
     } else {
@@ -128,19 +142,30 @@ async fn pass(
     })
 }
 
+/// Whose session this is, which their asking is a use of.
+async fn caller(app: &App, key: &Key, headers: &HeaderMap) -> Result<Option<Caller>> {
+    let Some((caller, session)) = session(app, key).await? else {
+        return Ok(None);
+    };
+    // A page that is left open keeps itself right, and nobody signed in.
+    if live::is_by_hand(headers)
+        && let Err(error) = app.store().touch_session(&key.hash(), &session).await
+    {
+        tracing::warn!(%error, "the last use of a session could not be noted");
+    }
+    Ok(Some(caller))
+}
+
 /// Whose session this is.
-async fn caller(app: &App, key: &Key) -> Result<Option<Caller>> {
+pub async fn session(app: &App, key: &Key) -> Result<Option<(Caller, Session)>> {
     let (hash, idle) = (key.hash(), app.settings().console.session_idle.duration());
     let found = app.store().session(&hash, idle).await?;
     let Some(session) = found.filter(|session| is_limited_as_asked(app, session)) else {
         return Ok(None);
     };
-    if let Err(error) = app.store().touch_session(&hash, &session).await {
-        tracing::warn!(%error, "the last use of a session could not be noted");
-    }
     let proof = Proof::Session(session.console_user_id);
-    let rights = (session.role, session.reach);
-    Ok(Some(Caller::new(app, proof, session.name.into(), rights)))
+    let (name, rights) = (session.name.as_str().into(), (session.role, session.reach.clone()));
+    Ok(Some((Caller::new(app, proof, name, rights), session)))
 }
 
 /// Whether somebody who signed in at a provider is limited, where the settings let nobody from there see the whole house. A session that

@@ -7,9 +7,10 @@ use axum::{
 };
 
 use super::{
-    drift,
+    chart, drift,
     form::Form,
     frame::{self, Done, Frame, Page},
+    markup::Markup,
     query,
 };
 use crate::{
@@ -37,12 +38,31 @@ pub struct List {
     codes: Vec<Group>,
     classes: Vec<Group>,
     mappings: Vec<String>,
+    /// How many wait to be worked on again.
+    left: u64,
+    /// Of how many that were asked for on this page.
+    asked: u64,
+}
+
+impl List {
+    /// How many of those that were asked for are done.
+    fn done(&self) -> u64 {
+        self.asked.saturating_sub(self.left)
+    }
+
+    fn bar(groups: &[Group], one: &Group) -> Markup {
+        let longest = groups.iter().map(|group| group.count).max().unwrap_or_default();
+        chart::bar(one.count, longest)
+    }
 }
 
 /// `GET /failures`
 pub async fn list(State(app): State<App>, f: Frame) -> Result<Page<List>> {
     let Json(rows) = api::failure::list(State(app.clone()), Asked(f.asked()?)).await?;
+    let Json(reprocessing) = api::failure::reprocessing(State(app.clone())).await?;
     Ok(Page(List {
+        left: reprocessing.left,
+        asked: f.param("of").parse().unwrap_or_default(),
         codes: groups(&app, &f, "code").await?,
         classes: groups(&app, &f, "class").await?,
         mappings: drift::names(&app),
@@ -123,7 +143,7 @@ pub async fn reprocess_all(State(app): State<App>, f: Frame, sent: Form) -> Resu
     let body = query::body(serde_json::json!({ "filter": filter, "confirm": confirm }))?;
     let (_, Json(answer)) = api::failure::reprocess_all(State(app), f.caller()?, body).await?;
     if answer.is_reprocessed {
-        return Ok(frame::back(&sent, Done::Reprocess));
+        return Ok(frame::back_of(&sent, Done::Reprocess, answer.count));
     }
     let count = answer.count;
     Ok(Page(Confirm { f, count, wish }).into_response())

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
 
-use super::{form::Form, key::Key, language::Language, openid::Ways, query, text::Texts};
+use super::{form::Form, key::Key, language::Language, live, openid::Ways, query, text::Texts};
 use crate::{
     core::status::Role,
     server::{
@@ -23,7 +23,7 @@ use crate::{
 /// How many rows a list shows.
 const ROWS: &str = "50";
 /// Parameters that are for the frame and not for the page.
-const OWN: &[&str] = &["done", "limit"];
+const OWN: &[&str] = &["done", "of", "limit"];
 
 /// What every page has around it.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub struct Frame {
     pub now: DateTime<Utc>,
     /// How people sign in here.
     pub ways: Ways,
+    /// Whether the page is kept right while it is open.
+    pub is_live: bool,
     path: String,
     query: Vec<(String, String)>,
 }
@@ -59,8 +61,31 @@ impl Frame {
             here: uri.path_and_query().map_or_else(String::new, ToString::to_string),
             now,
             ways: Ways::default(),
+            is_live: false,
             path: uri.path().to_owned(),
             query: query.into_owned().collect(),
+        }
+    }
+
+    /// The frame of a page that says what was so when it was asked for.
+    pub fn still(self) -> Self {
+        Self { is_live: false, ..self }
+    }
+
+    /// The frame of a page that is kept right while it is open.
+    pub fn live(&self) -> Self {
+        Self {
+            is_live: true,
+            ..self.clone()
+        }
+    }
+
+    /// The same frame for the same person, later.
+    pub fn again(&self, caller: &Caller, now: DateTime<Utc>) -> Self {
+        Self {
+            caller: Some(caller.clone()),
+            now,
+            ..self.clone()
         }
     }
 
@@ -187,7 +212,7 @@ impl<T: Template> IntoResponse for Page<T> {
         match self.0.render() {
             Ok(page) => {
                 let html = HeaderValue::from_static("text/html; charset=utf-8");
-                ([(header::CONTENT_TYPE, html)], page).into_response()
+                ([(header::CONTENT_TYPE, html)], live::stamped(page)).into_response()
             }
             Err(error) => {
                 tracing::error!(%error, "a page could not be rendered");
@@ -228,6 +253,8 @@ done! {
     FailureIgnored = "failure-ignored", done_failure_ignored;
     /// A decision is made.
     Decided = "decided", done_decided;
+    /// A link is ended.
+    Unlinked = "unlinked", done_unlinked;
     /// A rule is made or gone.
     Ignored = "ignored", done_ignored;
     /// A rule is gone.
@@ -247,19 +274,28 @@ pub fn back(form: &Form, done: Done) -> Response {
     to(form.text("next"), Some(done))
 }
 
+/// The same, where so many things were begun that are not done yet.
+pub fn back_of(form: &Form, done: Done, count: u64) -> Response {
+    lead(form.text("next"), &[("done", done.code()), ("of", &count.to_string())])
+}
+
 /// Leads to one of our pages.
 pub fn to(address: &str, done: Option<Done>) -> Response {
+    match done {
+        Some(done) => lead(address, &[("done", done.code())]),
+        None => lead(address, &[]),
+    }
+}
+
+fn lead(address: &str, news: &[(&str, &str)]) -> Response {
     let mut address = super::form::local(address).to_owned();
-    if let Some(done) = done {
+    if !news.is_empty() {
         // Not twice, where one thing after another is done from the same page.
         let (path, query) = address.split_once('?').unwrap_or((&address, ""));
-        let kept = query
-            .split('&')
-            .filter(|pair| !pair.is_empty() && !pair.starts_with("done="));
-        let pairs: Vec<String> = kept
-            .map(str::to_owned)
-            .chain([format!("done={}", done.code())])
-            .collect();
+        let is_old = |pair: &str| pair.starts_with("done=") || pair.starts_with("of=");
+        let kept = query.split('&').filter(|pair| !pair.is_empty() && !is_old(pair));
+        let news = news.iter().map(|(name, value)| format!("{name}={value}"));
+        let pairs: Vec<String> = kept.map(str::to_owned).chain(news).collect();
         address = format!("{path}?{}", pairs.join("&"));
     }
     (StatusCode::SEE_OTHER, [(header::LOCATION, address)]).into_response()

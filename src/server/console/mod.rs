@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   request ─▶ door (session, form, role) ─▶ page ─▶ api / settling / decision ─▶ template
+//!                └─ live: the same page again and again, for whoever has it open
 //! ```
 //!
 //! Everything is rendered here and works without JavaScript. What comes from outside is text: templates escape, and no page
@@ -11,6 +12,7 @@ pub mod user;
 
 mod advice;
 mod chart;
+mod code;
 mod detail;
 mod door;
 mod form;
@@ -24,6 +26,7 @@ mod query;
 mod refusal;
 mod shown;
 mod text;
+mod told;
 mod word;
 
 mod asset;
@@ -35,6 +38,7 @@ mod conflict;
 mod delete;
 mod drift;
 mod failure;
+mod link;
 mod mapping;
 mod record;
 mod run;
@@ -60,7 +64,7 @@ use axum::{
     routing::{self, MethodRouter},
 };
 
-use super::{auth::Demand, charge::HEAVY, state::App};
+use super::{api, auth::Demand, charge::HEAVY, state::App};
 use crate::core::status::Role::{self, Admin, Analyst, Operator, Viewer};
 
 /// What a page costs of a person's rate.
@@ -190,9 +194,10 @@ fn endpoints() -> Vec<Endpoint> {
         look(Viewer, LOOK, "/failures/{id}", failure::get),
         act(Admin, ACT, "/failures/{id}/reprocess", failure::reprocess),
         act(Operator, ACT, "/failures/{id}/ignore", failure::ignore),
+        look(Viewer, LOOK, "/links", link::list),
+        act(Operator, ACT, "/links/{id}/end", link::end),
         look(Viewer, LOOK, "/runs", run::list),
         look(Viewer, LOOK, "/runs/{id}", run::get),
-        look(Viewer, LOOK, "/runs/{id}/progress", live::progress),
         act(Admin, HEAVY, "/runs/{id}/release", run::release),
         act(Admin, ACT, "/runs/{id}/discard", run::discard),
         look(Viewer, LOOK, "/events", event::list),
@@ -212,6 +217,10 @@ fn endpoints() -> Vec<Endpoint> {
         look(Viewer, LOOK, "/systems", system::list),
         look(Viewer, LOOK, "/webhooks", webhook::list),
         look(Viewer, LOOK, "/webhooks.md", webhook::markdown),
+        look(Viewer, LOOK, "/webhooks/incoming/{system}", webhook::incoming),
+        look(Viewer, LOOK, "/webhooks/incoming/{system}/markdown", api::webhook::incoming_text),
+        look(Viewer, LOOK, "/webhooks/outgoing/{target}", webhook::outgoing).of_house(),
+        look(Viewer, LOOK, "/webhooks/outgoing/{target}/markdown", api::webhook::outgoing_text).of_house(),
         look(Admin, LOOK, "/audit", audit::list).of_house(),
         look(Admin, LOOK, "/settings", setting::list).of_house(),
     ]

@@ -377,9 +377,11 @@ async fn admit(app: &App, person: &Person) -> std::result::Result<(i64, String),
         // Where the provider says nothing of tenants, what a person of ours has said stays.
         let reach = said.unwrap_or_else(|| user.reach.clone());
         if user.role != role || user.reach != reach {
-            app.store().set_user_rights(user.console_user_id, role, &reach).await?;
             let detail = user::rights(role, &reach).to_string();
-            user::note(app.store(), "openid", "user.role", &user.name, Some(detail)).await?;
+            let told = user::noted("openid", "user.role", &user.name, Some(detail));
+            app.store()
+                .set_user_rights(user.console_user_id, role, &reach, told)
+                .await?;
         }
         return Ok((user.console_user_id, user.name));
     }
@@ -387,12 +389,10 @@ async fn admit(app: &App, person: &Person) -> std::result::Result<(i64, String),
     let given = [oidc.name_claim.as_str(), "email", "sub"];
     let given = given.iter().find_map(|claim| person.texts(claim).first().copied());
     let name = user::spelled(given.unwrap_or(&person.subject));
-    match app.store().add_user_of(&subject, &name, role, &reach).await {
-        Ok(console_user_id) => {
-            let detail = serde_json::json!({ "role": role, "tenants": reach, "by": "openid" }).to_string();
-            user::note(app.store(), "openid", "user.add", &name, Some(detail)).await?;
-            Ok((console_user_id, name))
-        }
+    let detail = serde_json::json!({ "role": role, "tenants": reach, "by": "openid" }).to_string();
+    let told = user::noted("openid", "user.add", &name, Some(detail));
+    match app.store().add_user_of(&subject, &name, (role, &reach), told).await {
+        Ok(console_user_id) => Ok((console_user_id, name)),
         // Never taken for the other one: names are the provider's people's to choose.
         Err(store::Error::Conflict { .. }) => Err(Trouble::NameTaken(name)),
         Err(error) => Err(error.into()),

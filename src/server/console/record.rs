@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::{
     Json,
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 
@@ -14,66 +15,44 @@ use super::{
 };
 use crate::{
     core::status::{Side, Sides},
-    report::story::{self, Entry, Kind, Story},
+    report::story::{Entry, Kind, Story},
     server::{
-        api::{self, record::View},
-        error::{Problem, Result},
-        extract::{Body, State, Within},
+        api::{self, record::View, search},
+        error::Result,
+        extract::{Asked, Body, State, Within},
         state::App,
     },
 };
-
-/// The longest text that is searched for.
-const SEARCH_BYTES_MAX: usize = 200;
-/// The most records that are listed.
-const FOUND_MAX: usize = 100;
 
 #[derive(Template)]
 #[template(path = "record_search.html")]
 struct Search {
     f: Frame,
     text: String,
-    found: Vec<Found>,
+    found: search::View,
+    is_asked: bool,
 }
 
-/// One record that may be meant.
-struct Found {
-    mapping: String,
-    side: Side,
-    system: String,
-    id: String,
-}
-
-/// `GET /record`: by the id on either side, or by a value that a report shows of it. One that is found is shown at once.
+/// `GET /record`: by the id on either side, by a value that the last report shows of it, or by one that both systems are asked for.
+/// One that is found is shown at once.
 pub async fn search(State(app): State<App>, f: Frame) -> Result<Response> {
-    let text = f.param("q").trim().to_owned();
-    if text.len() > SEARCH_BYTES_MAX {
-        return Err(Problem::invalid(format!(
-            "at most {SEARCH_BYTES_MAX} bytes are searched for"
-        )));
+    // The systems are not asked again and again while somebody reads.
+    let f = f.still();
+    let Json(found) = search::list(State(app), f.caller()?, Asked(f.read(&[])?)).await?;
+    if let ([only], true) = (found.items.as_slice(), found.unasked.is_empty()) {
+        let (mapping, side, id) = (encoded(&only.mapping), only.side, encoded(&only.record_id));
+        return Ok(frame::to(
+            &format!("{}/records/{mapping}/{side}/{id}", super::MOUNT),
+            None,
+        ));
     }
-    let mut found = Vec::new();
-    for mapping in app.mappings() {
-        if text.is_empty() || found.len() >= FOUND_MAX {
-            break;
-        }
-        for (side, id) in story::find(app.store(), mapping, &text).await? {
-            let (mapping, system) = (mapping.name.clone(), mapping.end(side).system.clone());
-            found.push(Found {
-                mapping,
-                side,
-                system,
-                id,
-            });
-        }
-    }
-    found.truncate(FOUND_MAX);
-    if let [only] = found.as_slice() {
-        let Found { mapping, side, id, .. } = only;
-        let address = format!("{}/records/{}/{side}/{}", super::MOUNT, encoded(mapping), encoded(id));
-        return Ok(frame::to(&address, None));
-    }
-    Ok(Page(Search { f, text, found }).into_response())
+    Ok(Page(Search {
+        text: f.param("q").trim().to_owned(),
+        is_asked: f.has("ask", "true"),
+        f,
+        found,
+    })
+    .into_response())
 }
 
 #[derive(Template)]
@@ -119,7 +98,12 @@ pub async fn plan(State(app): State<App>, f: Frame, Within(place): Place) -> Res
 
 async fn one(app: &App, f: Frame, Within((name, word, id)): Place, plan: Option<View>) -> Result<Page<One>> {
     let place = Within((name.clone(), word.clone(), id.clone()));
-    let Json(story) = api::record::story(State(app.clone()), f.caller()?, place).await?;
+    let story = match api::record::story(State(app.clone()), f.caller()?, place).await {
+        Ok(Json(story)) => story,
+        // A record of which nothing is known yet can be looked at all the same.
+        Err(problem) if problem.status() == StatusCode::NOT_FOUND => api::record::untold(app, &name, &word, &id)?,
+        Err(problem) => return Err(problem),
+    };
     shown(app, f, (name, word, id), story, plan)
 }
 

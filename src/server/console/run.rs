@@ -7,7 +7,7 @@ use super::{
     drift,
     form::Form,
     frame::{self, Done, Frame, Page},
-    live, markup,
+    markup,
 };
 use crate::{
     core::status::{RunKind, RunStatus},
@@ -18,6 +18,7 @@ use crate::{
         page,
         state::App,
     },
+    store::run::Phase,
 };
 
 #[derive(Template)]
@@ -66,6 +67,19 @@ pub struct One {
     lasted: Option<String>,
     report: Option<Report>,
     counters: Vec<(&'static str, u64)>,
+}
+
+impl One {
+    /// What a run is at, by its name.
+    fn phase(run: &View) -> &'static str {
+        match run.progress.unwrap_or_default().phase {
+            Phase::Links => "links",
+            Phase::Listing => "listing",
+            Phase::Comparing => "comparing",
+            Phase::Repairing => "repairing",
+            Phase::ReadingBack => "reading_back",
+        }
+    }
 }
 
 /// `GET /runs/{id}`

@@ -6,12 +6,13 @@
     reason = "templates call all of these on the frame, and hand over references"
 )]
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
-    asset,
+    advice, asset, code, detail,
     frame::Frame,
+    language::Language,
     markup::{self, Markup},
 };
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
         webhook::event::NAME_BYTES_MAX,
     },
     report::markup::escape,
+    server::{api::search::TEXT_BYTES_MAX as SEARCH_BYTES_MAX, code::Meaning},
 };
 
 /// What stands in an address as it is.
@@ -34,6 +36,38 @@ impl Frame {
     /// A text from outside.
     pub fn text(&self, text: &str) -> Markup {
         markup::text(text)
+    }
+
+    /// What the product tells of something, in the reader's language where it is all ours.
+    pub fn told(&self, text: &str) -> Markup {
+        if let Some(step) = advice::step(text, self.language) {
+            return markup::text(step);
+        }
+        match self.language {
+            Language::English => markup::text(text),
+            Language::Portuguese => markup::text(&detail::told(text).unwrap_or_else(|| text.to_owned())),
+        }
+    }
+
+    /// What it tells that may be missing.
+    pub fn maybe_told(&self, text: &Option<String>) -> Markup {
+        text.as_deref()
+            .map_or_else(|| markup::value(None), |text| self.told(text))
+    }
+
+    /// What a code means, where it is one of ours.
+    pub fn meaning(&self, code: &str) -> Option<Meaning> {
+        code::meaning(code, self.language)
+    }
+
+    /// What to do about a failure: what was said of this one, or what its code asks for where that is not the reader's language.
+    pub fn next_of(&self, code: &str, hint: &Option<String>) -> Option<Markup> {
+        let by_code = || self.meaning(code).map(|meaning| meaning.next);
+        let text = match self.language {
+            Language::English => hint.as_deref().or_else(by_code),
+            Language::Portuguese => by_code().or(hint.as_deref()),
+        };
+        text.map(markup::text)
     }
 
     /// A text from outside that may be missing.
@@ -66,6 +100,11 @@ impl Frame {
         at.as_ref().map_or_else(|| markup::value(None), |at| self.time(at))
     }
 
+    /// When the page was made, for programs.
+    pub fn machine_time(&self) -> String {
+        self.now.to_rfc3339_opts(SecondsFormat::Millis, true)
+    }
+
     /// A count.
     pub fn number(&self, count: impl Plain<u64>) -> String {
         markup::number(count.plain(), self.language)
@@ -87,6 +126,17 @@ impl Frame {
         match id {
             Some(id) => self.record(mapping, side, id),
             None => markup::value(None),
+        }
+    }
+
+    /// A record of which the id alone is known, with the way to those that it may be.
+    pub fn maybe_found(&self, id: &Option<String>) -> Markup {
+        match id {
+            Some(id) if !id.is_empty() && id.len() <= SEARCH_BYTES_MAX => {
+                let address = format!("{}/record?q={}", super::MOUNT, encoded(id));
+                Markup::new(format!("<a href=\"{}\">{}</a>", escape(&address), markup::text(id)))
+            }
+            id => self.maybe(id),
         }
     }
 

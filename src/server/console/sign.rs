@@ -27,7 +27,7 @@ use crate::{
         extract::Within,
         state::App,
     },
-    store::session::NewSession,
+    store::{session::NewSession, user::User},
 };
 
 #[derive(Template)]
@@ -144,9 +144,8 @@ pub async fn begin(
         console_user_id,
         ends_at: app.clock().now() + longest,
     };
-    app.store().begin_session(session).await?;
-    let actor = format!("console:{name}");
-    user::note(app.store(), &actor, "session.begin", name, detail).await?;
+    let told = user::noted(&format!("console:{name}"), "session.begin", name, detail);
+    app.store().begin_session(session, told).await?;
     Ok(with_key(app, frame::to(next, None), Some(&key)))
 }
 
@@ -255,10 +254,9 @@ pub async fn redeem(
     }
     let hash = user::hashed(given.into()).await;
     let hash = hash.map_err(|error| Problem::internal(error.to_string()))?;
-    let Some(user) = app.store().redeem_user_link(&key.hash(), &hash).await? else {
+    let told = |user: &User| user::noted(&format!("console:{}", user.name), "user.password", &user.name, None);
+    let Some(user) = app.store().redeem_user_link(&key.hash(), &hash, told).await? else {
         return Err(Problem::conflict("the link was used a moment ago"));
     };
-    let actor = format!("console:{}", user.name);
-    user::note(app.store(), &actor, "user.password", &user.name, None).await?;
     begin(&app, user.console_user_id, &user.name, super::MOUNT, None).await
 }

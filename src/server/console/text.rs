@@ -28,6 +28,7 @@ texts! {
     sign_out: "Sign out" | "Sair";
     times_are_utc: "Times are UTC" | "Horários em UTC";
     back: "Back" | "Voltar";
+    news: "This page says something else by now." | "Esta página já diz outra coisa.";
     to_decide: "To decide" | "A decidir";
     to_look_up: "To look up" | "Consultar";
     overview: "Overview" | "Visão geral";
@@ -37,6 +38,7 @@ texts! {
     held_runs: "Held runs" | "Execuções retidas";
     suggestions: "Suggestions" | "Sugestões";
     failures: "Failures" | "Falhas";
+    links: "Links" | "Vínculos";
     runs: "Runs" | "Execuções";
     events: "Events" | "Eventos";
     operations: "Operations" | "Operação";
@@ -49,6 +51,9 @@ texts! {
     webhooks: "Webhooks" | "Webhooks";
     webhooks_help: "What both sides of every webhook keep to, made of the definitions that this daemon works by (in English, to hand over)."
         | "O que os dois lados de cada webhook cumprem, feito das definições com que este daemon trabalha (em inglês, para entregar).";
+    webhooks_all: "All of them in one file" | "Todos em um arquivo";
+    contract: "What both sides keep to" | "O que os dois lados cumprem";
+    address: "Address" | "Endereço";
     webhooks_none: "Nothing sends webhooks to this daemon, and it sends none." | "Nada envia webhooks a este daemon, e ele não envia nenhum.";
     audit: "Audit" | "Auditoria";
     settings: "Settings" | "Configurações";
@@ -121,6 +126,10 @@ texts! {
     failure: "Failure" | "Falha";
     conflict: "Conflict" | "Conflito";
     link: "Link" | "Vínculo";
+    living: "all but ended ones" | "todos menos os encerrados";
+    links_help: "Which records are known to be the same thing." | "Quais registros se sabe que são a mesma coisa.";
+    no_links: "There is no such link." | "Não há vínculos assim.";
+    unlink_sure: "The pair is no longer known to be the same thing. Both records stay." | "Deixa-se de saber que são a mesma coisa. Os dois registros ficam.";
     pairs: "Pairs, at the last comparison" | "Pares, na última comparação";
     attempts: "Attempts" | "Tentativas";
     decide: "Decide" | "Decidir";
@@ -198,7 +207,9 @@ texts! {
     keep_record: "Keep" | "Manter";
     recreate_record: "Make again" | "Recriar";
     unlink: "Unlink" | "Desvincular";
-    delete_too: "Delete, too" | "Excluir também";
+    delete_too: "Delete, too …" | "Excluir também …";
+    delete_sure: "The record that is left is deleted in its system." | "O registro que restou é excluído no sistema dele.";
+    delete_it: "Delete it" | "Excluir";
     held_help: "A guard rail stopped these before they wrote. Released, they do what they announced and no further."
         | "Um limite de segurança parou estas execuções antes de gravar. Liberadas, fazem o anunciado e não além.";
     no_held: "No run is held." | "Nenhuma execução retida.";
@@ -231,6 +242,9 @@ texts! {
     next_try: "Next try" | "Próxima tentativa";
     reprocess: "Reprocess" | "Reprocessar";
     reprocess_all: "Reprocess all that are listed" | "Reprocessar todas as listadas";
+    being_reprocessed: "Being reprocessed" | "Em reprocessamento";
+    still_waiting: "Records that still wait:" | "Registros que ainda esperam:";
+    all_reprocessed: "All of them were looked at again:" | "Todas foram processadas de novo:";
     reprocess_them: "Reprocess them" | "Reprocessá-las";
     these_are: "Failures that would be reprocessed:" | "Falhas que seriam reprocessadas:";
     no_events: "There is no such event." | "Não há eventos assim.";
@@ -270,7 +284,10 @@ texts! {
     count_skipped: "Left out" | "Deixados";
     // One record.
     find_record: "Find a record" | "Buscar um registro";
-    find_help: "By its id in either system, or by a value that a drift report shows of it." | "Pelo id em qualquer dos sistemas, ou por um valor que um relatório mostra dele.";
+    find_help: "By its id in either system, by a value that the last drift report shows of it, or by one that records are matched by, such as a tax id: then both systems are asked." | "Pelo id em qualquer dos sistemas, por um valor que o último relatório mostra dele, ou por um valor de correspondência, como o CNPJ: aí os dois sistemas são consultados.";
+    nothing_on_record: "Nothing is on record about it. What would be done shows how both systems stand." | "Nada registrado sobre ele. O que seria feito mostra como estão os dois sistemas.";
+    ask_systems: "Ask both systems for this value" | "Perguntar aos dois sistemas por este valor";
+    not_asked: "Not asked:" | "Não perguntado:";
     nothing_found: "Nothing is on record about" | "Nada registrado sobre";
     story: "Story" | "História";
     not_linked: "not linked" | "sem vínculo";
@@ -280,6 +297,12 @@ texts! {
     look_now: "Synchronize now" | "Sincronizar agora";
     // Systems, settings, audit, notices.
     no_systems: "No system is configured: declare them under `[systems.<name>]`." | "Nenhum sistema configurado: declare-os em `[systems.<nome>]`.";
+    auth: "Signs in by" | "Acesso por";
+    no_connector: "no connector is loaded" | "nenhum conector carregado";
+    subscriptions: "Subscriptions to its pushes" | "Assinaturas dos avisos dele";
+    no_subscriptions: "none yet" | "nenhuma ainda";
+    this_minute: "Requests this minute, and at most" | "Requisições neste minuto e o máximo";
+    budget_use_short: "over time" | "ao longo do tempo";
     paused_mapping: "Paused:" | "Pausado:";
     secret_owner: "Answers for the secrets" | "Responde pelos segredos";
     secret_due: "Secrets to be replaced by" | "Trocar os segredos até";
@@ -340,6 +363,7 @@ texts! {
     done_reprocess: "It will be looked at again in a moment." | "Será processado de novo em instantes.";
     done_failure_ignored: "The failure counts as none." | "A falha não conta mais.";
     done_decided: "Decided. It takes effect in a moment." | "Decidido. Vale em instantes.";
+    done_unlinked: "The pair is linked no more." | "O par não está mais vinculado.";
     done_ignored: "It is left alone until the date you named." | "Fica de fora até a data indicada.";
     done_unignored: "The rule is gone; what it left alone counts again." | "A regra foi removida; o que ela deixava de fora volta a contar.";
     done_begun: "The run has begun." | "A execução começou.";

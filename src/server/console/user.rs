@@ -81,13 +81,12 @@ pub async fn add_within(store: &Store, name: &str, (role, reach): (Role, &Reach)
     if !is_name {
         return Err(Refused::Name(name.chars().take(NAME_BYTES_MAX).collect()));
     }
-    match store.add_user(name, role, reach).await {
-        Ok(_) => {}
-        Err(Error::Conflict { .. }) => return Err(Refused::Taken(name.to_owned())),
-        Err(error) => return Err(error.into()),
+    let told = noted(actor, "user.add", name, Some(rights(role, reach).to_string()));
+    match store.add_user(name, role, reach, told).await {
+        Ok(_) => Ok(()),
+        Err(Error::Conflict { .. }) => Err(Refused::Taken(name.to_owned())),
+        Err(error) => Err(error.into()),
     }
-    let detail = rights(role, reach).to_string();
-    Ok(note(store, actor, "user.add", name, Some(detail)).await?)
 }
 
 /// What somebody may do and see, for the audit.
@@ -98,9 +97,8 @@ pub(super) fn rights(role: Role, reach: &Reach) -> serde_json::Value {
 /// Changes how far a person may see; their sessions go on with it.
 pub async fn limit(store: &Store, name: &str, reach: &Reach, actor: &str) -> Result<(), Refused> {
     let user = known(store, name).await?;
-    store.set_user_reach(user.console_user_id, reach).await?;
-    let detail = rights(user.role, reach).to_string();
-    Ok(note(store, actor, "user.limit", name, Some(detail)).await?)
+    let told = noted(actor, "user.limit", name, Some(rights(user.role, reach).to_string()));
+    Ok(store.set_user_reach(user.console_user_id, reach, told).await?)
 }
 
 /// Gives a person a link to set their password by, in place of one they had.
@@ -111,8 +109,10 @@ pub async fn link(store: &Store, settings: &Settings, name: &str, actor: &str) -
     let user = known(store, name).await?;
     let key = Key::random();
     let until = store.clock().now() + lasts(settings.console.link_lasts);
-    store.set_user_link(user.console_user_id, &key.hash(), until).await?;
-    note(store, actor, "user.link", name, None).await?;
+    let told = noted(actor, "user.link", name, None);
+    store
+        .set_user_link(user.console_user_id, &key.hash(), until, told)
+        .await?;
     let origin = settings.server.public_url.as_str().trim_end_matches('/');
     let url = format!("{origin}{MOUNT}/link/{}", key.word());
     Ok(Link { url, until })
@@ -122,16 +122,16 @@ pub async fn link(store: &Store, settings: &Settings, name: &str, actor: &str) -
 pub async fn set_password(store: &Store, name: &str, password: SecretString, actor: &str) -> Result<(), Refused> {
     let user = known(store, name).await?;
     let hash = hashed(password).await?;
-    store.set_user_password(user.console_user_id, &hash).await?;
-    Ok(note(store, actor, "user.password", name, None).await?)
+    let told = noted(actor, "user.password", name, None);
+    Ok(store.set_user_password(user.console_user_id, &hash, told).await?)
 }
 
 /// Removes a person; their sessions end.
 pub async fn remove(store: &Store, name: &str, actor: &str) -> Result<(), Refused> {
-    if !store.remove_user(name).await? {
+    if !store.remove_user(name, noted(actor, "user.remove", name, None)).await? {
         return Err(Refused::Unknown(name.to_owned()));
     }
-    Ok(note(store, actor, "user.remove", name, None).await?)
+    Ok(())
 }
 
 /// At the first start: an administrator and their link, or nothing where there is anybody.
@@ -156,16 +156,9 @@ pub(super) async fn hashed(password: SecretString) -> Result<String, Refused> {
     password::hash(password).await.ok_or(Refused::Random)
 }
 
-/// An entry of the audit about a person.
-pub(super) async fn note(
-    store: &Store,
-    actor: &str,
-    action: &str,
-    name: &str,
-    detail: Option<String>,
-) -> Result<(), Error> {
-    let entry = entry(actor, action, format!("user/{name}"), detail);
-    store.commit(vec![Op::Audit(entry)]).await
+/// The entry of the audit that goes with what is done for a person.
+pub(super) fn noted(actor: &str, action: &str, name: &str, detail: Option<String>) -> Vec<Op> {
+    vec![Op::Audit(entry(actor, action, format!("user/{name}"), detail))]
 }
 
 async fn known(store: &Store, name: &str) -> Result<User, Refused> {

@@ -1,15 +1,13 @@
-//! Webhooks: what both sides of each keep to.
+//! Webhooks: what both sides of each keep to, all of them and one alone, to hand over.
 
 use askama::Template;
-use axum::{
-    http::{HeaderValue, header},
-    response::{IntoResponse, Response},
-};
+use axum::{Json, response::Response};
 
 use super::frame::{Frame, Page};
 use crate::server::{
     api::webhook::{self, Contract},
-    extract::State,
+    error::Result,
+    extract::{State, Within},
     state::App,
 };
 
@@ -20,6 +18,13 @@ pub struct List {
     contracts: Vec<Contract>,
 }
 
+#[derive(Template)]
+#[template(path = "webhook.html")]
+pub struct One {
+    f: Frame,
+    contract: Contract,
+}
+
 /// `GET /webhooks`
 pub async fn list(State(app): State<App>, f: Frame) -> Page<List> {
     let contracts = webhook::contracts(&app);
@@ -28,9 +33,17 @@ pub async fn list(State(app): State<App>, f: Frame) -> Page<List> {
 
 /// `GET /webhooks.md`
 pub async fn markdown(State(app): State<App>) -> Response {
-    let text = webhook::markdown(&webhook::contracts(&app));
-    let markdown = HeaderValue::from_static("text/markdown; charset=utf-8");
-    let file = HeaderValue::from_static("attachment; filename=\"webhooks.md\"");
-    let headers = [(header::CONTENT_TYPE, markdown), (header::CONTENT_DISPOSITION, file)];
-    (headers, text).into_response()
+    webhook::text("all", &webhook::contracts(&app))
+}
+
+/// `GET /webhooks/incoming/{system}`
+pub async fn incoming(app: State<App>, f: Frame, system: Within<String>) -> Result<Page<One>> {
+    let Json(contract) = webhook::incoming(app, system).await?;
+    Ok(Page(One { f, contract }))
+}
+
+/// `GET /webhooks/outgoing/{target}`
+pub async fn outgoing(app: State<App>, f: Frame, target: Within<String>) -> Result<Page<One>> {
+    let Json(contract) = webhook::outgoing(app, target).await?;
+    Ok(Page(One { f, contract }))
 }

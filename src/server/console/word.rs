@@ -38,7 +38,7 @@ const WORDS: &[(&str, &str)] = &[
     ("delivery", "entrega"), ("rotation", "troca de segredos"),
     // What a run is at.
     ("links", "vínculos"), ("listing", "listagem"), ("comparing", "comparação"), ("repairing", "reparo"),
-    ("reading_back", "conferência"),
+    ("reading_back", "conferência"), ("none", "sem acesso"), ("basic", "usuário e senha"), ("bearer", "token"), ("api_key", "chave de API"), ("oauth2", "OAuth 2.0"), ("oauth1", "OAuth 1.0a"), ("signed", "requisições assinadas"), ("session", "sessão"), ("database", "banco de dados"), ("intended", "pretendida"),
     // Verdicts of a plan.
     ("equal", "igual"), ("kept", "mantido"), ("write_both", "gravar nos dois"), ("report", "relatar"), ("create", "criar"),
     ("update", "alterar"), ("put", "vincular"), ("mark_missing", "marcar como sumido"), ("end", "encerrar"),

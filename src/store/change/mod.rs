@@ -22,6 +22,7 @@ pub(super) use self::step::{
 };
 use super::{
     Store,
+    bulk::Filter,
     engine::{Args, FromRow, Number, Row, Unread, args},
     error::Error,
     lock::Guard,
@@ -187,6 +188,19 @@ impl Store {
     pub async fn drop_changes(&self, mapping: &str) -> Result<u64, Error> {
         let sql = "delete from change where mapping = $1";
         self.engine().execute(sql, args![mapping]).await
+    }
+
+    /// How many changes wait, or are worked on, that this brought up last.
+    pub async fn change_count(&self, origin: ChangeOrigin) -> Result<u64, Error> {
+        let mut count = 0;
+        for mapping in self.asked_mappings(None) {
+            let mut wanted = Filter::new();
+            wanted.maybe("mapping =", mapping);
+            wanted.and("origin =", origin);
+            let sql = format!("select count(*) as number from change{}", wanted.clause());
+            count += self.engine().count(sql, wanted.args).await?;
+        }
+        Ok(count)
     }
 
     /// How the queue stands.

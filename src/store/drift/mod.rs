@@ -244,11 +244,13 @@ impl Store {
         found.into_iter().map(|item| item.open(self.sealer())).collect()
     }
 
-    /// Items of a mapping's reports that show this very value on a side, newest first. Sensitive values are sealed and not
+    /// Items of a mapping's last report that show this very value on a side, newest first. Sensitive values are sealed and not
     /// found.
     pub async fn drift_showing(&self, mapping: &str, value: &str, limit: u32) -> Result<Vec<Drift>, Error> {
         let sql = format!(
-            "{SELECT} where mapping = $1 and (left_value = $2 or right_value = $2) order by drift_id desc limit $3"
+            "{SELECT} where run_id = (select max(run_id) from drift_summary where mapping = $1 and {}) \
+             and (left_value = $2 or right_value = $2) order by drift_id desc limit $3",
+            report::WHOLE
         );
         let found = self
             .engine()

@@ -35,8 +35,7 @@ pub struct DriftSummary {
 }
 
 /// Reports of everything: one of what changed alone says nothing about what it did not look at.
-pub(super) const WHOLE: &str =
-    "not exists (select 1 from run as r where r.run_id = drift_summary.run_id and r.kind = 'incremental')";
+pub(super) const WHOLE: &str = "is_whole";
 
 const SELECT: &str = "select run_id, mapping, summary, report, created_at from drift_summary";
 
@@ -122,7 +121,9 @@ impl Store {
         // The list is finished: nobody changes it between these reads and the write.
         let report = self.drift_report(run_id, mapping, summary).await?;
         let report = serde_json::to_string(&report).unwrap_or_default();
-        let sql = "insert into drift_summary (run_id, mapping, summary, report, created_at) values ($1, $2, $3, $4, $5) \
+        let sql = "insert into drift_summary (run_id, mapping, summary, report, created_at, is_whole) \
+             values ($1, $2, $3, $4, $5, \
+             not exists (select 1 from run as r where r.run_id = $1 and r.kind = 'incremental')) \
              on conflict (run_id) do update set summary = excluded.summary, report = excluded.report, \
              created_at = excluded.created_at";
         self.engine()

@@ -148,17 +148,6 @@ pub struct EventFilter {
 const SELECT: &str = "select event_id, system, external_id, object, record_id, kind, own, merged_into, version, \
      status, attempts, last_error, occurred_at, received_at, processed_at, processing_ms, request_id from event";
 
-/// The events that the index of open ones holds: SQLite uses it only where it is told so.
-const OPEN: &str = "status in ('received', 'queued', 'failed')";
-
-/// Whether events that stand so are among [`OPEN`].
-const fn is_open(status: EventStatus) -> bool {
-    matches!(
-        status,
-        EventStatus::Received | EventStatus::Queued | EventStatus::Failed
-    )
-}
-
 impl FromRow for Event {
     const TABLE: &'static str = "event";
     const KEY: &'static str = "event_id";
@@ -198,9 +187,6 @@ impl Store {
             wanted.maybe("object =", filter.object.as_deref());
             wanted.maybe("record_id =", filter.record_id.as_deref());
             wanted.maybe("status =", filter.status);
-            if filter.status.is_some_and(is_open) {
-                wanted.raw(OPEN);
-            }
             wanted.maybe("received_at >=", filter.since);
             let (sql, args) = wanted.page(SELECT, "event_id", page);
             found.extend(self.engine().rows::<Event>(sql, args).await?);
@@ -217,7 +203,7 @@ impl Store {
 
     /// Events that nobody has looked at since they were stored, oldest first.
     pub async fn events_received(&self, limit: u32) -> Result<Vec<Event>, Error> {
-        let sql = format!("{SELECT} where status = 'received' and {OPEN} order by event_id limit $1");
+        let sql = format!("{SELECT} where status = 'received' order by event_id limit $1");
         self.engine().rows(sql, args![i64::from(limit)]).await
     }
 

@@ -142,10 +142,10 @@ impl Store {
         Ok(found.filter(|notice| self.sees_notice(notice.condition, &notice.subject)))
     }
 
-    /// The last report of every mapping that has one.
+    /// The last report about everything of every mapping that has one: what changed alone says nothing about the rest.
     pub async fn last_reports(&self) -> Result<Vec<(String, LastReport)>, Error> {
         let sql = "select run_id, mapping, summary, created_at from drift_summary \
-             where run_id in (select max(run_id) from drift_summary group by mapping)";
+             where run_id in (select max(run_id) from drift_summary where is_whole group by mapping)";
         let reports = self.engine().rows::<Reported>(sql, args![]).await?;
         Ok(reports
             .into_iter()

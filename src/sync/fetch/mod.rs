@@ -2,7 +2,7 @@
 
 mod context;
 mod look;
-mod partner;
+pub(super) mod partner;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},

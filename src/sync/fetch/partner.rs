@@ -141,6 +141,32 @@ async fn fitting(
     Ok(Some(found))
 }
 
+/// The ids of records of one side that have this value, by those match rules `may` be asked by whose field its system can be searched
+/// by.
+pub(in crate::sync) async fn with_value(
+    engine: &Engine,
+    mapping: &Mapping,
+    side: Side,
+    text: &str,
+    may: impl Fn(&Rule) -> bool,
+) -> Result<Vec<String>, Error> {
+    let value = Value::Text(text.to_owned());
+    let mut ids: Vec<String> = Vec::new();
+    for rule in mapping
+        .rules
+        .iter()
+        .filter(|rule| may(rule) && rule.key(&value).is_some())
+    {
+        let found = fitting(engine, mapping, rule, side, &value, Road::Manual).await?;
+        for record in found.unwrap_or_default() {
+            if !ids.contains(&record.id) {
+                ids.push(record.id);
+            }
+        }
+    }
+    Ok(ids)
+}
+
 /// Other records of the own side that are in no link and fit the same partner: which of them is meant, nobody can tell.
 async fn rivals(
     engine: &Engine,

@@ -23,6 +23,7 @@ use crate::{
     core::{
         fault::Fault,
         mapping::Mapping,
+        matching::Rule,
         plan::Plan,
         record::RecordKey,
         status::{Side, WriteKind},
@@ -39,6 +40,18 @@ const PARTNER_LEASE: Duration = Duration::from_mins(4);
 const PARTNER_AT_WORK: &str = "the partner is being worked on at the same time";
 
 pub use fetch::Error;
+
+/// The ids of records of one side that have this value in a field that records are matched by: its system is asked, by those rules that
+/// it `may` be asked by.
+pub async fn with_value(
+    engine: &Engine,
+    mapping: &Mapping,
+    side: Side,
+    text: &str,
+    may: impl Fn(&Rule) -> bool,
+) -> Result<Vec<String>, Error> {
+    fetch::partner::with_value(engine, mapping, side, text, may).await
+}
 
 /// Looks at one record and tells what would be done about it: the dry run. It touches nothing.
 pub async fn plan(

@@ -32,6 +32,7 @@ mod drift;
 mod openapi;
 pub mod operation;
 mod role;
+mod search;
 mod system;
 
 #[tokio::test]

@@ -23,12 +23,14 @@ pub(super) const ROWS: &[Row] = &[
     ("POST", "/api/v1/mappings/{name}/records/{side}/{id}/sync", "/api/v1/mappings/none/records/left/7/sync", [403, 403, 404, 404]),
     ("GET", "/api/v1/mappings/{name}/records/{side}/{id}/story", "/api/v1/mappings/none/records/left/7/story", [404, 404, 404, 404]),
     ("POST", "/api/v1/mappings/{name}/records/{side}/{id}/show", "/api/v1/mappings/none/records/left/7/show", [403, 422, 422, 422]),
+    ("GET", "/api/v1/records", "/api/v1/records?q=7&ask=true", [200, 200, 200, 200]),
     ("GET", "/api/v1/runs", "/api/v1/runs", [200, 200, 200, 200]),
     ("GET", "/api/v1/runs/{id}", "/api/v1/runs/1", [404, 404, 404, 404]),
     ("POST", "/api/v1/runs/{id}/release", "/api/v1/runs/1/release", [403, 403, 403, 404]),
     ("POST", "/api/v1/runs/{id}/discard", "/api/v1/runs/1/discard", [403, 403, 403, 404]),
     ("GET", "/api/v1/failures", "/api/v1/failures", [200, 200, 200, 200]),
     ("POST", "/api/v1/failures/reprocess", "/api/v1/failures/reprocess", [403, 403, 403, 200]),
+    ("GET", "/api/v1/failures/reprocess", "/api/v1/failures/reprocess", [200, 200, 200, 200]),
     ("GET", "/api/v1/failures/groups", "/api/v1/failures/groups", [200, 200, 200, 200]),
     ("GET", "/api/v1/failures/{id}", "/api/v1/failures/1", [404, 404, 404, 404]),
     ("POST", "/api/v1/failures/{id}/ignore", "/api/v1/failures/1/ignore", [403, 403, 404, 404]),
@@ -67,6 +69,10 @@ pub(super) const ROWS: &[Row] = &[
     ("GET", "/api/v1/notices/{id}", "/api/v1/notices/1", [404, 404, 404, 404]),
     ("POST", "/api/v1/notices/{id}/resend", "/api/v1/notices/1/resend", [403, 403, 403, 404]),
     ("GET", "/api/v1/webhooks", "/api/v1/webhooks", [200, 200, 200, 200]),
+    ("GET", "/api/v1/webhooks/incoming/{system}", "/api/v1/webhooks/incoming/none", [404, 404, 404, 404]),
+    ("GET", "/api/v1/webhooks/incoming/{system}/markdown", "/api/v1/webhooks/incoming/none/markdown", [404, 404, 404, 404]),
+    ("GET", "/api/v1/webhooks/outgoing/{target}", "/api/v1/webhooks/outgoing/none", [404, 404, 404, 404]),
+    ("GET", "/api/v1/webhooks/outgoing/{target}/markdown", "/api/v1/webhooks/outgoing/none/markdown", [404, 404, 404, 404]),
     ("GET", "/api/v1/audit", "/api/v1/audit", [403, 403, 403, 200]),
     ("GET", "/api/v1/settings", "/api/v1/settings", [403, 403, 403, 200]),
 ];
@@ -113,7 +119,12 @@ async fn every_route_lets_in_its_role_and_those_above_and_nobody_else() {
     let past = app.clock.now() - chrono::TimeDelta::seconds(1);
     let ended = auth::issue(&app.store, "ended", Role::Admin, Some(past)).await.unwrap();
     let revoked = auth::issue(&app.store, "revoked", Role::Admin, None).await.unwrap();
-    assert!(app.store.revoke_api_token(revoked.api_token_id).await.unwrap());
+    assert!(
+        app.store
+            .revoke_api_token(revoked.api_token_id, Vec::new())
+            .await
+            .unwrap()
+    );
     let unknown = format!("syncline_{}", "A".repeat(43));
     let strangers = [
         "",

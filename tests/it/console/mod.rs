@@ -3,6 +3,8 @@
 mod access;
 mod action;
 mod browser;
+mod hostile;
+mod live;
 mod openid;
 mod operation;
 pub mod page;

@@ -323,7 +323,7 @@ async fn a_session_from_before_the_claim_was_asked_for_sees_nothing() {
     assert_eq!(ana.get("/console").await.status, 200);
     // As it was when she signed in before the setting was made.
     let id = app.store.user("ana").await.unwrap().unwrap().console_user_id;
-    app.store.set_user_reach(id, &Reach::House).await.unwrap();
+    app.store.set_user_reach(id, &Reach::House, Vec::new()).await.unwrap();
     assert_eq!(ana.get("/console").await.status, 401);
 }
 

@@ -30,6 +30,8 @@ pub fn pages(run_id: i64) -> Vec<String> {
         "/failures",
         "/failures?class=rejected",
         "/failures/1",
+        "/links",
+        "/links?status=pending_delete",
         "/runs",
         "/events",
         "/events?status=failed",

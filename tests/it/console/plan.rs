@@ -31,10 +31,6 @@ const SMALL: &[&str] = &[
     "ignore_rule",
     "change",
 ];
-/// The search for a record by a value goes through the differences of a mapping, which are few: an index over all values would cost
-/// every reconciliation more than it saves.
-const SEARCH: &str = "(left_value = $2 or right_value = $2)";
-
 /// Every statement that is read by, as the store tells of it.
 #[derive(Clone, Default)]
 struct Statements(Arc<Mutex<BTreeSet<String>>>);
@@ -82,6 +78,11 @@ async fn plans(database: &Database) -> Vec<(String, String)> {
     let mut all = page::pages(run_id);
     all.push("/console/mappings/customer-account".to_owned());
     all.push("/console/records/customer-account/left/L1-value%201".to_owned());
+    all.extend(
+        FILTERED
+            .iter()
+            .map(|path| format!("/console{}", path.replace("{run}", &run_id.to_string()))),
+    );
     // Everything runs on this thread, the server included.
     let guard = tracing::subscriber::set_default(registry().with(statements.clone()));
     for path in &all {
@@ -104,13 +105,53 @@ async fn plans(database: &Database) -> Vec<(String, String)> {
     plans
 }
 
-/// Whether a statement may read what it reads whole: the search by a value, and a page in the order in which the table lies, also
-/// where incremental reports are passed over on the way.
-fn may_scan(sql: &str) -> bool {
-    let is_free = !sql.contains(" where ") || sql.contains(" from drift_summary where not exists (select 1 from run");
-    let is_page = is_free && sql.contains("_id desc limit $1");
-    is_page || sql.contains(SEARCH)
+/// What nearly every link is: a page of them is the first rows in the order in which the table lies.
+const MOST: [&str; 2] = [
+    "from link where status <> 'ended' order",
+    "from link where status = 'linked' order",
+];
+
+/// Whether a statement reads a page in the order in which the table lies.
+fn is_page(sql: &str) -> bool {
+    let is_free = !sql.contains(" where ") || MOST.iter().any(|most| sql.contains(most));
+    is_free && sql.contains("_id desc limit $1")
 }
+
+/// Lists by each of their filters, alone and together.
+const FILTERED: &[&str] = &[
+    "/conflicts?mapping=customer-account&status=ignored",
+    "/conflicts?record_id=7",
+    "/deletes?mapping=customer-account&all=true",
+    "/drift?mapping=customer-account",
+    "/drift/{run}?cause=event_missed&field=city&situation=differs&outcome=held&record_id=7",
+    "/events?record_id=7&status=failed",
+    "/events?status=done",
+    "/events?status=ignored",
+    "/events?status=queued",
+    "/events?system=crm",
+    "/events?system=crm&status=ignored",
+    "/failures?code=RQ004&stage=write",
+    "/failures?mapping=customer-account&code=RQ004",
+    "/failures?record_id=7",
+    "/failures?run_id=1",
+    "/failures?status=resolved",
+    "/failures?status=resolved&mapping=customer-account",
+    "/ignore?mapping=customer-account&all=true",
+    "/links?mapping=customer-account",
+    "/links?mapping=customer-account&status=linked",
+    "/links?mapping=customer-account&status=ended",
+    "/links?status=ended",
+    "/links?status=linked",
+    "/notices?condition=held",
+    "/notices?status=dead",
+    "/notices?condition=held&status=sent",
+    "/record?q=nobody%20has%20this",
+    "/runs?kind=full",
+    "/runs?kind=poll&status=failed",
+    "/runs?mapping=customer-account&kind=full",
+    "/runs?mapping=customer-account&status=held",
+    "/suggestions?mapping=customer-account&status=rejected",
+];
 
 fn is_small(table: &str) -> bool {
     SMALL.iter().any(|small| table.contains(small))
@@ -120,7 +161,7 @@ fn is_small(table: &str) -> bool {
 async fn no_page_reads_a_whole_table_on_sqlite() {
     let database = Database::sqlite();
     let mut scans = Vec::new();
-    for (sql, plan) in plans(&database).await.into_iter().filter(|(sql, _)| !may_scan(sql)) {
+    for (sql, plan) in plans(&database).await.into_iter().filter(|(sql, _)| !is_page(sql)) {
         // `SCAN link USING INDEX …` walks an index in the order of the page.
         let is_scan =
             |line: &&str| line.starts_with("SCAN ") && !line.contains("USING") && !line.contains("CONSTANT ROW");
@@ -149,7 +190,7 @@ async fn no_page_reads_a_whole_table_on_postgresql() {
         return;
     };
     let mut scans = Vec::new();
-    for (sql, plan) in plans(&database).await.into_iter().filter(|(sql, _)| !may_scan(sql)) {
+    for (sql, plan) in plans(&database).await.into_iter().filter(|(sql, _)| !is_page(sql)) {
         let is_scan = |line: &&str| line.contains("Seq Scan on ");
         let table = |line: &str| line.split("Seq Scan on ").nth(1).unwrap_or_default().to_owned();
         let tables = plan.lines().filter(is_scan).filter(|line| !is_small(&table(line)));

@@ -17,6 +17,7 @@ fn filled(path: &str) -> String {
         .replace("{decision}", "keep")
         .replace("{token}", "x")
         .replace("{name}", "none");
+    let filled = filled.replace("{system}", "none").replace("{target}", "none");
     filled.replace("{mapping}", "none")
 }
 

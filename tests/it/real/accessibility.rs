@@ -8,13 +8,13 @@ use crate::{
     api::action::systems,
     console::{page, scene},
     support::{
-        app::Setup,
+        app::{Setup, hook},
         chromium::Chromium,
         visitor::{PASSWORD, person},
     },
 };
 
-/// Serious findings, each with the first place it was found at; light and dark.
+/// Serious findings, each with the first place it was found at.
 const LOOK: &str = "axe.run().then(found => found.violations.filter(one => ['serious', 'critical'].includes(one.impact)) \
      .map(one => one.id + ': ' + one.nodes[0].html + ' ' + one.nodes[0].failureSummary))";
 
@@ -24,10 +24,12 @@ async fn nothing_serious_keeps_people_with_disabilities_from_using_any_page() {
     let mut setup = Setup::between(&systems);
     setup.settings.server.api_burst = 1_000_000;
     setup.settings.server.api_heavy_burst = 1_000_000;
+    setup.hooks.insert("crm".to_owned(), hook("crm"));
     let app = setup.start().await;
     let run_id = scene::fill(&app, "customer-account", 3, |row| format!("value {row}")).await;
     person(&app, "ana", Role::Admin).await;
     let mut pages = page::pages(run_id);
+    pages.push("/console/webhooks/incoming/crm".to_owned());
     pages.push("/console/mappings/customer-account".to_owned());
     pages.push("/console/records/customer-account/left/L1-value%201".to_owned());
     let address = format!("http://{}", app.address);
@@ -38,8 +40,20 @@ async fn nothing_serious_keeps_people_with_disabilities_from_using_any_page() {
         let mut found = Vec::new();
         let mut look = |browser: &mut Chromium, path: &str| {
             browser.js(&format!("{axe}; 0"));
-            if let Value::Array(items) = browser.promised(LOOK) {
-                found.extend(items.into_iter().map(|item| format!("{path}: {item}")));
+            for (scheme, width) in [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)] {
+                browser.shine(scheme);
+                browser.widen(width);
+                if let Value::Array(items) = browser.promised(LOOK) {
+                    found.extend(
+                        items
+                            .into_iter()
+                            .map(|item| format!("{path}, {scheme}, {width}: {item}")),
+                    );
+                }
+                let over = browser.js("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+                if over != 0 {
+                    found.push(format!("{path}, {width}: {over} pixels too wide"));
+                }
             }
         };
         browser.go(&format!("{address}/console/sign-in"));

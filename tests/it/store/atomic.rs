@@ -5,9 +5,12 @@ use std::time::Duration;
 use syncline::{
     core::{
         fault::Fault,
-        status::{FailureClass, FailureStatus, MissingDecision, RunStatus, Side, Sides, Stage},
+        status::{FailureClass, FailureStatus, MissingDecision, Role, RunStatus, Side, Sides, Stage},
+        tenant::Reach,
     },
     server::{
+        auth,
+        console::user,
         decision::{self, Outcome},
         settling::{self, Decided},
     },
@@ -18,6 +21,7 @@ use syncline::{
         failure::NewFailure,
         ignore::NewIgnoreRule,
         link::{Agreement, NewLink},
+        session::NewSession,
         suggestion::NewSuggestion,
     },
 };
@@ -25,7 +29,10 @@ use syncline::{
 use super::{MINUTE, left, mapping, start_run};
 use crate::support::database::Database;
 
-on_both!(a_decision_whose_entry_cannot_be_stored_is_not_made);
+on_both!(
+    a_decision_whose_entry_cannot_be_stored_is_not_made,
+    what_is_done_for_people_and_tokens_is_not_done_where_its_entry_cannot_be_stored,
+);
 
 const ANA: &str = "user:ana";
 
@@ -218,4 +225,77 @@ async fn a_decision_whose_entry_cannot_be_stored_is_not_made(database: Database)
     let told: Vec<&str> = entries.iter().map(|audit| audit.entry.action.as_str()).collect();
     let names: Vec<&str> = decided.iter().map(|(name, _)| *name).collect();
     assert_eq!(told, names);
+}
+
+/// Everything that is done for people and tokens; whether it was.
+async fn look_after(store: &Store, name: &str) -> Vec<bool> {
+    let told = |id: i64| {
+        vec![Op::Audit(NewAudit {
+            actor: ANA.into(),
+            action: "token.create".into(),
+            subject: format!("token/{id}"),
+            detail: None,
+        })]
+    };
+    let abc = Reach::Tenants(["abc".parse().unwrap()].into());
+    let now = store.clock().now();
+    let known = store.user("bia").await.unwrap().unwrap().console_user_id;
+    let session = NewSession {
+        hash: &[7; 32],
+        console_user_id: known,
+        ends_at: now + MINUTE,
+    };
+    vec![
+        user::add(store, name, Role::Viewer, ANA).await.is_ok(),
+        user::limit(store, "bia", &abc, ANA).await.is_ok(),
+        user::set_password(store, "bia", "correct horse battery".into(), ANA)
+            .await
+            .is_ok(),
+        store
+            .set_user_link(known, &[1; 32], now + MINUTE, told(0))
+            .await
+            .is_ok(),
+        matches!(store.redeem_user_link(&[1; 32], "hash", |_| told(0)).await, Ok(Some(_))),
+        store
+            .set_user_rights(known, Role::Admin, &Reach::House, told(0))
+            .await
+            .is_ok(),
+        store.begin_session(session, told(0)).await.is_ok(),
+        auth::issue_within(store, name, (Role::Viewer, &Reach::House), None, told)
+            .await
+            .is_ok(),
+        store.revoke_api_token(1, told(1)).await.is_ok(),
+        user::remove(store, "caio", ANA).await.is_ok(),
+    ]
+}
+
+async fn what_is_done_for_people_and_tokens_is_not_done_where_its_entry_cannot_be_stored(database: Database) {
+    let store = database.open().await;
+    for name in ["bia", "caio"] {
+        user::add(&store, name, Role::Viewer, "start").await.unwrap();
+    }
+    auth::issue(&store, "ops", Role::Viewer, None).await.unwrap();
+    let standing = async || {
+        let bia = "select role || coalesce(tenants, '-') || coalesce(password, '-') || \
+             case when link_hash is null then '-' else '+' end from console_user where name = 'bia'";
+        let people = "select cast(count(*) as text) from console_user";
+        let tokens = "select cast(count(*) as text) || '/' || cast(count(revoked_at) as text) from api_token";
+        let sessions = "select cast(count(*) as text) from session";
+        database
+            .raw_text(format!(
+                "select ({bia}) || ' ' || ({people}) || ' ' || ({tokens}) || ' ' || ({sessions})"
+            ))
+            .await
+    };
+    let before = standing().await;
+    database.raw("alter table audit rename to audit_elsewhere").await;
+    for (index, is_done) in look_after(&store, "davi").await.into_iter().enumerate() {
+        assert!(!is_done, "{index}");
+    }
+    assert_eq!(standing().await, before, "nothing was done");
+    database.raw("alter table audit_elsewhere rename to audit").await;
+    let done = look_after(&store, "davi").await;
+    assert!(done.iter().all(|is_done| *is_done), "{done:?}");
+    let entries = store.audits(Page::first(50)).await.unwrap();
+    assert_eq!(entries.len(), 2 + done.len(), "each with its entry");
 }

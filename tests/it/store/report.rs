@@ -254,14 +254,14 @@ async fn a_report_of_what_changed_alone_is_listed_and_stands_in_no_trend(databas
     let first = start_run(&store).await;
     add(&store, [item(first)]).await;
     close(&store, first, &Summary::default()).await;
-    let changed = NewRun {
+    let of_changes = NewRun {
         kind: RunKind::Incremental,
         mapping: Some(mapping()),
         trigger: Trigger::Schedule,
         note: None,
         job_key: None,
     };
-    let changed = store.start_run(&changed).await.unwrap();
+    let changed = store.start_run(&of_changes).await.unwrap();
     let report = close(&store, changed, &Summary::default()).await;
     assert_eq!(report.since.unwrap().run_id, first);
     let last = start_run(&store).await;
@@ -277,6 +277,16 @@ async fn a_report_of_what_changed_alone_is_listed_and_stands_in_no_trend(databas
     assert_eq!(ids(store.drift_trend(name, 5).await.unwrap()), [last, first]);
     let all = store.drift_reports(name, Page::first(5)).await.unwrap();
     assert_eq!(ids(all), [last, changed, first]);
+    let newest = store.start_run(&of_changes).await.unwrap();
+    add(&store, [item(newest)]).await;
+    close(&store, newest, &Summary::default()).await;
+    assert_eq!(ids(store.drift_trend(None, 5).await.unwrap()), [last, first]);
+    for view in ["drift_report_v", "drift_item_v"] {
+        let is_last = format!("select cast(run_id as text) from {view} where is_last");
+        assert_eq!(database.raw_text(is_last).await, Some(last.to_string()), "{view}");
+    }
+    let found = store.drift_showing("customer-account", "Ana", 9).await.unwrap();
+    assert_eq!(found.iter().map(|item| item.run_id).collect::<Vec<_>>(), [last]);
 }
 
 async fn the_views_tell_the_same_as_the_report(database: Database) {

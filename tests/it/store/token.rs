@@ -69,7 +69,7 @@ async fn an_api_token_is_found_by_its_hash_until_it_ends(database: Database) {
         reach: within(&["abc"]),
         expires_at: Some(database.clock().now() + MINUTE * 10),
     };
-    let id = store.create_api_token(&new).await.unwrap();
+    let id = store.create_api_token(&new, |_| Vec::new()).await.unwrap();
     let found = store.api_token(&[7; 32]).await.unwrap().unwrap();
     assert_eq!(
         (found.api_token_id, found.role, &found.reach, found.last_used_at),
@@ -81,8 +81,8 @@ async fn an_api_token_is_found_by_its_hash_until_it_ends(database: Database) {
     assert_eq!(touched.last_used_at, Some(database.clock().now()));
     database.advance(MINUTE * 10);
     assert!(store.api_token(&[7; 32]).await.unwrap().is_none(), "it has ended");
-    assert!(store.revoke_api_token(id).await.unwrap());
-    assert!(!store.revoke_api_token(id).await.unwrap());
+    assert!(store.revoke_api_token(id, Vec::new()).await.unwrap());
+    assert!(!store.revoke_api_token(id, Vec::new()).await.unwrap());
     assert_eq!(store.api_tokens().await.unwrap().len(), 1);
 }
 

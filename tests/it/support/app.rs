@@ -156,6 +156,20 @@ pub fn definition() -> Arc<Definition> {
     Arc::new(definition.unwrap_or_else(|| panic!("{:?}", problems.into_vec())))
 }
 
+/// What receives the webhooks of a system of the tests.
+pub fn hook(system: &str) -> Hook {
+    let definition = definition();
+    let text: SecretString = "canary-hook-secret".into();
+    let secret = Secret::parse(definition.recipe(), &text).unwrap();
+    Hook::new(
+        system,
+        definition,
+        vec![secret],
+        Arc::new(Value::Null),
+        &BTreeMap::new(),
+    )
+}
+
 /// How a test wants its server.
 pub struct Setup {
     pub settings: Settings,
@@ -175,13 +189,6 @@ impl Setup {
     /// Nothing but one system that sends webhooks, with settings (TOML) laid over the tests'.
     pub fn new(more: &str) -> Self {
         let settings = settings(more);
-        let definition = definition();
-        let text: SecretString = settings.systems["crm"].webhook_secrets[0]
-            .secret
-            .read(&settings.variables)
-            .unwrap();
-        let secret = Secret::parse(definition.recipe(), &text).unwrap();
-        let hook = Hook::new("crm", definition, vec![secret], Arc::new(Value::Null), &BTreeMap::new());
         Self {
             settings,
             catalog: None,
@@ -190,7 +197,7 @@ impl Setup {
                 body_bytes_max: 8 << 20,
                 ..listen::Limits::default()
             },
-            hooks: BTreeMap::from([("crm".to_owned(), hook)]),
+            hooks: BTreeMap::from([("crm".to_owned(), hook("crm"))]),
             store_bytes_max: None,
             store: None,
         }
@@ -287,7 +294,7 @@ impl TestApp {
     /// A new token with this role that is limited to these tenants.
     pub async fn token_within(&self, role: Role, tenants: &[&str]) -> String {
         let reach = within(tenants);
-        let issued = auth::issue_within(&self.store, &tenants.join(","), (role, &reach), None).await;
+        let issued = auth::issue_within(&self.store, &tenants.join(","), (role, &reach), None, |_| Vec::new()).await;
         issued.unwrap().token.expose_secret().to_owned()
     }
 

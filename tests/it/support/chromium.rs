@@ -112,6 +112,18 @@ impl Chromium {
         }
     }
 
+    /// Shows pages light or dark from now on.
+    pub fn shine(&mut self, scheme: &str) {
+        let wanted = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.call("Emulation.setEmulatedMedia", &json!({ "features": wanted }));
+    }
+
+    /// Shows pages as wide as this from now on.
+    pub fn widen(&mut self, width: u32) {
+        let metrics = json!({ "width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600 });
+        self.call("Emulation.setDeviceMetricsOverride", &metrics);
+    }
+
     /// What a script says.
     pub fn js(&mut self, script: &str) -> Value {
         let said = self.call(

@@ -28,7 +28,7 @@ use tempfile::TempDir;
 
 use crate::{
     console::scene,
-    support::app::{Setup, TestApp},
+    support::app::{Setup, TestApp, hook},
 };
 
 /// Mappings by name, each between two systems that are called like it, and whose they are. The last one is between a system of a
@@ -66,6 +66,8 @@ impl Thing {
         let steps: Vec<&str> = route.split('/').collect();
         let filled = steps.iter().enumerate().map(|(at, step)| match *step {
             "{name}" | "{mapping}" => self.mapping.to_owned(),
+            "{system}" => format!("crm-{}", self.mapping),
+            "{target}" => "ops".to_owned(),
             "{side}" => "left".to_owned(),
             "{decision}" => "keep".to_owned(),
             "{id}" if route.contains("/records/") => self.record.clone(),
@@ -83,8 +85,7 @@ impl Thing {
         let path = filled.collect::<Vec<_>>().join("/");
         match route.rsplit('/').next() {
             Some("export") => format!("{path}?format=csv"),
-            // Whoever asks by another status than the run has is told at once.
-            Some("progress") => format!("{path}?status=running"),
+            Some("records") => format!("{path}?q={}", self.record),
             _ => path,
         }
     }
@@ -103,6 +104,7 @@ impl Thing {
                 format!(">{name} "),
                 format!("/mappings/{name}\""),
                 format!("/webhooks/{name}"),
+                format!("/webhooks/incoming/{name}"),
             ]);
         }
         signs.iter().any(|sign| text.contains(sign.as_str()))
@@ -112,7 +114,12 @@ impl Thing {
 impl World {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let app = Setup::by(&settings(&folder)).start().await;
+        let mut setup = Setup::by(&settings(&folder));
+        for (mapping, _) in MAPPINGS {
+            let system = format!("crm-{mapping}");
+            setup.hooks.insert(system.clone(), hook(&system));
+        }
+        let app = setup.start().await;
         let mut things = BTreeMap::new();
         for (number, (mapping, owner)) in MAPPINGS.into_iter().enumerate() {
             let word = format!("zq{number}qz");
@@ -159,7 +166,9 @@ fn settings(folder: &TempDir) -> String {
     let mut text = format!(
         "[folders]\nconnectors = \"{root}/connectors\"\nmappings = \"{}\"\n\
          [server]\napi_burst = 1000000\napi_heavy_burst = 1000000\nauth_failure_burst = 1000000\n\
-         api_tenant_burst = 1000000\napi_tenant_heavy_burst = 1000000\n",
+         api_tenant_burst = 1000000\napi_tenant_heavy_burst = 1000000\n\
+         [notify.webhooks.ops]\nurl = \"https://ops.example.com/hook\"\n\
+         secrets = [\"whsec_Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5\"]\n",
         folder.path().display()
     );
     for (name, owner) in MAPPINGS {
