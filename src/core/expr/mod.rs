@@ -228,6 +228,17 @@ impl Expr {
         self.paths().any(|(name, _)| name == root)
     }
 
+    /// The conditions by which the expression chooses between two values, each as an expression of its own. `names` are those
+    /// that it was compiled with.
+    #[must_use]
+    pub fn conditions(&self, names: &Names) -> Vec<Self> {
+        let Ok(lowered) = lower::expression(&self.source, names) else {
+            return Vec::new();
+        };
+        let parts = lowered.conditions.into_iter().filter_map(|at| self.source.get(at));
+        parts.filter_map(|part| Self::parse(part, names).ok()).collect()
+    }
+
     /// The expression as written.
     #[must_use]
     pub fn source(&self) -> &str {
