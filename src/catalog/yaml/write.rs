@@ -52,6 +52,15 @@ impl Writer<'_> {
     fn one(&mut self, id: NodeId, depth: usize, head: &str) {
         match self.flow(id) {
             Some(text) => self.line(id, depth, format!("{head} {text}")),
+            // An item begins in the line of its dash.
+            None if head == "-" => {
+                let first = self.lines.len();
+                self.inside(id, depth + 1);
+                if let Some(line) = self.lines.get_mut(first) {
+                    let indent = 2 * depth;
+                    line.text.replace_range(indent..indent + 2, "- ");
+                }
+            }
             None => {
                 self.line(id, depth, head.to_owned());
                 self.inside(id, depth + 1);

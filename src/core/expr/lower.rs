@@ -44,8 +44,6 @@ pub(super) struct Lowered {
     pub inputs: Vec<Input>,
     /// Whether it is a single input and nothing else.
     pub is_input: bool,
-    /// Where the conditions stand that choose between two values.
-    pub conditions: Vec<Range<usize>>,
 }
 
 pub(super) fn expression(source: &str, names: &Names) -> Result<Lowered, Error> {
@@ -77,14 +75,12 @@ pub(super) fn expression(source: &str, names: &Names) -> Result<Lowered, Error> 
         names,
         inputs: Vec::new(),
         program: String::new(),
-        conditions: Vec::new(),
     };
     lowering.expr(&tree)?;
     Ok(Lowered {
         is_input: access(&tree).is_some(),
         program: lowering.program,
         inputs: lowering.inputs,
-        conditions: lowering.conditions,
     })
 }
 
@@ -131,7 +127,6 @@ struct Lowering<'s> {
     names: &'s Names,
     inputs: Vec<Input>,
     program: String,
-    conditions: Vec<Range<usize>>,
 }
 
 type Done = Result<(), Error>;
@@ -156,7 +151,6 @@ impl Lowering<'_> {
                     .with_hint("write `a < b and b < c`")),
             },
             Tree::IfExpr(choice) => {
-                self.conditions.push(range(choice.test_expr.span()));
                 self.wrapped("(", &choice.true_expr, " if ")?;
                 self.expr(&choice.test_expr)?;
                 if let Some(other) = &choice.false_expr {

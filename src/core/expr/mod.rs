@@ -17,6 +17,7 @@
 //! - Null is a value: text filters leave it alone, so that what was cleared stays cleared.
 //! - The budget is counted in steps, one an instruction and one for every 64 bytes of text that is worked on.
 
+mod condition;
 mod engine;
 mod filter;
 mod lower;
@@ -232,10 +233,8 @@ impl Expr {
     /// that it was compiled with.
     #[must_use]
     pub fn conditions(&self, names: &Names) -> Vec<Self> {
-        let Ok(lowered) = lower::expression(&self.source, names) else {
-            return Vec::new();
-        };
-        let parts = lowered.conditions.into_iter().filter_map(|at| self.source.get(at));
+        let found = condition::conditions(&self.source).into_iter();
+        let parts = found.filter_map(|at| self.source.get(at));
         parts.filter_map(|part| Self::parse(part, names).ok()).collect()
     }
 
