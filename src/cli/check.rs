@@ -50,6 +50,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
     }
     let errors = survey.diagnostics.iter().filter(|problem| problem.is_error()).count();
     show(context, &survey.diagnostics)?;
+    overlays(context, &survey)?;
     context.output.line(closing(&survey, cases, errors))?;
     if survey.settings.is_some() && errors == 0 && mappings(&survey) == 0 {
         context
@@ -64,6 +65,14 @@ fn show(context: &Context, diagnostics: &[Diagnostic]) -> Result<()> {
     for diagnostic in diagnostics {
         context.output.line(diagnostic.render(style))?;
         context.output.json(diagnostic)?;
+    }
+    Ok(())
+}
+
+/// Says what is laid over which file: what it means cannot be seen from the file alone.
+fn overlays(context: &Context, survey: &Survey) -> Result<()> {
+    for (overlay, definition) in &survey.catalog.overlays {
+        context.output.line(format!("{overlay} is laid over {definition}"))?;
     }
     Ok(())
 }
@@ -92,7 +101,10 @@ fn mappings(survey: &Survey) -> usize {
 
 /// Definitions of a folder, without cases.
 fn files_in(survey: &Survey, folder: &Path) -> usize {
-    let is_counted = |file: &&String| !file.ends_with(".test.yaml") && Path::new(file).parent() == Some(folder);
+    let is_counted = |file: &&String| {
+        let is_definition = !file.ends_with(".test.yaml") && !survey.catalog.overlays.contains_key(*file);
+        is_definition && Path::new(file).parent() == Some(folder)
+    };
     survey.catalog.files.keys().filter(is_counted).count()
 }
 

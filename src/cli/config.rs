@@ -8,8 +8,9 @@ use super::{
     context::Context,
     error::{Error, Result},
     output::{complain, print},
+    project::{Folders, folders},
 };
-use crate::{core::problem::nearest, settings};
+use crate::{catalog::overlay, core::problem::nearest, settings};
 
 /// Settings: show them, or make a data key.
 #[derive(Debug, clap::Args)]
@@ -59,6 +60,14 @@ fn show(context: &Context, prefix: &str) -> Result {
     context.output.rows(&["key", "value", "from"], &entries, |entry| {
         vec![entry.key.clone(), entry.value.clone(), entry.origin.to_string()]
     })?;
+    if "folders".starts_with(prefix) || prefix.starts_with("folders") {
+        let Folders { connectors, mappings } = folders(context);
+        for (overlay, definition) in [connectors, mappings].iter().flat_map(|folder| overlay::files(folder)) {
+            context
+                .output
+                .talk(format!("{} is laid over {}", overlay.display(), definition.display()));
+        }
+    }
     for problem in &problems {
         complain(problem.to_string());
     }

@@ -16,7 +16,7 @@ use crate::{
     settings::{self, Settings},
     store::{Store, prune::Retention},
     sync::Engine,
-    worker::{Signs, assembly, change, notify::Notifier, pause::Pauses, quota, recover, schedule, subscription},
+    worker::{Signs, assembly, change, hear, notify::Notifier, pause::Pauses, quota, recover, schedule, subscription},
 };
 
 /// How often the queue and the rotation dates are looked at for the metrics.
@@ -99,6 +99,7 @@ impl Daemon {
                 stopping.clone(),
                 subscription::run(engine.clone(), Arc::clone(&settings), stopping.clone()),
             )),
+            tokio::spawn(guarded(stopping.clone(), hear::run(engine.clone(), stopping.clone()))),
             tokio::spawn(guarded(
                 stopping.clone(),
                 watch(engine.store().clone(), stopping.clone()),

@@ -1,18 +1,19 @@
 //! What lists have in common: how many rows, and how times and nothing are shown.
 
-use std::{collections::BTreeSet, path::Path};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
     context::Context,
     error::{Error, Result},
-    project::unknown,
+    project::{folders, unknown},
 };
 use crate::{
+    catalog::overlay,
     core::tenant::{Reach, Tenant},
     server::settling::Decided,
-    settings::{self, Settings},
+    settings::Settings,
     store::{Access, Page, Store},
 };
 
@@ -63,17 +64,7 @@ pub(super) fn check_mapping(context: &Context, mapping: Option<&str>, is_empty: 
     let Some(name) = mapping.filter(|_| is_empty) else {
         return Ok(());
     };
-    let (entries, _) = settings::entries(&context.source);
-    let folder = entries.iter().find(|entry| entry.key == "folders.mappings");
-    let files = folder.map(|folder| Path::new(&folder.value).read_dir());
-    let known: Vec<String> = files
-        .into_iter()
-        .flatten()
-        .flatten()
-        .flatten()
-        .filter_map(|file| Some(file.file_name().to_str()?.strip_suffix(".yaml")?.to_owned()))
-        .filter(|name| name.strip_suffix(".test").is_none())
-        .collect();
+    let known = overlay::definitions(&folders(context).mappings);
     if known.iter().any(|known| known == name) {
         return Ok(());
     }

@@ -69,18 +69,19 @@ struct Line {
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result {
+    with_store(context, async |settings, store| {
+        look(context, settings, store, args).await
+    })
+}
+
+/// Runs `work` with a store that it may keep tokens in: our own, where there is one, since tokens that people have signed in for
+/// are in it.
+pub(super) fn with_store<T>(context: &Context, work: impl AsyncFnOnce(&Settings, &Store) -> Result<T>) -> Result<T> {
     block_on(async {
         let settings = context.settings()?;
         let scratch = Scratch::open(context).await?;
-        // Tokens that people have signed in for are in our own database, where there is one.
         let own = context.store(&settings, Access::Shared).await.ok();
-        let done = look(
-            context,
-            &settings,
-            own.as_ref().unwrap_or_else(|| scratch.store()),
-            args,
-        )
-        .await;
+        let done = Box::pin(work(&settings, own.as_ref().unwrap_or_else(|| scratch.store()))).await;
         if let Some(own) = own {
             own.close().await;
         }
@@ -100,7 +101,8 @@ async fn look(context: &Context, settings: &Settings, store: &Store, args: &Args
     show(context, object, &sample)
 }
 
-fn system(context: &Context, settings: &Settings, store: &Store, name: &str) -> Result<System> {
+/// One system of the settings, and what is loaded beside it.
+pub(super) fn system(context: &Context, settings: &Settings, store: &Store, name: &str) -> Result<System> {
     let Some(given) = settings.systems.get(name) else {
         return Err(unknown("system", name, settings.systems.keys().map(String::as_str)));
     };

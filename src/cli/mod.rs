@@ -3,6 +3,7 @@
 mod context;
 mod error;
 mod list;
+mod merged;
 mod output;
 mod place;
 mod project;
@@ -12,6 +13,7 @@ mod check;
 mod completions;
 mod config;
 mod conflicts;
+mod connector;
 mod daemon;
 mod decided;
 mod deletes;
@@ -24,11 +26,14 @@ mod ignore;
 mod init;
 mod links;
 mod look;
+mod mapping;
 mod migrate;
 mod notices;
 mod plan;
+mod preview;
 mod progress;
 mod reconcile;
+mod record;
 mod reprocess;
 mod run;
 mod runs;
@@ -105,6 +110,8 @@ enum Command {
     Test(test::Args),
     /// The dry run: what would be done, and why
     Plan(plan::Args),
+    /// One live record through its mapping, both ways, beside its partner
+    Preview(preview::Args),
     /// One record now, or everything that changed since the last look
     Sync(sync::Args),
     /// Compare both systems of a mapping now, say what drifted and why, and repair it
@@ -139,6 +146,12 @@ enum Command {
     Doctor(doctor::Args),
     /// One record as its system answers it, and as its connector reads it
     Look(look::Args),
+    /// Connectors: what each says, with what is laid over it
+    Connector(connector::Args),
+    /// Mappings: what each says, with what is laid over it
+    Mapping(mapping::Args),
+    /// Cases out of what a live system answers, with personal data replaced
+    Record(record::Args),
     /// The files of a first project, for the two sandbox systems
     Init(init::Args),
     /// Two invented business systems to try mappings on
@@ -197,11 +210,15 @@ impl Command {
             Self::Check(args) => check::run(context, &args),
             Self::Test(args) => test::run(context, &args),
             Self::Plan(args) => plan::run(context, &args),
+            Self::Preview(args) => preview::run(context, &args),
             Self::Sync(args) => sync::run(context, &args),
             Self::Reconcile(args) => reconcile::run(context, &args),
             Self::Reprocess(args) => reprocess::run(context, &args),
             Self::Doctor(args) => doctor::run(context, &args),
             Self::Look(args) => look::run(context, &args),
+            Self::Connector(args) => connector::run(context, &args),
+            Self::Mapping(args) => mapping::run(context, &args),
+            Self::Record(args) => record::run(context, &args),
             Self::Init(args) => init::run(context, &args),
             Self::Sandbox(args) => sandbox::run(context, &args),
             Self::Demo(args) => context::block_on(demo::run(context, &args)),

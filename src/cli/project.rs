@@ -10,7 +10,7 @@ use crate::{
     catalog::{
         case::Report,
         diagnostic::{self, Diagnostic},
-        load::{Catalog, Loaded, Sources, SystemDecl},
+        load::{Catalog, Loaded, Sources, SystemDecl, definition_of},
     },
     core::problem::{Focus, Problem, Severity, nearest},
     rehearsal,
@@ -95,21 +95,26 @@ pub(super) fn survey(context: &Context) -> Survey {
 
 /// Connectors and mappings alone: with wrong settings nothing is known about systems, so their names are not checked.
 fn without_settings(context: &Context) -> (Folders, Loaded) {
-    let (entries, _) = settings::entries(&context.source);
-    let folder = |key: &str| {
-        let entry = entries.iter().find(|entry| entry.key == key);
-        PathBuf::from(entry.map_or_else(String::new, |entry| entry.value.clone()))
-    };
-    let folders = Folders {
-        connectors: folder("folders.connectors"),
-        mappings: folder("folders.mappings"),
-    };
+    let folders = folders(context);
     let loaded = Catalog::load(&Sources {
         connectors_dir: &folders.connectors,
         mappings_dir: &folders.mappings,
         systems: &BTreeMap::new(),
     });
     (folders, loaded)
+}
+
+/// Where connectors and mappings are, whatever else of the settings is wrong.
+pub(super) fn folders(context: &Context) -> Folders {
+    let (entries, _) = settings::entries(&context.source);
+    let folder = |key: &str| {
+        let entry = entries.iter().find(|entry| entry.key == key);
+        PathBuf::from(entry.map_or_else(String::new, |entry| entry.value.clone()))
+    };
+    Folders {
+        connectors: folder("folders.connectors"),
+        mappings: folder("folders.mappings"),
+    }
 }
 
 /// Where each setting comes from, by key.
@@ -185,7 +190,10 @@ pub(super) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'
 
 /// Why a connector is not loaded, and what to do: its file has an error, or there is none.
 pub(super) fn broken_connector(loaded: &Loaded, connector: &str) -> (String, String) {
-    let is_own = |file: &str| Path::new(file).file_stem().is_some_and(|stem| stem == connector);
+    let is_own = |file: &str| {
+        let stem = Path::new(file).file_stem().and_then(|stem| stem.to_str());
+        stem.is_some_and(|stem| definition_of(stem) == connector)
+    };
     let mut errors = loaded.diagnostics.iter().filter(|problem| problem.is_error());
     let Some(first) = errors.find(|problem| is_own(&problem.file)) else {
         return (

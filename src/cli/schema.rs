@@ -39,10 +39,14 @@ enum Kind {
     Connector,
     /// `connectors/*.test.yaml`
     ConnectorTest,
+    /// `connectors/*.overlay.yaml`
+    ConnectorOverlay,
     /// `mappings/*.yaml`
     Mapping,
     /// `mappings/*.test.yaml`
     MappingTest,
+    /// `mappings/*.overlay.yaml`
+    MappingOverlay,
     /// What outgoing webhooks carry
     Notice,
 }
@@ -53,8 +57,10 @@ impl Kind {
             Self::Config => "config.schema.json",
             Self::Connector => "connector.schema.json",
             Self::ConnectorTest => "connector-test.schema.json",
+            Self::ConnectorOverlay => "connector-overlay.schema.json",
             Self::Mapping => "mapping.schema.json",
             Self::MappingTest => "mapping-test.schema.json",
+            Self::MappingOverlay => "mapping-overlay.schema.json",
             Self::Notice => "notice.schema.json",
         }
     }
@@ -64,8 +70,10 @@ impl Kind {
             Self::Config => serde_json::to_string_pretty(&Settings::schema())? + "\n",
             Self::Connector => catalog::schema::connector(),
             Self::ConnectorTest => catalog::schema::connector_test(),
+            Self::ConnectorOverlay => catalog::schema::connector_overlay(),
             Self::Mapping => catalog::schema::mapping(),
             Self::MappingTest => catalog::schema::mapping_test(),
+            Self::MappingOverlay => catalog::schema::mapping_overlay(),
             Self::Notice => notice::payload::schema(),
         })
     }

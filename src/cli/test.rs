@@ -11,7 +11,11 @@ use super::{
     output::{self, count},
     project::{Survey, run_cases, survey, unknown},
 };
-use crate::catalog::case::{self, Difference};
+use crate::catalog::{
+    case::{self, Difference, mapping::coverage::Coverage},
+    load::definition_of,
+    overlay,
+};
 
 /// The cases beside mappings and connectors, through the planner and the client that the daemon uses.
 #[derive(Debug, clap::Args)]
@@ -21,6 +25,8 @@ Examples:
   syncline test customer-account        those of one mapping
   syncline test salesforce              those of one connector
   syncline test --json | jq 'select(.holds | not)'
+  syncline test --coverage              and which parts of the mappings no case touches
+  syncline test --min-coverage 90       exit code 1 where the cases of a mapping touch less
 
 A case that fails shows what it expected (-) and what came (+); of a mapping, also why the planner decided so. Exit code 1
 if one fails. docs/mappings.md and docs/connectors.md say how cases are written. Nothing is sent to any system.")]
@@ -28,6 +34,21 @@ pub struct Args {
     /// Only the cases of these mappings and connectors
     #[arg(value_name = "NAME")]
     names: Vec<String>,
+    /// Also tells which fields, values, conditions and filters of mappings no case touches
+    #[arg(long)]
+    coverage: bool,
+    /// The least share of a mapping that its cases must touch; also of those without cases
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    min_coverage: Option<u8>,
+}
+
+/// How much of a mapping its cases touch, for programs.
+#[derive(Serialize)]
+struct Covered<'a> {
+    mapping: &'a str,
+    percent: usize,
+    #[serde(flatten)]
+    coverage: Coverage,
 }
 
 /// One case, for programs.
@@ -61,7 +82,13 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
         show(context, name, report, &mut tally)?;
     }
     let broken = broken(context, &survey, &names)?;
+    let lacking = cover(context, &survey, args)?;
     context.output.line(tally.closing())?;
+    for name in &lacking {
+        context.output.talk(format!(
+            "hint: write cases of `{name}`, or ask for less with --min-coverage"
+        ));
+    }
     if broken > 0 {
         context
             .output
@@ -72,8 +99,42 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
             .output
             .talk("hint: cases stand beside their mapping or connector, in mappings/<name>.test.yaml");
     }
-    let is_ok = tally.failed == 0 && broken == 0;
+    let is_ok = tally.failed == 0 && broken == 0 && lacking.is_empty();
     Ok(if is_ok { Exit::Done } else { Exit::Found })
+}
+
+/// Shows how much of each mapping its cases touch, where that was asked for; those that are touched too little.
+fn cover<'s>(context: &Context, survey: &'s Survey, args: &Args) -> Result<Vec<&'s str>> {
+    let mut lacking = Vec::new();
+    if !args.coverage && args.min_coverage.is_none() {
+        return Ok(lacking);
+    }
+    let is_wanted = |name: &str| args.names.is_empty() || args.names.iter().any(|wanted| wanted == name);
+    for name in survey.catalog.mapping_names().filter(|name| is_wanted(name)) {
+        let Some(coverage) = survey.catalog.coverage(name) else {
+            continue;
+        };
+        let percent = coverage.percent();
+        let is_lacking = args.min_coverage.is_some_and(|least| percent < usize::from(least));
+        context.output.line(format!(
+            "{name}: its cases touch {} of {} parts ({percent} %)",
+            coverage.touched, coverage.parts
+        ))?;
+        if args.coverage || is_lacking {
+            for part in &coverage.untouched {
+                context.output.line(format!("  untouched: {part}"))?;
+            }
+        }
+        context.output.json(&Covered {
+            mapping: name,
+            percent,
+            coverage,
+        })?;
+        if is_lacking {
+            lacking.push(name);
+        }
+    }
+    Ok(lacking)
 }
 
 #[derive(Default)]
@@ -103,8 +164,9 @@ fn chosen(survey: &Survey, wanted: &[String]) -> Result<Vec<String>> {
     let known = || survey.catalog.files.keys().filter_map(|file| name_of(file));
     if wanted.is_empty() {
         let catalog = &survey.catalog;
-        let names: BTreeSet<&String> = catalog.cases().keys().chain(catalog.connector_cases().keys()).collect();
-        return Ok(names.into_iter().cloned().collect());
+        let cases = catalog.cases().keys().chain(catalog.connector_cases().keys());
+        let names: BTreeSet<&str> = cases.map(|cases| definition_of(cases)).collect();
+        return Ok(names.into_iter().map(str::to_owned).collect());
     }
     for name in wanted {
         if !known().any(|known| known == name) {
@@ -114,10 +176,11 @@ fn chosen(survey: &Survey, wanted: &[String]) -> Result<Vec<String>> {
     Ok(wanted.to_vec())
 }
 
-/// The mapping or connector that a file of the catalog declares.
+/// The mapping or connector that a file of the catalog declares, or is laid over.
 fn name_of(file: &str) -> Option<&str> {
     let name = std::path::Path::new(file).file_name()?.to_str()?;
     let name = name.strip_suffix(".yaml")?;
+    let name = overlay::of(name).unwrap_or(name);
     (!name.contains('.')).then_some(name)
 }
 

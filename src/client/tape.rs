@@ -11,7 +11,7 @@ use url::Url;
 use super::{redact::Secrets, transport::Raw};
 use crate::core::connector::request::Call;
 
-/// So much of a body is told, in characters.
+/// So much of a body is told to people, in characters.
 const BODY_MAX: usize = 4_000;
 
 tokio::task_local! {
@@ -19,8 +19,21 @@ tokio::task_local! {
 }
 
 /// Takes down what is sent and answered.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Tape(Arc<Mutex<Vec<Exchanged>>>);
+#[derive(Debug, Clone)]
+pub(super) struct Tape {
+    taken: Arc<Mutex<Vec<Exchanged>>>,
+    /// So much of a body is taken down, in characters.
+    body_max: usize,
+}
+
+impl Default for Tape {
+    fn default() -> Self {
+        Self {
+            taken: Arc::default(),
+            body_max: BODY_MAX,
+        }
+    }
+}
 
 /// One request with its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +51,9 @@ pub struct Exchanged {
     pub status: u16,
     /// What the answer said it is.
     pub content_type: Option<String>,
+    /// The headers of the answer, secrets masked.
+    #[serde(skip)]
+    pub answer_headers: Vec<(String, String)>,
     /// The answer's body as it came.
     pub answer: Text,
 }
@@ -54,10 +70,10 @@ pub struct Text {
 }
 
 impl Text {
-    fn of(bytes: &[u8], secrets: &Secrets) -> Self {
+    fn of(bytes: &[u8], secrets: &Secrets, max: usize) -> Self {
         // Masked before it is cut: half a secret is not found any more.
         let whole = secrets.mask(&String::from_utf8_lossy(bytes));
-        let text: String = whole.chars().take(BODY_MAX).collect();
+        let text: String = whole.chars().take(max).collect();
         Self {
             is_cut: text.len() < whole.len(),
             bytes: bytes.len(),
@@ -67,6 +83,14 @@ impl Text {
 }
 
 impl Tape {
+    /// One that takes bodies down to their end.
+    pub(super) fn whole() -> Self {
+        Self {
+            body_max: usize::MAX,
+            ..Self::default()
+        }
+    }
+
     /// Carries out `work`, and takes down what it sends in this task.
     pub(super) async fn record<F: Future>(&self, work: F) -> F::Output {
         TAPE.scope(self.clone(), work).await
@@ -74,7 +98,7 @@ impl Tape {
 
     /// What was taken down.
     pub(super) fn take(&self) -> Vec<Exchanged> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.taken.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -85,12 +109,25 @@ pub(super) fn note(call: &Call, signed: &Call, raw: &Raw, secrets: &Secrets) {
             method: signed.method.key().to_uppercase(),
             url: secrets.mask(address(call, signed).as_str()),
             headers: headers(call, signed, secrets),
-            body: signed.body.as_deref().map(|body| Text::of(body, secrets)),
+            body: signed
+                .body
+                .as_deref()
+                .map(|body| Text::of(body, secrets, tape.body_max)),
             status: raw.status,
             content_type: raw.header(&reqwest::header::CONTENT_TYPE),
-            answer: Text::of(&raw.body, secrets),
+            answer_headers: raw
+                .headers
+                .iter()
+                .map(|(name, value)| {
+                    (
+                        name.to_string(),
+                        secrets.mask(&String::from_utf8_lossy(value.as_bytes())),
+                    )
+                })
+                .collect(),
+            answer: Text::of(&raw.body, secrets, tape.body_max),
         };
-        tape.0.lock().unwrap_or_else(PoisonError::into_inner).push(one);
+        tape.taken.lock().unwrap_or_else(PoisonError::into_inner).push(one);
     });
 }
 

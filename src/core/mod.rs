@@ -16,6 +16,7 @@ pub mod pace;
 pub mod path;
 pub mod period;
 pub mod plan;
+pub mod preview;
 pub mod problem;
 pub mod quota;
 pub mod record;

@@ -11,7 +11,7 @@ use sqlx::{
 };
 use url::Url;
 
-use super::{Connection, Error};
+use super::{Connection, Error, Heard};
 use crate::core::connector::database::Engine;
 
 /// What a session is for.
@@ -144,6 +144,14 @@ impl Address {
             limit_mysql(&mut connection, time).await?;
         }
         Ok(connection)
+    }
+
+    /// A connection on which these channels are heard; none where the database has no such thing.
+    pub(crate) async fn listen(&self, channels: &[&str]) -> Result<Option<Heard>, Error> {
+        match &self.way {
+            Way::Postgres(options) => Ok(Some(Heard::on(options, channels).await?)),
+            Way::Mysql(_) | Way::Sqlite(_) => Ok(None),
+        }
     }
 
     /// A session to write in, with a file that is made where there is none.

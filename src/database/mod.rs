@@ -7,9 +7,11 @@
 mod address;
 mod connection;
 mod error;
+mod heard;
 
 pub(crate) use self::{
     address::{Address, Role},
     connection::{Cell, Connection, Described, Param},
     error::{Error, Sense, Told, masked},
+    heard::Heard,
 };

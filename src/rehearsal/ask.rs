@@ -179,7 +179,7 @@ fn told(heard: &Heard) -> Option<String> {
     heard.fault.as_ref().map(|(_, message)| message.clone())
 }
 
-async fn carry_out(
+pub(super) async fn carry_out(
     system: &System,
     script: &Arc<Script>,
     case: &CaseForm,

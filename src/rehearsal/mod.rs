@@ -5,7 +5,9 @@
 
 mod ask;
 mod expect;
+mod observe;
 mod push;
+pub mod record;
 mod request;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -16,7 +18,7 @@ use serde_json::{Map as JsonMap, Value as Json};
 use crate::{
     catalog::{
         case::{Difference, Report},
-        load::Catalog,
+        load::{self, Catalog},
     },
     client::{Config, ConfigError, NoTokens, OwnQuota, Script, Scripted, System, guard::Policy},
     clock::Clock,
@@ -38,10 +40,10 @@ pub async fn run(catalog: &Catalog, only: Option<&str>) -> Vec<(String, Report)>
     let chosen = catalog
         .connector_cases()
         .iter()
-        .filter(|(name, _)| only.is_none_or(|only| only == *name));
+        .filter(|(name, _)| only.is_none_or(|only| only == load::definition_of(name)));
     let mut reports = Vec::new();
     for (name, cases) in chosen {
-        let report = if let Some(connector) = catalog.connectors.get(name) {
+        let report = if let Some(connector) = catalog.connector_of_cases(name) {
             play(&cases.file, &cases.bytes, connector).await
         } else {
             let mut report = Report::new(&cases.file);

@@ -295,10 +295,16 @@ impl<'de> Deserialize<'de> for WebhookSecret {
     }
 }
 
-fn reference_schema(more: &[&str]) -> Schema {
+fn reference_schema(more: &[(&str, &str)]) -> Schema {
     let mut properties = serde_json::Map::new();
-    for name in ["env", "file", "credential"].iter().chain(more) {
-        properties.insert((*name).to_owned(), serde_json::json!({ "type": "string" }));
+    let places = [
+        ("env", "The variable that holds the secret."),
+        ("file", "The file that holds the secret."),
+        ("credential", "The systemd credential that holds the secret."),
+    ];
+    for (name, description) in places.iter().chain(more) {
+        let property = serde_json::json!({ "description": description, "type": "string" });
+        properties.insert((*name).to_owned(), property);
     }
     json_schema!({
         "description": REFERENCE,
@@ -330,6 +336,6 @@ impl JsonSchema for WebhookSecret {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        reference_schema(&["not_after"])
+        reference_schema(&[("not_after", "When the secret stops being accepted (RFC 3339).")])
     }
 }

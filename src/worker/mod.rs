@@ -3,6 +3,7 @@
 
 pub mod assembly;
 pub mod change;
+pub mod hear;
 pub mod notify;
 pub mod pause;
 pub mod pulse;

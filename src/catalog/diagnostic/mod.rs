@@ -5,7 +5,7 @@ use std::{borrow::Cow, ops::Range};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 use serde::Serialize;
 
-use super::yaml::{Content, Flaw, Node, Position, Reach, Source, Tree};
+use super::yaml::{Content, Flaw, Node, NodeId, Position, Reach, Source, Tree};
 use crate::core::problem::{Focus, Problem, Severity};
 
 /// Something wrong in a file, ready to be shown.
@@ -68,13 +68,14 @@ impl Diagnostic {
         }
     }
 
-    /// A problem inside the document `tree`, which was read from `file`.
+    /// A problem inside the document `tree`, which was read from `file`, or from what was laid over it.
     #[must_use]
     pub fn in_tree(file: &str, tree: &Tree, problem: Problem) -> Self {
-        let place = Place::of(tree.source(), span(tree, &problem));
+        let (id, span) = span(tree, &problem);
+        let place = Place::of(tree.source_of(id), span);
         Self {
             place: Some(place),
-            ..Self::of_file(file, problem)
+            ..Self::of_file(tree.overlay_of(id).unwrap_or(file), problem)
         }
     }
 
@@ -86,6 +87,17 @@ impl Diagnostic {
             place,
             ..Self::of_file(file, flaw.problem)
         }
+    }
+
+    /// The same of a file that `overlay` is laid over.
+    #[must_use]
+    pub fn beside(mut self, overlay: &str) -> Self {
+        let note = format!("`{overlay}` is laid over this file");
+        self.hint = Some(match self.hint {
+            Some(hint) => format!("{hint}; {note}"),
+            None => note,
+        });
+        self
     }
 
     /// Whether the file cannot be used.
@@ -187,33 +199,35 @@ impl Place {
     }
 }
 
-/// The bytes that a problem is about.
-fn span(tree: &Tree, problem: &Problem) -> Range<usize> {
+/// The bytes that a problem is about, and a node of the source that they are in.
+fn span(tree: &Tree, problem: &Problem) -> (NodeId, Range<usize>) {
     let (id, reach) = tree.find(&problem.pointer);
     let node = tree.node(id);
     let is_scalar = matches!(node.content, Content::Scalar { .. });
     // A map or list goes over many lines; its key says as much.
     let wants_key = reach == Reach::Above || problem.focus == Focus::Key || !is_scalar;
     match &node.key {
-        Some(key) if wants_key => key.span.clone(),
+        Some(key) if wants_key => (id, key.span.clone()),
         _ if is_scalar => {
             let inner = problem
                 .range
                 .as_ref()
-                .and_then(|range| inner(tree.source(), node, range));
-            inner.unwrap_or_else(|| node.span.clone())
+                .and_then(|range| inner(tree.source_of(id), node, range));
+            (id, inner.unwrap_or_else(|| node.span.clone()))
         }
-        _ => first_key(tree, node),
+        _ => first_key(tree, id),
     }
 }
 
 /// The first key of a map without a key of its own: the first entry of a document, or of an item.
-fn first_key(tree: &Tree, node: &Node) -> Range<usize> {
+fn first_key(tree: &Tree, id: NodeId) -> (NodeId, Range<usize>) {
+    let node = tree.node(id);
     let first = match &node.content {
-        Content::Map(children) => children.first().and_then(|child| tree.node(*child).key.as_ref()),
+        Content::Map(children) => children.first().copied(),
         _ => None,
     };
-    first.map_or_else(|| node.span.clone(), |key| key.span.clone())
+    let key = first.and_then(|child| Some((child, tree.node(child).key.as_ref()?.span.clone())));
+    key.unwrap_or_else(|| (id, node.span.clone()))
 }
 
 /// The bytes of the source behind a byte range of a scalar's text.

@@ -9,7 +9,8 @@ use crate::{
     catalog::{
         decode::{Decoded, decode_rest},
         diagnostic::Diagnostic,
-        yaml::{Content, Document, Tree},
+        overlay::{self, Applied, Kind},
+        yaml::{Content, Document, Layer, Tree},
     },
     core::{
         connector::form::ConnectorForm,
@@ -22,6 +23,9 @@ use crate::{
 pub(super) trait Form: DeserializeOwned {
     /// The parts that other parts of the same file refer to: without them, whatever else is wrong may be a consequence.
     const REFERRED_TO: &'static [&'static str];
+
+    /// Which kind of definition it is, where overlays may be laid over it.
+    const KIND: Option<Kind>;
 
     /// Where the name stands in the file, and the name, if it has one: it must be that of the file, so that a name leads
     /// there.
@@ -36,6 +40,8 @@ pub(super) trait Form: DeserializeOwned {
 impl Form for ConnectorForm {
     const REFERRED_TO: &'static [&'static str] = &["/settings", "/credentials", "/auth"];
 
+    const KIND: Option<Kind> = Some(Kind::Connector);
+
     fn name(&self) -> Option<(&'static str, &str)> {
         Some(("/connector", &self.connector))
     }
@@ -43,6 +49,8 @@ impl Form for ConnectorForm {
 
 impl Form for MappingForm {
     const REFERRED_TO: &'static [&'static str] = &["/between", "/direction"];
+
+    const KIND: Option<Kind> = Some(Kind::Mapping);
 
     fn name(&self) -> Option<(&'static str, &str)> {
         Some(("/mapping", &self.mapping))
@@ -56,6 +64,8 @@ impl Form for MappingForm {
 impl Form for Vec<CaseForm> {
     const REFERRED_TO: &'static [&'static str] = &[];
 
+    const KIND: Option<Kind> = None;
+
     fn name(&self) -> Option<(&'static str, &str)> {
         None
     }
@@ -65,6 +75,8 @@ impl Form for Vec<CaseForm> {
 #[derive(Debug)]
 pub(super) struct Definition<T> {
     path: String,
+    /// The file of what was laid over it.
+    overlay: Option<String>,
     tree: Option<Tree>,
     /// What it says, less what is wrong.
     pub(super) form: Option<T>,
@@ -75,34 +87,56 @@ pub(super) struct Definition<T> {
 }
 
 impl<T: Form> Definition<T> {
-    pub(super) fn read(file: &File) -> Self {
-        let document = Document::read(&file.bytes);
+    /// Reads a file, and what is laid over it.
+    pub(super) fn read(file: &File, overlay: Option<&File>) -> Self {
         let mut definition = Self {
             path: file.path.clone(),
+            overlay: overlay.map(|overlay| overlay.path.clone()),
             tree: None,
             form: None,
             pruned: Vec::new(),
             problems: Vec::new(),
             flaws: Vec::new(),
         };
+        let tree = definition.document(file);
+        let over = overlay.and_then(|overlay| Some((overlay, definition.document(overlay)?)));
+        let Some(mut tree) = tree else { return definition };
+        if let (Some((overlay, over)), Some(kind)) = (over, T::KIND) {
+            tree = definition.lay(tree, over, overlay, (kind, &file.name));
+        }
+        let mut problems = Problems::new();
+        let Decoded { form, pruned } = decode_rest(&tree, &mut problems);
+        definition.form = form;
+        definition.pruned = pruned;
+        definition.problems = problems.into_vec();
+        definition.tree = Some(tree);
+        definition.check_name(&file.name);
+        definition
+    }
+
+    /// The YAML of a file; what is wrong with it is kept.
+    fn document(&mut self, file: &File) -> Option<Tree> {
+        let document = Document::read(&file.bytes);
         let source = match &document.body {
             Ok(tree) => tree.source(),
             Err(source) => source,
         };
         let flaws = document.flaws.into_iter();
-        definition.flaws = flaws
-            .map(|flaw| Diagnostic::of_flaw(&file.path, source, flaw))
-            .collect();
-        if let Ok(tree) = document.body {
-            let mut problems = Problems::new();
-            let Decoded { form, pruned } = decode_rest(&tree, &mut problems);
-            definition.form = form;
-            definition.pruned = pruned;
-            definition.problems = problems.into_vec();
-            definition.tree = Some(tree);
-            definition.check_name(&file.name);
-        }
-        definition
+        self.flaws
+            .extend(flaws.map(|flaw| Diagnostic::of_flaw(&file.path, source, flaw)));
+        document.body.ok()
+    }
+
+    fn lay(&mut self, base: Tree, over: Tree, overlay: &File, (kind, name): (Kind, &str)) -> Tree {
+        let Applied { root, problems } = overlay::apply(&base, &over, kind, name);
+        let told = problems.into_iter();
+        self.flaws
+            .extend(told.map(|problem| Diagnostic::in_tree(&overlay.path, &over, problem)));
+        let layer = Layer {
+            file: overlay.path.clone(),
+            source: over.into_source(),
+        };
+        base.overlaid(layer, root)
     }
 
     fn check_name(&mut self, name: &str) {
@@ -170,18 +204,31 @@ impl<T: Form> Definition<T> {
 
     /// Everything that is wrong, in its place.
     pub(super) fn into_diagnostics(self) -> Vec<Diagnostic> {
+        self.into_parts().1
+    }
+
+    /// The document, and everything that is wrong, in its place.
+    pub(super) fn into_parts(self) -> (Option<Tree>, Vec<Diagnostic>) {
         let Self {
             path,
+            overlay,
             tree,
             problems,
             mut flaws,
             ..
         } = self;
-        flaws.extend(problems.into_iter().map(|problem| match &tree {
-            Some(tree) => Diagnostic::in_tree(&path, tree, problem),
-            None => Diagnostic::of_file(&path, problem),
+        flaws.extend(problems.into_iter().map(|problem| {
+            let told = match &tree {
+                Some(tree) => Diagnostic::in_tree(&path, tree, problem),
+                None => Diagnostic::of_file(&path, problem),
+            };
+            match &overlay {
+                // What is wrong may have come by what the overlay took away or changed elsewhere.
+                Some(overlay) if told.file == path => told.beside(overlay),
+                _ => told,
+            }
         }));
-        flaws
+        (tree, flaws)
     }
 }
 

@@ -7,6 +7,7 @@ mod circle;
 mod document;
 mod file;
 mod known;
+mod merged;
 mod system;
 
 use std::{
@@ -17,13 +18,18 @@ use std::{
 
 use serde_json::Value as Json;
 
+pub use self::merged::{Merged, merged};
 use self::{
     document::Definition,
     file::{File, Folder},
 };
 use super::{
-    case,
+    case::{
+        self,
+        mapping::coverage::{self, Coverage},
+    },
     diagnostic::{self, Diagnostic},
+    overlay,
 };
 use crate::core::{
     connector::{Connector, Object, form::ConnectorForm},
@@ -91,11 +97,22 @@ pub struct Catalog {
     pub systems: BTreeMap<String, String>,
     /// The files that were read and the BLAKE3 hash of each, as 32 hex digits: what a run was made with.
     pub files: BTreeMap<String, String>,
+    /// What is laid over definitions: the overlay's file and the definition's.
+    pub overlays: BTreeMap<String, String>,
+    /// Definitions that something is laid over, as they are without it: what the cases beside them are about.
+    plain: Plain,
     /// Mappings that are right, and between systems that this environment does not have.
     elsewhere: BTreeMap<String, Arc<Mapping>>,
     order: Vec<String>,
     cases: BTreeMap<String, CaseFile>,
     connector_cases: BTreeMap<String, CaseFile>,
+}
+
+/// Definitions without what is laid over them.
+#[derive(Debug, Default)]
+struct Plain {
+    connectors: BTreeMap<String, Arc<Connector>>,
+    mappings: BTreeMap<String, Arc<Mapping>>,
 }
 
 /// The cases beside a definition.
@@ -143,6 +160,23 @@ impl Catalog {
         self.order.iter().filter_map(|name| self.mappings.get(name))
     }
 
+    /// The connector that cases are of. Those named like it show what it means by itself, all others (`name.overlay`,
+    /// `name.recorded`) what it means with what is laid over it.
+    #[must_use]
+    pub fn connector_of_cases(&self, cases: &str) -> Option<&Arc<Connector>> {
+        let name = definition_of(cases);
+        let plain = self.plain.connectors.get(name).filter(|_| name == cases);
+        plain.or_else(|| self.connectors.get(name))
+    }
+
+    /// The mapping that cases are of, as [`Catalog::connector_of_cases`].
+    fn mapping_of_cases(&self, cases: &str) -> Option<&Arc<Mapping>> {
+        let name = definition_of(cases);
+        let whole = || self.mappings.get(name).or_else(|| self.elsewhere.get(name));
+        let plain = self.plain.mappings.get(name).filter(|_| name == cases);
+        plain.or_else(whole)
+    }
+
     /// The cases of each mapping that has any, by its name.
     #[must_use]
     pub const fn cases(&self) -> &BTreeMap<String, CaseFile> {
@@ -162,13 +196,28 @@ impl Catalog {
         let chosen = self
             .cases
             .iter()
-            .filter(|(name, _)| only.is_none_or(|only| only == *name));
+            .filter(|(name, _)| only.is_none_or(|only| only == definition_of(name)));
         chosen
             .filter_map(|(name, cases)| {
-                let mapping = self.mappings.get(name).or_else(|| self.elsewhere.get(name))?;
+                let mapping = self.mapping_of_cases(name)?;
                 Some((name.clone(), case::mapping::run(&cases.file, &cases.bytes, mapping)))
             })
             .collect()
+    }
+}
+
+impl Catalog {
+    /// How much of a mapping its cases touch; none where it cannot be used. Those of other environments count too.
+    #[must_use]
+    pub fn coverage(&self, name: &str) -> Option<Coverage> {
+        let mapping = self.mappings.get(name).or_else(|| self.elsewhere.get(name))?;
+        let files = self.cases.iter().filter(|(cases, _)| definition_of(cases) == name);
+        Some(coverage::of(mapping, files.map(|(_, file)| &*file.bytes)))
+    }
+
+    /// Every mapping that can be used, here or in another environment.
+    pub fn mapping_names(&self) -> impl Iterator<Item = &str> {
+        self.mappings.keys().chain(self.elsewhere.keys()).map(String::as_str)
     }
 }
 
@@ -181,12 +230,19 @@ struct Loader<'a> {
 impl Loader<'_> {
     fn run(&mut self) {
         let (mut connectors, connector_cases) = self.definitions::<ConnectorForm>(self.sources.connectors_dir);
-        let (mut mappings, cases) = self.definitions::<MappingForm>(self.sources.mappings_dir);
-        for (name, connector) in &mut connectors {
+        let (mappings, cases) = self.definitions::<MappingForm>(self.sources.mappings_dir);
+        for (name, connector) in &mut connectors.whole {
             if let Some(compiled) = connector.compile(Connector::compile) {
                 self.catalog.connectors.insert(name.clone(), Arc::new(compiled));
             }
         }
+        for (name, connector) in &mut connectors.plain {
+            let compiled = connector.compile(Connector::compile);
+            let compiled = compiled.map(|compiled| (name.clone(), Arc::new(compiled)));
+            self.catalog.plain.connectors.extend(compiled);
+        }
+        let connectors = connectors.whole;
+        let (mut mappings, mut plain) = (mappings.whole, mappings.plain);
         for (name, system) in self.sources.systems {
             self.diagnostics.extend(system::check(name, system, &connectors));
             self.catalog.systems.insert(name.clone(), system.connector.clone());
@@ -200,6 +256,11 @@ impl Loader<'_> {
                 &known.known
             };
             let compiled = mapping.compile(|form, problems| Mapping::compile(form, known_here, problems));
+            if let Some(plain) = plain.get_mut(name) {
+                let compiled = plain.compile(|form, problems| Mapping::compile(form, known_here, problems));
+                let compiled = compiled.map(|compiled| (name.clone(), Arc::new(compiled)));
+                self.catalog.plain.mappings.extend(compiled);
+            }
             mapping.forget_links_to(&known.unreadable);
             let is_of_elsewhere = of_elsewhere.is_some();
             if let Some(problem) = of_elsewhere {
@@ -215,7 +276,7 @@ impl Loader<'_> {
         }
         self.catalog.order = circle::check(&mut mappings);
         self.catalog.cases = self.cases(cases, &mappings, "mapping", |file| {
-            Definition::<Vec<CaseForm>>::read(file).into_diagnostics()
+            Definition::<Vec<CaseForm>>::read(file, None).into_diagnostics()
         });
         // How those of connectors are written is looked at by who plays them: they are long, and a daemon that starts has no use
         // for them.
@@ -227,13 +288,37 @@ impl Loader<'_> {
     }
 
     /// The definitions of a folder, and the cases beside them.
-    fn definitions<T: document::Form>(&mut self, folder: &Path) -> (BTreeMap<String, Definition<T>>, Vec<File>) {
+    fn definitions<T: document::Form>(&mut self, folder: &Path) -> (Definitions<T>, Vec<File>) {
         let files = self.read(folder);
         let (cases, files): (Vec<File>, Vec<File>) = files.into_iter().partition(|file| case_of(file).is_some());
-        let definitions = files
-            .into_iter()
-            .map(|file| (file.name.clone(), Definition::read(&file)));
-        (definitions.collect(), cases)
+        let (overlays, files): (Vec<File>, Vec<File>) =
+            files.into_iter().partition(|file| overlay::of(&file.name).is_some());
+        let mut found = Definitions {
+            whole: BTreeMap::new(),
+            plain: BTreeMap::new(),
+        };
+        for file in &files {
+            let over = overlays
+                .iter()
+                .find(|over| overlay::of(&over.name) == Some(file.name.as_str()));
+            found.whole.insert(file.name.clone(), Definition::read(file, over));
+            if let Some(over) = over {
+                found.plain.insert(file.name.clone(), Definition::read(file, None));
+                self.catalog.overlays.insert(over.path.clone(), file.path.clone());
+            }
+        }
+        let alone = overlays
+            .iter()
+            .filter(|over| !self.catalog.overlays.contains_key(&over.path));
+        let told = alone.map(|over| {
+            let name = overlay::of(&over.name).unwrap_or_default();
+            let what = T::KIND.map_or("definition", overlay::Kind::word);
+            let message = format!("there is no {what} `{name}` that this could be laid over");
+            let hint = format!("an overlay stands beside its {what}: {name}.yaml");
+            Diagnostic::of_file(&over.path, Problem::error("CT011", "", message).with_hint(hint))
+        });
+        self.diagnostics.extend(told.collect::<Vec<_>>());
+        (found, cases)
     }
 
     fn read(&mut self, folder: &Path) -> Vec<File> {
@@ -259,7 +344,7 @@ impl Loader<'_> {
             let Some(name) = case_of(&file).map(str::to_owned) else {
                 continue;
             };
-            if !definitions.contains_key(&name) {
+            if !definitions.contains_key(definition_of(&name)) {
                 let message = format!("there is no {what} `{name}` that these cases could be of");
                 let hint = format!("the cases of a {what} stand beside it: {name}.yaml");
                 let problem = Problem::error("CT008", "", message).with_hint(hint);
@@ -275,6 +360,20 @@ impl Loader<'_> {
         }
         kept
     }
+}
+
+/// The definitions of a folder, by name.
+struct Definitions<T> {
+    /// With what is laid over them.
+    whole: BTreeMap<String, Definition<T>>,
+    /// Those that something is laid over, without it.
+    plain: BTreeMap<String, Definition<T>>,
+}
+
+/// The definition that cases are of, by the name of the cases: `name`, or `name.word` where they stand in several files.
+#[must_use]
+pub fn definition_of(cases: &str) -> &str {
+    cases.split('.').next().unwrap_or(cases)
 }
 
 /// The definition that a file has cases of.

@@ -3,6 +3,8 @@
 //! They are made from the forms the files are read into, then turned into what a file looks like: keys named after systems
 //! instead of `sides`, `yes` and `no` beside true and false. `schemas/` holds them; a test keeps the two the same.
 
+mod overlay;
+
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map as JsonMap, Value as Json, json};
 
@@ -20,6 +22,8 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("connector-test.schema.json", connector_test()),
         ("mapping.schema.json", mapping()),
         ("mapping-test.schema.json", mapping_test()),
+        ("connector-overlay.schema.json", connector_overlay()),
+        ("mapping-overlay.schema.json", mapping_overlay()),
     ]
 }
 
@@ -38,6 +42,10 @@ pub fn connector_test() -> String {
 /// The schema of `mappings/*.yaml`.
 #[must_use]
 pub fn mapping() -> String {
+    print(&of_mapping())
+}
+
+fn of_mapping() -> Json {
     let mut schema = written::<MappingForm>("A mapping");
     for (key, value) in [
         ("between", json!({ "type": "string" })),
@@ -49,7 +57,20 @@ pub fn mapping() -> String {
             property.insert("additionalProperties".to_owned(), value);
         }
     }
-    print(&schema)
+    schema
+}
+
+/// The schema of `connectors/*.overlay.yaml`.
+#[must_use]
+pub fn connector_overlay() -> String {
+    let schema = written::<ConnectorForm>("A kind of system");
+    print(&overlay::of(schema, "connector", "What is laid over a connector"))
+}
+
+/// The schema of `mappings/*.overlay.yaml`.
+#[must_use]
+pub fn mapping_overlay() -> String {
+    print(&overlay::of(of_mapping(), "mapping", "What is laid over a mapping"))
 }
 
 /// The schema of `mappings/*.test.yaml`.

@@ -90,9 +90,17 @@ fn documented() -> Vec<Sample> {
             } else {
                 value.get("cases").map(|_| "connector-test.schema.json")
             };
-            let is_whole = cases.is_some() || value.get("connector").is_some() || value.get("mapping").is_some();
+            let overlay = value.get("extends").map(|_| {
+                if schema.starts_with("connector") {
+                    "connector-overlay.schema.json"
+                } else {
+                    "mapping-overlay.schema.json"
+                }
+            });
+            let other = cases.or(overlay);
+            let is_whole = other.is_some() || value.get("connector").is_some() || value.get("mapping").is_some();
             samples.push(Sample {
-                schema: cases.unwrap_or(schema),
+                schema: other.unwrap_or(schema),
                 value: if is_whole {
                     value
                 } else {
@@ -184,6 +192,40 @@ fn documented_examples_mean_something() {
     }
 }
 
+/// The keys under `schema` that say nothing about themselves; an alternative may speak for its only key.
+fn undescribed(schema: &Json, at: &str, speaks: bool, found: &mut Vec<String>) {
+    let Some(members) = schema.as_object() else {
+        if let Some(items) = schema.as_array() {
+            for (index, item) in items.iter().enumerate() {
+                undescribed(item, &format!("{at}/{index}"), speaks, found);
+            }
+        }
+        return;
+    };
+    let is_described = members.contains_key("description");
+    if let Some(properties) = members.get("properties").and_then(Json::as_object) {
+        for (name, property) in properties {
+            let says = property.get("description").is_some() || (is_described && properties.len() == 1);
+            if !says {
+                found.push(format!("{at}/{name}"));
+            }
+            undescribed(property, &format!("{at}/{name}"), says, found);
+        }
+    }
+    for (name, member) in members.iter().filter(|(name, _)| *name != "properties") {
+        undescribed(member, &format!("{at}/{name}"), is_described, found);
+    }
+}
+
+#[test]
+fn every_key_that_an_editor_offers_is_described() {
+    for (name, schema) in all() {
+        let mut found = Vec::new();
+        undescribed(&serde_json::from_str(&schema).unwrap(), "", false, &mut found);
+        assert!(found.is_empty(), "{name}: {found:#?}");
+    }
+}
+
 #[test]
 fn every_shipped_file_names_its_schema() {
     for (path, schema) in shipped() {
@@ -194,6 +236,27 @@ fn every_shipped_file_names_its_schema() {
             "{} does not begin with `{line}`",
             path.display()
         );
+    }
+}
+
+#[test]
+fn an_overlay_may_take_away_and_add_and_nothing_else_is_let_in() {
+    let schema: Json = serde_json::from_str(&mapping_overlay()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let right = json!({
+        "extends": "m", "poll": { "a": null }, "title": { "add": " of us" },
+        "fields": [{ "a": "p", "compare": "email" }, { "a": "q", "b": "r", "remove": "yes" }],
+    });
+    assert!(validator.is_valid(&right));
+    for (key, value) in [
+        ("extends", json!(5)),
+        ("mapping", json!("m")),
+        ("feilds", json!([])),
+        ("title", json!({ "ad": "x" })),
+    ] {
+        let mut wrong = right.clone();
+        wrong[key] = value;
+        assert!(!validator.is_valid(&wrong), "{key}");
     }
 }
 

@@ -7,13 +7,14 @@
 mod reader;
 mod scalar;
 mod tree;
+pub mod write;
 
 use std::ops::Range;
 
 use crate::core::problem::Problem;
 
 pub use scalar::Scalar;
-pub use tree::{Content, Key, Node, NodeId, Position, Reach, Source, Tree};
+pub use tree::{Branch, Content, Grown, Key, Layer, Node, NodeId, Position, Reach, Source, Tree};
 
 /// The largest file, in bytes.
 pub const BYTES_MAX: usize = 1024 * 1024;

@@ -305,6 +305,7 @@ impl<'s> Reader<'s> {
             span,
             key: None,
             content,
+            is_overlaid: false,
             parent: None,
             index: 0,
         };

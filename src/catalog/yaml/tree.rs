@@ -2,11 +2,23 @@
 
 use std::{fmt::Write as _, ops::Range};
 
+use super::Scalar;
+
 /// A parsed YAML document.
 #[derive(Debug)]
 pub struct Tree {
     source: Source,
     nodes: Vec<Node>,
+    overlay: Option<Layer>,
+}
+
+/// A second document that was laid over a first one.
+#[derive(Debug)]
+pub struct Layer {
+    /// Its file, as people know it.
+    pub file: String,
+    /// Its text.
+    pub source: Source,
 }
 
 /// A node of a [`Tree`]; an id has a meaning in its own tree only.
@@ -27,6 +39,8 @@ pub struct Node {
     pub key: Option<Key>,
     /// What it is.
     pub content: Content,
+    /// Whether it comes from the document that was laid over the first one.
+    pub is_overlaid: bool,
     pub(super) parent: Option<NodeId>,
     pub(super) index: usize,
 }
@@ -116,19 +130,134 @@ static NOTHING: Node = Node {
     span: 0..0,
     key: None,
     content: Content::List(Vec::new()),
+    is_overlaid: false,
     parent: None,
     index: 0,
 };
 
+/// A node with all that is under it, apart from any tree: what trees are put together from.
+#[derive(Debug, Clone)]
+pub struct Branch {
+    /// Where it stands, in bytes of its own source.
+    pub span: Range<usize>,
+    /// Its key, where it stands in a map.
+    pub key: Option<Key>,
+    /// Whether its source is that of the document that is laid over the first one.
+    pub is_overlaid: bool,
+    /// What it is.
+    pub content: Grown,
+}
+
+/// What a [`Branch`] is.
+#[derive(Debug, Clone)]
+pub enum Grown {
+    /// A single value, as written.
+    Scalar {
+        /// The text, escapes resolved.
+        text: String,
+        /// Whether it was written without quotes.
+        is_plain: bool,
+    },
+    /// Items in order.
+    List(Vec<Branch>),
+    /// Entries in order; each has a key, all different.
+    Map(Vec<Branch>),
+}
+
+impl Branch {
+    /// The key's text; empty where it has none.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.key.as_ref().map_or("", |key| key.text.as_str())
+    }
+
+    /// The entry of a map under `key`.
+    #[must_use]
+    pub fn child(&self, key: &str) -> Option<&Self> {
+        match &self.content {
+            Grown::Map(entries) => entries.iter().find(|entry| entry.name() == key),
+            Grown::Scalar { .. } | Grown::List(_) => None,
+        }
+    }
+
+    /// What the value means, where it is a single one.
+    #[must_use]
+    pub fn scalar(&self) -> Option<Scalar<'_>> {
+        match &self.content {
+            Grown::Scalar { text, is_plain: true } => Some(Scalar::resolve(text)),
+            Grown::Scalar { text, is_plain: false } => Some(Scalar::Text(text)),
+            Grown::List(_) | Grown::Map(_) => None,
+        }
+    }
+}
+
 impl Tree {
     pub(super) fn new(source: Source, nodes: Vec<Node>) -> Self {
-        Self { source, nodes }
+        Self {
+            source,
+            nodes,
+            overlay: None,
+        }
+    }
+
+    /// This tree's document with `overlay` laid over it: `root` is what came of both.
+    #[must_use]
+    pub fn overlaid(self, overlay: Layer, root: Branch) -> Self {
+        let mut nodes = Vec::new();
+        plant(&mut nodes, root, None, 0);
+        Self {
+            source: self.source,
+            nodes,
+            overlay: Some(overlay),
+        }
     }
 
     /// The text the tree was read from.
     #[must_use]
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// The text that a node was read from.
+    #[must_use]
+    pub fn source_of(&self, id: NodeId) -> &Source {
+        match &self.overlay {
+            Some(overlay) if self.node(id).is_overlaid => &overlay.source,
+            _ => &self.source,
+        }
+    }
+
+    /// The file of the overlay, where a node comes from it.
+    #[must_use]
+    pub fn overlay_of(&self, id: NodeId) -> Option<&str> {
+        let overlay = self.overlay.as_ref().filter(|_| self.node(id).is_overlaid)?;
+        Some(&overlay.file)
+    }
+
+    /// A node with all that is under it, as part of the first document or of the one that is laid over it.
+    #[must_use]
+    pub fn branch(&self, id: NodeId, is_overlaid: bool) -> Branch {
+        let node = self.node(id);
+        let under = |children: &[NodeId]| children.iter().map(|child| self.branch(*child, is_overlaid)).collect();
+        Branch {
+            span: node.span.clone(),
+            key: node.key.clone(),
+            is_overlaid,
+            content: match &node.content {
+                Content::Scalar { text, is_plain } => Grown::Scalar {
+                    text: text.clone(),
+                    is_plain: *is_plain,
+                },
+                Content::List(children) => Grown::List(under(children)),
+                Content::Map(children) => Grown::Map(under(children)),
+            },
+        }
+    }
+
+    /// The text that a document was read from, given back.
+    #[must_use]
+    pub fn into_source(self) -> Source {
+        self.source
     }
 
     /// The node `id`; the id of another tree reads as an empty list rather than as a panic.
@@ -207,6 +336,40 @@ pub enum Reach {
     Exact,
     /// Only to one above it: what it names is not there.
     Above,
+}
+
+/// Adds a branch to the nodes of a tree, the upper ones first.
+fn plant(nodes: &mut Vec<Node>, branch: Branch, parent: Option<NodeId>, index: usize) -> NodeId {
+    let own = id(nodes);
+    let Branch {
+        span,
+        key,
+        is_overlaid,
+        content,
+    } = branch;
+    nodes.push(Node {
+        span,
+        key,
+        content: Content::List(Vec::new()),
+        is_overlaid,
+        parent,
+        index,
+    });
+    let mut under = |branches: Vec<Branch>| {
+        let planted = branches.into_iter().enumerate();
+        planted
+            .map(|(index, branch)| plant(nodes, branch, Some(own), index))
+            .collect()
+    };
+    let content = match content {
+        Grown::Scalar { text, is_plain } => Content::Scalar { text, is_plain },
+        Grown::List(branches) => Content::List(under(branches)),
+        Grown::Map(branches) => Content::Map(under(branches)),
+    };
+    if let Some(node) = get_mut(nodes, own) {
+        node.content = content;
+    }
+    own
 }
 
 pub(super) fn id(nodes: &[Node]) -> NodeId {

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     catalog::load::Catalog,
-    client::{Login, StandingState, System},
+    client::{LoggedOut, Login, StandingState, System},
     core::{connector::form::Grant, period::Period},
     settings::Settings,
     store::{Op, Store, audit::NewAudit},
@@ -33,7 +33,7 @@ Examples:
   syncline auth status                 every system: how it signs in, what ends when, and whose it is
   syncline auth login crm              prints the address of the page where a person signs in, and waits
   syncline auth login crm --paste      the browser runs elsewhere: paste the address that it ends at
-  syncline auth logout crm             forgets the token; take the consent back at the provider too
+  syncline auth logout crm             takes the token back at the provider, where it can, and forgets it
 
 The redirect address has to be registered with the provider. Most accept any port of http://127.0.0.1; for those that do
 not, name the registered one with --redirect.")]
@@ -60,7 +60,7 @@ enum Action {
     },
     /// How every system signs in, and what ends when
     Status,
-    /// Forget the token of a system
+    /// Take the token of a system back at the provider, where it can be, and forget it
     Logout {
         /// The system
         system: String,
@@ -274,13 +274,18 @@ async fn status(context: &Context) -> Result {
 async fn logout(context: &Context, name: &str) -> Result {
     let project = Project::open(context).await?;
     let system = project.system(context, name)?;
-    if !system.log_out().await {
+    let out = system.log_out().await;
+    if matches!(out, LoggedOut::NotForgotten) {
         return Err(Error::failed("our own database does not answer").with_hint("nothing was forgotten; try again"));
     }
     project.audit(context, "auth.logout", name).await?;
-    context.output.talk(format!(
-        "{name}: the token is forgotten; a daemon that runs may use it until it ends, so take the consent back at the \
-         provider too"
-    ));
+    let by_hand = "a daemon that runs may use it until it ends, so take the consent back at the provider too";
+    let told = match &out {
+        LoggedOut::Nothing => format!("{name}: nobody was signed in"),
+        LoggedOut::Revoked => format!("{name}: the provider has taken the token back, and it is forgotten here"),
+        LoggedOut::Forgotten | LoggedOut::NotForgotten => format!("{name}: the token is forgotten; {by_hand}"),
+        LoggedOut::NotRevoked(fault) => format!("{name}: the token is forgotten, but {fault}; {by_hand}"),
+    };
+    context.output.talk(told);
     Ok(Exit::Done)
 }

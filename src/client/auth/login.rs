@@ -112,17 +112,48 @@ impl System {
         finished.map_err(|refused| refused.fault)
     }
 
-    /// Forgets the token; whether our own database did so. An empty one takes its place, so that every process sees that
-    /// something has changed.
-    pub async fn log_out(&self) -> bool {
+    /// Takes the token back at the provider, where it has an endpoint for that, and forgets it. An empty one takes its place, so that
+    /// every process sees that something has changed.
+    pub async fn log_out(&self) -> LoggedOut {
         let exchange = &self.inner().exchange;
-        let tokens = &exchange.auth.tokens;
-        let Some(kept) = tokens.load(&exchange.name).await else {
-            return true;
+        let auth = &exchange.auth;
+        let Some(kept) = auth.tokens.load(&exchange.name).await else {
+            return LoggedOut::Nothing;
         };
-        let saved = tokens.save(&exchange.name, &Token::default(), Some(kept.version)).await;
-        matches!(saved, Saved::As(_))
+        if kept.token.headers.is_empty() && kept.token.refresh.is_none() {
+            return LoggedOut::Nothing;
+        }
+        auth.note(&kept.token);
+        let revoked = match exchange.connector.auth.oauth2() {
+            Some(oauth2) => auth.revoke(exchange, oauth2, &kept.token, Road::Manual).await,
+            None => Ok(false),
+        };
+        let saved = auth
+            .tokens
+            .save(&exchange.name, &Token::default(), Some(kept.version))
+            .await;
+        match (saved, revoked) {
+            (Saved::Overtaken | Saved::Failed, _) => LoggedOut::NotForgotten,
+            (Saved::As(_), Ok(true)) => LoggedOut::Revoked,
+            (Saved::As(_), Ok(false)) => LoggedOut::Forgotten,
+            (Saved::As(_), Err(refused)) => LoggedOut::NotRevoked(Box::new(refused.fault)),
+        }
     }
+}
+
+/// What became of a token that is to be used no more.
+#[derive(Debug)]
+pub enum LoggedOut {
+    /// There was none.
+    Nothing,
+    /// The provider took it back, and we have forgotten it.
+    Revoked,
+    /// We have forgotten it; the provider has no endpoint that takes it back.
+    Forgotten,
+    /// We have forgotten it, and the provider did not take it back.
+    NotRevoked(Box<Fault>),
+    /// Our own database did not answer.
+    NotForgotten,
 }
 
 impl Authenticator {

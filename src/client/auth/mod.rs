@@ -12,6 +12,7 @@ mod login;
 mod oauth2;
 mod provider;
 mod refresh;
+mod revoke;
 mod session;
 mod standing;
 mod token;
@@ -32,7 +33,7 @@ use tokio::sync::{Mutex, OnceCell};
 pub(super) use self::key::Identity;
 use self::{fixed::Signature, oauth2::Granted, provider::Provider};
 pub use self::{
-    login::Login,
+    login::{LoggedOut, Login},
     standing::{Standing, State as StandingState},
     token::{Kept, NoTokens, Pending, Saved, Token, TokenStore, Turn},
 };

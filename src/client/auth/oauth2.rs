@@ -165,10 +165,13 @@ impl Authenticator {
         let token_url = &self.provider(exchange, oauth2, endpoint.road).await?.token_url;
         let params = oauth2.params.iter();
         let params = params.map(|(name, template)| (name.clone(), self.text(exchange, template)));
+        let params = params.chain(self.client_assertion(exchange, oauth2, token_url)?);
         let scopes = oauth2.scopes.iter().map(|wanted| OAuthScope::new(wanted.clone()));
         Ok(match proof {
             Proof::Credentials => {
-                self.credential(exchange, "client_secret")?;
+                if oauth2.client_auth != ClientAuth::PrivateKeyJwt {
+                    self.credential(exchange, "client_secret")?;
+                }
                 let client = self.oauth2_client(exchange, oauth2, token_url)?;
                 sent!(
                     client.exchange_client_credentials().add_scopes(scopes),
@@ -217,12 +220,94 @@ impl Authenticator {
         let id = self.credential(exchange, "client_id")?.expose_secret().to_owned();
         let mut client = BasicClient::new(ClientId::new(id)).set_auth_type(match oauth2.client_auth {
             ClientAuth::Basic => AuthType::BasicAuth,
-            ClientAuth::Post => AuthType::RequestBody,
+            ClientAuth::Post | ClientAuth::PrivateKeyJwt => AuthType::RequestBody,
         });
-        if let Some(secret) = self.credentials.get("client_secret") {
+        if let Some(secret) = self.client_secret(oauth2) {
             client = client.set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()));
         }
         Ok(client.set_token_uri(url))
+    }
+
+    /// The client's secret, where that is what it proves itself by.
+    pub(super) fn client_secret(&self, oauth2: &OAuth2) -> Option<&SecretString> {
+        let has_key = oauth2.client_auth == ClientAuth::PrivateKeyJwt;
+        self.credentials.get("client_secret").filter(|_| !has_key)
+    }
+
+    /// What proves a client with a key of its own (RFC 7523, section 2.2).
+    pub(super) fn client_assertion(
+        &self,
+        exchange: &Exchange,
+        oauth2: &OAuth2,
+        token_url: &str,
+    ) -> Result<Vec<(String, String)>, Refused> {
+        let Some(jwt) = &oauth2.client_jwt else {
+            return Ok(Vec::new());
+        };
+        let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        Ok(vec![
+            ("client_assertion_type".to_owned(), kind.to_owned()),
+            ("client_assertion".to_owned(), self.assertion(exchange, jwt, token_url)?),
+        ])
+    }
+
+    /// Puts id and secret of the client into a request that we make ourselves.
+    fn prove_client(
+        &self,
+        exchange: &Exchange,
+        oauth2: &OAuth2,
+        headers: &mut Vec<(String, String)>,
+        form: &mut Vec<(String, String)>,
+    ) -> Result<(), Refused> {
+        let id = |form: &mut Vec<(String, String)>| -> Result<(), Refused> {
+            let id = self.credential(exchange, "client_id")?.expose_secret();
+            form.push(("client_id".to_owned(), id.to_owned()));
+            Ok(())
+        };
+        match (oauth2.client_auth, self.client_secret(oauth2)) {
+            (ClientAuth::PrivateKeyJwt, _) => id(form),
+            (_, None) => Ok(()),
+            (ClientAuth::Basic, Some(secret)) => {
+                let id = self.credential(exchange, "client_id")?.expose_secret();
+                let proof = super::fixed::basic_of_client(id, secret.expose_secret());
+                headers.push(("authorization".to_owned(), proof));
+                Ok(())
+            }
+            (ClientAuth::Post, Some(secret)) => {
+                id(form)?;
+                form.push(("client_secret".to_owned(), secret.expose_secret().to_owned()));
+                Ok(())
+            }
+        }
+    }
+
+    /// A request with a form that proves the client.
+    pub(super) fn form_call(
+        &self,
+        exchange: &Exchange,
+        oauth2: &OAuth2,
+        (address, key): (&str, &str),
+        mut form: Vec<(String, String)>,
+    ) -> Result<Call, Refused> {
+        let url = url::Url::parse(address).map_err(|_| no_address(exchange, key))?;
+        let mut headers = vec![(
+            "content-type".to_owned(),
+            "application/x-www-form-urlencoded".to_owned(),
+        )];
+        self.prove_client(exchange, oauth2, &mut headers, &mut form)?;
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
+        Ok(Call {
+            method: Method::Post,
+            url,
+            headers,
+            body: Some(body.into_bytes()),
+            // A token too many ends by itself, and one that was taken back may be taken back again.
+            is_repeatable: true,
+            format: Format::Json,
+            list: None,
+        })
     }
 
     fn assertion(&self, exchange: &Exchange, jwt: &Jwt, token_url: &str) -> Result<String, Refused> {
@@ -254,41 +339,10 @@ impl Authenticator {
         exchange: &Exchange,
         oauth2: &OAuth2,
         token_url: &str,
-        mut form: Vec<(String, String)>,
+        form: Vec<(String, String)>,
         endpoint: &Endpoint<'_>,
     ) -> Result<Answered, Refused> {
-        let url = url::Url::parse(token_url).map_err(|_| no_address(exchange, "token_url"))?;
-        let mut headers = vec![(
-            "content-type".to_owned(),
-            "application/x-www-form-urlencoded".to_owned(),
-        )];
-        if let Some(secret) = self.credentials.get("client_secret") {
-            let id = self.credential(exchange, "client_id")?.expose_secret();
-            let secret = secret.expose_secret();
-            match oauth2.client_auth {
-                ClientAuth::Basic => {
-                    headers.push(("authorization".to_owned(), super::fixed::basic_of_client(id, secret)));
-                }
-
-                ClientAuth::Post => form.extend([
-                    ("client_id".to_owned(), id.to_owned()),
-                    ("client_secret".to_owned(), secret.to_owned()),
-                ]),
-            }
-        }
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(form)
-            .finish();
-        let call = Call {
-            method: Method::Post,
-            url,
-            headers,
-            body: Some(body.into_bytes()),
-            // A token too many ends by itself.
-            is_repeatable: true,
-            format: Format::Json,
-            list: None,
-        };
+        let call = self.form_call(exchange, oauth2, (token_url, "token_url"), form)?;
         let answer = endpoint.send(&call).await?;
         let unreadable = |_| no_token(exchange, "it is not what OAuth 2.0 describes");
         if answer.status().is_success() {

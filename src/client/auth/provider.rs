@@ -18,6 +18,8 @@ pub(super) struct Provider {
     pub(super) token_url: String,
     /// Where a person signs in.
     pub(super) authorize_url: Option<String>,
+    /// Where tokens are taken back.
+    pub(super) revoke_url: Option<String>,
     /// Who answers, where the connector names it.
     pub(super) issuer: Option<String>,
     /// Whether every answer of the sign-in page says who gives it (RFC 9207).
@@ -35,8 +37,15 @@ impl Authenticator {
         self.provider
             .get_or_try_init(|| async {
                 let issuer = oauth2.issuer.as_ref().map(|issuer| self.text(exchange, issuer));
+                let revoke_url = oauth2.revoke_url.as_ref().map(|url| self.text(exchange, url));
                 match issuer {
-                    Some(issuer) => self.discovered(exchange, &issuer, road).await,
+                    Some(issuer) => {
+                        let named = self.discovered(exchange, &issuer, road).await?;
+                        Ok(Provider {
+                            revoke_url: revoke_url.or(named.revoke_url),
+                            ..named
+                        })
+                    }
                     None => Ok(Provider {
                         token_url: oauth2
                             .token_url
@@ -44,6 +53,7 @@ impl Authenticator {
                             .map(|url| self.text(exchange, url))
                             .unwrap_or_default(),
                         authorize_url: oauth2.authorize_url.as_ref().map(|url| self.text(exchange, url)),
+                        revoke_url,
                         issuer: None,
                         names_itself: false,
                     }),
@@ -86,14 +96,16 @@ impl Authenticator {
         }
         let token_url = text("token_endpoint").ok_or_else(|| bad("it names no token endpoint"))?;
         let authorize_url = text("authorization_endpoint");
+        let revoke_url = text("revocation_endpoint");
         let is_weaker = |url: &str| call.url.scheme() == "https" && !url.starts_with("https://");
-        if is_weaker(token_url) || authorize_url.is_some_and(is_weaker) {
+        if is_weaker(token_url) || authorize_url.is_some_and(is_weaker) || revoke_url.is_some_and(is_weaker) {
             return Err(bad("it names an address without TLS"));
         }
         let names_itself = said.get("authorization_response_iss_parameter_supported");
         Ok(Provider {
             token_url: token_url.to_owned(),
             authorize_url: authorize_url.map(ToOwned::to_owned),
+            revoke_url: revoke_url.map(ToOwned::to_owned),
             issuer: Some(own.to_owned()),
             names_itself: names_itself.and_then(Json::as_bool).unwrap_or_default(),
         })

@@ -4,6 +4,7 @@
 //! JSON. So budget, breaker, attempts, rules, paging and types are the same as for any other system. Reads go through sessions
 //! that the database itself keeps from writing.
 
+mod listen;
 mod look;
 mod operation;
 mod rehearsal;
@@ -42,6 +43,7 @@ use crate::{
     database::{Address, Cell, Connection, Param, Role, masked},
 };
 
+pub use listen::{Deaf, Hearing};
 pub use look::Remark;
 
 /// A session that rested longer than this is asked whether it is still there.

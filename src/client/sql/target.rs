@@ -6,7 +6,7 @@ use crate::{
         guard::{self, Policy},
         transport::{Limits, SendError},
     },
-    database::{Address, Connection, Role},
+    database::{Address, Connection, Heard, Role},
 };
 
 /// A session for this.
@@ -19,11 +19,29 @@ pub(super) async fn connect(
     check(address, policy).await?;
     match tokio::time::timeout(limits.connect, address.connect(role, limits.total)).await {
         Ok(connected) => connected.map_err(|error| of_connecting(&error)),
-        Err(_) => Err(SendError::Connect {
-            reason: format!("no session within {} s", limits.connect.as_secs()),
-        }
-        .into()),
+        Err(_) => Err(late(limits)),
     }
+}
+
+/// A connection on which these channels are heard; none where the database has no such thing.
+pub(super) async fn listen(
+    address: &Address,
+    channels: &[&str],
+    policy: &Policy,
+    limits: &Limits,
+) -> Result<Option<Heard>, Trouble> {
+    check(address, policy).await?;
+    match tokio::time::timeout(limits.connect, address.listen(channels)).await {
+        Ok(heard) => heard.map_err(|error| of_connecting(&error)),
+        Err(_) => Err(late(limits)),
+    }
+}
+
+fn late(limits: &Limits) -> Trouble {
+    SendError::Connect {
+        reason: format!("no session within {} s", limits.connect.as_secs()),
+    }
+    .into()
 }
 
 /// Refuses a host whose address may not be reached. It is asked for before every connection.

@@ -89,7 +89,9 @@ pub struct OAuth2 {
     pub token_url: Option<Template>,
     /// Where a person signs in.
     pub authorize_url: Option<Template>,
-    /// Who names both addresses.
+    /// Where tokens are taken back.
+    pub revoke_url: Option<Template>,
+    /// Who names the addresses.
     pub issuer: Option<Template>,
     /// The scopes asked for.
     pub scopes: Vec<String>,
@@ -97,8 +99,10 @@ pub struct OAuth2 {
     pub params: Vec<(String, Template)>,
     /// More parameters of the page where a person signs in.
     pub authorize_params: Vec<(String, Template)>,
-    /// Where client id and secret go.
+    /// How the client proves itself.
     pub client_auth: ClientAuth,
+    /// The assertion by which it does, where it has a key in place of a secret.
+    pub client_jwt: Option<Jwt>,
     /// How long a token lasts where the answer does not say it.
     pub expires_after: Option<Period>,
     /// Headers of every later request, where they are not the usual one.

@@ -17,6 +17,7 @@
 //! - Null is a value: text filters leave it alone, so that what was cleared stays cleared.
 //! - The budget is counted in steps, one an instruction and one for every 64 bytes of text that is worked on.
 
+mod condition;
 mod engine;
 mod filter;
 mod lower;
@@ -226,6 +227,15 @@ impl Expr {
     #[must_use]
     pub fn uses(&self, root: &str) -> bool {
         self.paths().any(|(name, _)| name == root)
+    }
+
+    /// The conditions by which the expression chooses between two values, each as an expression of its own. `names` are those
+    /// that it was compiled with.
+    #[must_use]
+    pub fn conditions(&self, names: &Names) -> Vec<Self> {
+        let found = condition::conditions(&self.source).into_iter();
+        let parts = found.filter_map(|at| self.source.get(at));
+        parts.filter_map(|part| Self::parse(part, names).ok()).collect()
     }
 
     /// The expression as written.

@@ -104,6 +104,12 @@ impl Template {
         self.expressions().any(|expr| expr.uses_whole(root))
     }
 
+    /// The conditions by which it chooses between two values, see [`Expr::conditions`].
+    #[must_use]
+    pub fn conditions(&self, names: &Names) -> Vec<Expr> {
+        self.expressions().flat_map(|expr| expr.conditions(names)).collect()
+    }
+
     /// Whether it names `root`.
     #[must_use]
     pub fn uses(&self, root: &str) -> bool {

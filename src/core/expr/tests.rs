@@ -566,3 +566,16 @@ mod property {
         }
     }
 }
+
+#[test]
+fn the_conditions_of_an_expression_are_expressions_of_their_own() {
+    let names = Names::new(["erp"]);
+    let template = "{{ 'A' if erp.kind == 'x' and erp.n > 1 else ('B' if not erp.flag else 'C') }}-{{ erp.a }}";
+    let template = Template::parse(template, &names).unwrap();
+    let conditions: Vec<String> = template
+        .conditions(&names)
+        .iter()
+        .map(|condition| condition.source().to_owned())
+        .collect();
+    assert_eq!(conditions, ["erp.kind == 'x' and erp.n > 1", "not erp.flag"]);
+}

@@ -11,10 +11,13 @@ use std::{
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 
-pub use self::look::{Listed, Look, Looked, Partner};
 use self::{
     context::{ignored, references, settlements, suggested},
     partner::{Found, partner_listed, search},
+};
+pub use self::{
+    look::{Listed, Look, Looked, Partner},
+    partner::by_key,
 };
 use super::Engine;
 use crate::{
@@ -77,13 +80,18 @@ impl Fetched {
     /// What is to be done about it.
     #[must_use]
     pub fn plan(&self, engine: &Engine, mapping: &Mapping) -> Plan {
-        let context = Context {
+        plan::build(self.context(engine, mapping), self.input())
+    }
+
+    /// What comparing both records needs beside them.
+    #[must_use]
+    pub fn context<'a>(&'a self, engine: &'a Engine, mapping: &'a Mapping) -> Context<'a> {
+        Context {
             mapping,
             key: engine.key(),
             references: &*self.references,
             settled: &self.settled,
-        };
-        plan::build(context, self.input())
+        }
     }
 
     /// Ids of both records, where they are known.

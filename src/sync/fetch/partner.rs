@@ -111,6 +111,25 @@ pub(super) async fn search(
     }
 }
 
+/// The ids of the records on one side that have this value in a match field, of the first rule that has any.
+pub async fn by_key(
+    engine: &Engine,
+    mapping: &Mapping,
+    side: Side,
+    value: &Value,
+    road: Road,
+) -> Result<Vec<String>, Error> {
+    for rule in mapping.rules.iter().filter(|rule| rule.key(value).is_some()) {
+        let found = fitting(engine, mapping, rule, side, value, road)
+            .await?
+            .unwrap_or_default();
+        if !found.is_empty() {
+            return Ok(found.into_iter().map(|record| record.id).collect());
+        }
+    }
+    Ok(Vec::new())
+}
+
 /// The records of one side that a rule couples with `value`; `None` where the system cannot be searched by the rule's field.
 async fn fitting(
     engine: &Engine,

@@ -25,8 +25,9 @@ use crate::{
         mapping::Mapping,
         matching::Rule,
         plan::Plan,
+        preview::{self, Preview},
         record::RecordKey,
-        status::{Side, WriteKind},
+        status::{Side, Sides, WriteKind},
     },
     seam::{self, Bug},
     store::{self, Op},
@@ -39,7 +40,7 @@ const PARTNER_LEASE: Duration = Duration::from_mins(4);
 /// Why a record is left for later.
 const PARTNER_AT_WORK: &str = "the partner is being worked on at the same time";
 
-pub use fetch::Error;
+pub use fetch::{Error, by_key};
 
 /// The ids of records of one side that have this value in a field that records are matched by: its system is asked, by those rules that
 /// it `may` be asked by.
@@ -68,6 +69,34 @@ pub async fn plan(
         .next()
         .unwrap_or_else(|| Err(vanished()))
         .map_err(Error::Fault)
+}
+
+/// A record and its partner field by field, both ways, with the plan for them.
+#[derive(Debug)]
+pub struct Previewed {
+    /// What would be done.
+    pub planned: Planned,
+    /// Every field of the mapping, in its order.
+    pub fields: Vec<Preview>,
+}
+
+/// Looks at one record and tells what its values and its partner's become on the other side. It touches nothing.
+pub async fn preview(
+    engine: &Engine,
+    mapping: &Mapping,
+    side: Side,
+    record_id: &str,
+    road: Road,
+) -> Result<Previewed, Error> {
+    let look = Look::at(RecordKey::new(mapping.name.as_str(), side, record_id));
+    let mut read = read(engine, mapping, std::slice::from_ref(&look), road).await?;
+    let (fetched, plan) = read.pop().unwrap_or_else(|| Err(vanished()))?;
+    let records = Sides::of(|side| fetched.records.get(side).record());
+    let fields = preview::fields(fetched.context(engine, mapping), records, &plan);
+    Ok(Previewed {
+        planned: Planned::of(&fetched, &look.key, plan),
+        fields,
+    })
 }
 
 /// Looks at records and tells what would be done about each, in the order given. It touches nothing.

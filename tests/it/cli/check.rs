@@ -38,7 +38,7 @@ fn all_problems_of_all_files_are_shown_at_once_with_their_lines() {
     let done = place.run(&["check"]).code(1);
     let text = stdout(&done);
     for part in [
-        "config/dev.toml:5",
+        "config/dev.toml:6",
         "connector = \"sandbox-erp\"".replace("erp", "epr").as_str(),
         "did you mean `sandbox-erp`?",
         "unknown key `conector`",
@@ -121,7 +121,7 @@ fn a_secret_that_is_not_here_is_a_warning_with_where_it_is_expected() {
     let text = stdout(&place.run(&["check"]).code(0));
     for part in [
         "warning[CF007]",
-        "config/dev.toml:14",
+        "config/dev.toml:15",
         "CRM_SECRET",
         "no errors, 1 warning",
     ] {
@@ -181,4 +181,68 @@ fn a_token_that_is_taken_for_a_way_to_verify_is_told_how_it_is_written() {
     let text = stdout(&place.run(&["check"]).code(1));
     assert!(text.contains("unknown key `token`"), "{text}");
     assert!(text.contains("`shared_secret: { header: NAME }`"), "{text}");
+}
+
+#[test]
+fn what_is_laid_over_a_file_is_told_and_shown_with_its_lines() {
+    let place = Place::project();
+    place.write(
+        "connectors/sandbox-crm.overlay.yaml",
+        "extends: sandbox-crm\nobjects:\n  account:\n    fields:\n      Region: { type: text, sensitive: yes }\n",
+    );
+    place.write(
+        "mappings/contact.overlay.yaml",
+        "extends: contact\nowner: ops@example.com\n",
+    );
+    let checked = stdout(&place.run(&["check"]).code(0));
+    assert!(
+        checked.contains("connectors/sandbox-crm.overlay.yaml is laid over connectors/sandbox-crm.yaml"),
+        "{checked}"
+    );
+    assert!(checked.contains("2 connectors, 2 mappings"), "{checked}");
+    let shown = stdout(&place.run(&["connector", "show", "sandbox-crm"]).code(0));
+    assert!(
+        shown.contains("Region: { type: text, sensitive: yes }  # connectors/sandbox-crm.overlay.yaml:5"),
+        "{shown}"
+    );
+    let mapping = stdout(&place.run(&["mapping", "show", "contact"]).code(0));
+    assert!(
+        mapping.contains("owner: ops@example.com  # mappings/contact.overlay.yaml:2"),
+        "{mapping}"
+    );
+    let told = stderr(&place.run(&["config", "show", "folders"]).code(0));
+    assert!(
+        told.contains("mappings/contact.overlay.yaml is laid over mappings/contact.yaml"),
+        "{told}"
+    );
+    let unknown = stderr(&place.run(&["connector", "show", "sandbox-crn"]).code(2));
+    assert!(unknown.contains("did you mean `sandbox-crm`?"), "{unknown}");
+
+    place.write(
+        "mappings/contact.overlay.yaml",
+        "extends: contact\nfields:\n  - { erp: fax, compare: phone }\n",
+    );
+    let broken = stdout(&place.run(&["check"]).code(1));
+    assert!(
+        broken.contains("error[CT013]") && broken.contains("mappings/contact.overlay.yaml:"),
+        "{broken}"
+    );
+}
+
+#[test]
+fn what_no_case_touches_is_told_and_fails_where_that_is_asked_for() {
+    let place = Place::project();
+    let told = stdout(&place.run(&["test", "customer-account", "--coverage"]).code(0));
+    assert!(told.contains("customer-account: its cases touch "), "{told}");
+    place.write(
+        "mappings/contact.test.yaml",
+        "- name: nobody\n  expect: { situation: gone }\n",
+    );
+    let lines = place.json_of(1, &["test", "contact", "--min-coverage", "50"]);
+    let covered = lines.iter().find(|line| line["mapping"] == "contact").unwrap();
+    assert_eq!(covered["percent"], 0, "{covered}");
+    assert!(!covered["untouched"].as_array().unwrap().is_empty());
+    // Whoever does not ask is told of cases alone.
+    let lines = place.json_of(0, &["test", "contact"]);
+    assert!(lines.iter().all(|line| line.get("holds").is_some()), "{lines:?}");
 }

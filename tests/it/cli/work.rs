@@ -257,3 +257,90 @@ async fn a_look_shows_what_is_asked_what_is_answered_and_each_field_with_its_typ
         "it needs no database"
     );
 }
+
+#[tokio::test]
+async fn a_preview_shows_a_record_both_ways_beside_its_partner_and_writes_nothing() {
+    let site = Site::start();
+    let new = site.one(0, &["preview", "customer-account", "erp:3"]);
+    assert_eq!(new["situation"], "absent", "{new}");
+    let name = |view: &Json| {
+        let fields = view["fields"].as_array().unwrap();
+        fields.iter().find(|field| field["field"] == "name").cloned().unwrap()
+    };
+    assert_eq!(name(&new)["to_right"]["why"], "part of the new record", "{new}");
+    assert_eq!(name(&new)["to_left"]["why"], "there is no record in crm");
+    assert!(site.place.json(&["links"]).is_empty());
+
+    site.place.json(&["reconcile", "--all"]);
+    site.edit("3", r#"{"name":"A new name"}"#).await;
+    let args = ["preview", "customer-account"];
+    let view = site.one(0, &[&args[..], &["3", "--side", "erp"]].concat());
+    let field = name(&view);
+    assert_eq!(field["to_right"]["written"], "A new name", "{view}");
+    assert_eq!(field["to_right"]["why"], "only erp changed");
+    assert_eq!(field["to_left"]["mapped"], field["right"]);
+    assert_eq!(field["to_left"]["written"], Json::Null);
+    // By the partner's id, and by what a match field holds.
+    let id = view["right"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(name(&site.one(0, &[&args[..], &[id.as_str()]].concat())), field);
+    let fields = view["fields"].as_array().unwrap();
+    let key = fields.iter().find(|field| field["field"] == "tax_id").unwrap()["left"]
+        .as_str()
+        .unwrap();
+    assert_eq!(name(&site.one(0, &[&args[..], &[key]].concat())), field);
+    // Nothing was written: the same is still to be done.
+    assert_eq!(name(&site.one(0, &[&args[..], &["erp:3"]].concat())), field);
+
+    let shown = stdout(&site.place.run(&[&args[..], &["erp:3"]].concat()).code(0));
+    assert!(shown.contains("erp → crm") && shown.contains("crm → erp"), "{shown}");
+    let missing = stderr(&site.place.run(&[&args[..], &["no-such-thing"]].concat()).code(3));
+    assert!(missing.contains("with the id or key `no-such-thing`"), "{missing}");
+    let side = stderr(
+        &site
+            .place
+            .run(&[&args[..], &["3", "--side", "middle"]].concat())
+            .code(2),
+    );
+    assert!(side.contains("say `left` (erp) or `right` (crm)"), "{side}");
+}
+
+#[tokio::test]
+async fn what_a_system_answers_is_recorded_without_personal_data_and_played_again() {
+    let site = Site::start();
+    let looked = site.one(0, &["look", "crm", "account"]);
+    let fields = looked["record"]["fields"].as_array().unwrap();
+    let real = |name: &str| {
+        let field = fields.iter().find(|field| field["name"] == name).unwrap();
+        field["value"].as_str().unwrap().trim_matches('"').to_owned()
+    };
+    let args = ["record", "crm", "account", "--records", "2"];
+    let recorded = site.one(0, &args);
+    let file = "connectors/sandbox-crm.recorded.test.yaml";
+    assert_eq!(recorded["file"], file, "{recorded}");
+    let text = std::fs::read_to_string(site.place.path().join(file)).unwrap();
+    for gone in [
+        real("Name"),
+        real("Email"),
+        real("VatNumber"),
+        "127.0.0.1".to_owned(),
+        "sandbox-crm-secret".to_owned(),
+    ] {
+        assert!(!text.contains(&gone), "{gone} is in {text}");
+    }
+    assert!(
+        text.contains(looked["record"]["id"].as_str().unwrap()),
+        "ids are kept: {text}"
+    );
+    assert!(text.starts_with("# yaml-language-server: $schema=../schemas/connector-test.schema.json\n"));
+    let played = site.place.run(&["test", "sandbox-crm"]).code(0);
+    let cases = recorded["cases"].as_u64().unwrap();
+    assert!(
+        cases >= 2 && stdout(&played).contains(&format!("{cases} cases")),
+        "{}",
+        stdout(&played)
+    );
+    // Nothing that is there is lost.
+    assert!(stderr(&site.place.run(&args).code(3)).contains("is there already"));
+    let printed = stdout(&site.place.run(&["record", "erp", "customer", "--out", "-"]).code(0));
+    assert!(printed.contains("cases:"), "{printed}");
+}

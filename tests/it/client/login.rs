@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use syncline::client::{Login, StandingState, System};
+use syncline::client::{LoggedOut, Login, StandingState, System};
 use url::Url;
 
 use super::{Sample, account, get, oauth2::Shelf};
@@ -107,7 +107,7 @@ async fn a_person_signs_in_once_and_a_daemon_takes_it_over() {
     assert_eq!(challenge, asked["code_challenge"]);
     assert!(get(&daemon).await.unwrap().is_some(), "the daemon needs no restart");
     assert_eq!(daemon.standing().await.state, StandingState::SignedIn);
-    assert!(command.log_out().await);
+    assert!(matches!(command.log_out().await, LoggedOut::Forgotten));
     assert_eq!(command.standing().await.state, StandingState::NeedsLogin);
 }
 
@@ -163,4 +163,61 @@ async fn nobody_signs_in_by_hand_where_the_connector_has_another_way() {
         .await
         .unwrap_err();
     assert_eq!(fault.code, "AU013");
+}
+
+/// The same provider, with an endpoint that takes tokens back, or says that it cannot.
+fn revoking(status: u16) -> impl Fn(&Seen) -> Reply + Send + Sync + 'static {
+    move |seen| {
+        let url = format!("http://{}", seen.header("host").unwrap());
+        match seen.path() {
+            "/.well-known/openid-configuration" => Reply::json(
+                200,
+                &json!({
+                    "issuer": url, "token_endpoint": format!("{url}/token"), "authorization_endpoint": format!("{url}/sign-in"),
+                    "revocation_endpoint": format!("{url}/revoke"),
+                }),
+            ),
+            "/revoke" => Reply::status(status),
+            _ => answer(seen),
+        }
+    }
+}
+
+#[tokio::test]
+async fn signing_out_takes_the_refresh_token_back_at_the_provider_and_forgets_it_in_any_case() {
+    for (status, is_revoked) in [(200, true), (400, false)] {
+        let (server, shelf) = (Loopback::start(revoking(status)).await, Arc::new(Shelf::default()));
+        let (command, login, asked) = begun(&server, &shelf).await;
+        let issuer = server.url();
+        let answer = back(&[("code", "the code"), ("state", &asked["state"]), ("iss", &issuer)]);
+        command.finish_login(login, &answer).await.unwrap();
+        match command.log_out().await {
+            LoggedOut::Revoked => assert!(is_revoked),
+            LoggedOut::NotRevoked(fault) => {
+                assert!(!is_revoked);
+                assert_eq!(fault.code, "AU014");
+                assert!(!format!("{fault} {fault:?}").contains("def"), "{fault}");
+            }
+            other => panic!("{other:?}"),
+        }
+        let form = server
+            .seen()
+            .into_iter()
+            .find(|seen| seen.path() == "/revoke")
+            .unwrap()
+            .form();
+        assert_eq!(
+            (
+                form["token"].as_str(),
+                form["token_type_hint"].as_str(),
+                form["client_id"].as_str()
+            ),
+            ("def", "refresh_token", "public client")
+        );
+        assert_eq!(command.standing().await.state, StandingState::NeedsLogin);
+        assert!(
+            matches!(command.log_out().await, LoggedOut::Nothing),
+            "there is no token any more"
+        );
+    }
 }

@@ -139,3 +139,35 @@ async fn a_key_that_cannot_sign_is_told_and_none_of_it_is_shown() {
         assert!(server.seen().is_empty());
     }
 }
+
+#[tokio::test]
+async fn a_client_with_a_key_proves_itself_by_an_assertion_and_sends_no_secret() {
+    let client_jwt = json!({ "algorithm": "ES256", "key": "{{ credentials.private_key }}", "key_id": "k7" });
+    let server = Loopback::start(issuer).await;
+    let system = Sample::new()
+        .with(json!({ "credentials": ["private_key"], "auth": { "oauth2": {
+            "grant": "client_credentials", "token_url": "{{ settings.base_url }}/token", "scopes": ["read"],
+            "client_auth": "private_key_jwt", "client_jwt": client_jwt,
+        } } }))
+        .credential("private_key", EC)
+        .credential("client_id", "c1")
+        .at(&server);
+    get(&system).await.unwrap();
+    let seen = server.seen();
+    let form = seen[0].form();
+    assert_eq!(seen[0].header("authorization"), None);
+    assert_eq!(
+        (form["grant_type"].as_str(), form["client_id"].as_str()),
+        ("client_credentials", "c1")
+    );
+    assert_eq!(
+        form["client_assertion_type"],
+        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    );
+    assert!(!form.contains_key("client_secret"));
+    let claims = form["client_assertion"].split('.').nth(1).unwrap();
+    let claims: Json = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    assert_eq!((&claims["iss"], &claims["sub"]), (&json!("c1"), &json!("c1")));
+    assert_eq!(claims["aud"], format!("{}/token", server.url()));
+    assert!(claims["jti"].is_string(), "each is used once: {claims}");
+}

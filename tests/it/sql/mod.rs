@@ -2,6 +2,7 @@
 
 mod doctor;
 mod end_to_end;
+mod notify;
 mod read;
 mod refusal;
 mod slow;

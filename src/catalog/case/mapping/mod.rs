@@ -2,6 +2,8 @@
 //!
 //! A case goes through the planner that the daemon uses, so what it shows is what happens.
 
+pub mod coverage;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};

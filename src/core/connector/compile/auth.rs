@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value as Json;
+use serde_json::{Map as JsonMap, Value as Json};
 
 use super::Compiler;
 use crate::core::{
     connector::{
         auth::{Auth, ClientCertificate, Jwt, OAuth2, Session},
         form::{
-            ApiKeyForm, ApiKeyQuery, AuthForm, ClientCertificateForm, Grant, JwtForm, OAuth1Form, OAuth2Form,
-            SessionForm, SignedForm,
+            ApiKeyForm, ApiKeyQuery, AuthForm, ClientAuth, ClientCertificateForm, ClientJwtForm, Grant, JwtForm,
+            OAuth1Form, OAuth2Form, SessionForm, SignedForm,
         },
         sign::{OAuth1, Signed},
     },
@@ -145,16 +145,19 @@ impl Compiler<'_> {
         };
         let token_url = address(&form.token_url, "token_url");
         let authorize_url = address(&form.authorize_url, "authorize_url");
+        let revoke_url = address(&form.revoke_url, "revoke_url");
         let issuer = address(&form.issuer, "issuer");
         OAuth2 {
             grant: form.grant,
             token_url,
             authorize_url,
+            revoke_url,
             issuer,
             scopes: form.scopes.clone(),
             params: self.named(&form.params, "/auth/oauth2/params", &NAMES),
             authorize_params: self.named(&form.authorize_params, "/auth/oauth2/authorize_params", &["settings"]),
             client_auth: form.client_auth,
+            client_jwt: form.client_jwt.as_ref().map(|jwt| self.client_jwt(jwt)),
             expires_after: form.expires_after,
             headers: self.headers(&form.headers, "/auth/oauth2/headers", &NAMES_AFTER),
             jwt: form.jwt.as_ref().map(|jwt| self.jwt(jwt)),
@@ -200,6 +203,21 @@ impl Compiler<'_> {
     }
 
     fn check_grant(&mut self, form: &OAuth2Form) {
+        match (form.client_auth, &form.client_jwt) {
+            (ClientAuth::PrivateKeyJwt, None) => self.error(
+                "CN006",
+                "/auth/oauth2/client_auth",
+                "`private_key_jwt` needs an assertion",
+                "add `client_jwt: { algorithm: RS256, key: \"{{ credentials.private_key }}\" }`",
+            ),
+            (ClientAuth::PrivateKeyJwt, Some(_)) | (_, None) => {}
+            (_, Some(_)) => self.error(
+                "CN006",
+                "/auth/oauth2/client_jwt",
+                "only `client_auth: private_key_jwt` sends this assertion",
+                "leave it out, or use `client_auth: private_key_jwt`",
+            ),
+        }
         match (form.grant, &form.jwt) {
             (Grant::JwtBearer, None) => self.error(
                 "CN006",
@@ -214,6 +232,28 @@ impl Compiler<'_> {
                 "only the grant `jwt_bearer` sends an assertion",
                 "leave it out, or use `grant: jwt_bearer`",
             ),
+        }
+    }
+
+    /// The assertion of a client: it is issued by the client, about itself.
+    fn client_jwt(&mut self, form: &ClientJwtForm) -> Jwt {
+        const PLACE: &str = "/auth/oauth2/client_jwt";
+        const CLIENT: &str = "{{ credentials.client_id }}";
+        let mut optional = |text: &Option<String>, key: &str| {
+            text.as_ref()
+                .map(|text| self.template(text, &pointer(PLACE, key), &NAMES))
+        };
+        let key_id = optional(&form.key_id, "key_id");
+        let audience = optional(&form.audience, "audience");
+        Jwt {
+            algorithm: form.algorithm,
+            key: self.secret(&form.key, &pointer(PLACE, "key")),
+            key_id,
+            issuer: self.template(CLIENT, PLACE, &NAMES),
+            subject: Some(self.template(CLIENT, PLACE, &NAMES)),
+            audience,
+            expires_after: Period::from_secs(ASSERTION_SECONDS),
+            claims: self.structure(&Json::Object(JsonMap::new()), PLACE, &NAMES),
         }
     }
 

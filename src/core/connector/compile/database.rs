@@ -138,6 +138,7 @@ impl Compiler<'_> {
                 .flat_map(|find| &find.fields)
                 .filter_map(|name| column_of(name))
                 .collect(),
+            notify: self.channel(form, place),
             is_writable: form.write.is_some(),
         };
         self.tables.insert(name.to_owned(), table);
@@ -183,6 +184,18 @@ impl Compiler<'_> {
             "table" => Source::Table(parts),
             _ => Source::View(parts),
         })
+    }
+
+    /// The channel on which rows that change are told.
+    fn channel(&mut self, form: &ObjectForm, place: &str) -> Option<String> {
+        let channel = form.notify.as_ref()?;
+        let at = pointer(place, "notify");
+        if self.engine != Some(Engine::Postgres) {
+            let hint = "leave it out: rows are polled by `updated_at:`";
+            self.error("CN029", &at, "only PostgreSQL tells what changes", hint);
+        }
+        self.check_sql_name(channel, &at);
+        Some(channel.clone())
     }
 
     fn check_owner(&mut self, form: &ObjectForm, source: Option<&Source>, place: &str) {
@@ -296,12 +309,13 @@ fn column_of(field: &str) -> Option<String> {
 }
 
 /// The keys of an object that only a database has.
-fn keys_of_tables(form: &ObjectForm) -> [(&'static str, bool); 5] {
+fn keys_of_tables(form: &ObjectForm) -> [(&'static str, bool); 6] {
     [
         ("table", form.table.is_some()),
         ("view", form.view.is_some()),
         ("query", form.query.is_some()),
         ("owner", form.owner.is_some()),
+        ("notify", form.notify.is_some()),
         ("write", form.write.is_some()),
     ]
 }

@@ -75,6 +75,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// The columns that are searched by.
     pub searched: Vec<String>,
+    /// The channel on which triggers tell the key of every row that changes.
+    pub notify: Option<String>,
     /// Whether rows may be written.
     pub is_writable: bool,
 }

@@ -103,6 +103,9 @@ pub struct OAuth2Form {
     /// Template of the page where a person signs in (grant `authorization_code`); `settings` is known.
     #[serde(default)]
     pub authorize_url: Option<String>,
+    /// Template of the endpoint that takes tokens back (RFC 7009); `settings` is known. An issuer names its own.
+    #[serde(default)]
+    pub revoke_url: Option<String>,
     /// In place of the two addresses: template of the issuer, which names them (OpenID Connect Discovery 1.0).
     #[serde(default)]
     pub issuer: Option<String>,
@@ -115,9 +118,12 @@ pub struct OAuth2Form {
     /// More parameters of the page where a person signs in (`access_type`, `prompt`; name to template).
     #[serde(default)]
     pub authorize_params: BTreeMap<String, String>,
-    /// Where client id and secret go.
+    /// How the client proves itself.
     #[serde(default)]
     pub client_auth: ClientAuth,
+    /// The assertion by which the client proves itself where `client_auth` is `private_key_jwt`.
+    #[serde(default)]
+    pub client_jwt: Option<ClientJwtForm>,
     /// How long a token lasts where the answer does not say it.
     #[serde(default)]
     pub expires_after: Option<Period>,
@@ -128,6 +134,16 @@ pub struct OAuth2Form {
     /// The assertion of the grant `jwt_bearer`.
     #[serde(default)]
     pub jwt: Option<JwtForm>,
+}
+
+impl OAuth2Form {
+    /// The credentials that it cannot do without. A client with a key of its own has no secret.
+    fn needed(&self) -> Vec<&'static str> {
+        let has_key = self.client_auth == ClientAuth::PrivateKeyJwt;
+        let needed = self.grant.needed().iter().copied();
+        let needed = needed.filter(|name| !has_key || *name != "client_secret");
+        needed.chain(has_key.then_some("client_id")).collect()
+    }
 }
 
 /// How a token is got.
@@ -162,15 +178,33 @@ impl Grant {
     }
 }
 
-/// Where client id and secret go in a token request.
+/// How the client proves itself in a token request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientAuth {
-    /// In the `Authorization` header.
+    /// By id and secret in the `Authorization` header.
     #[default]
     Basic,
-    /// In the body.
+    /// By id and secret in the body.
     Post,
+    /// By an assertion that it signs with a key of its own, so that there is no secret to share (RFC 7523, section 2.2).
+    PrivateKeyJwt,
+}
+
+/// An assertion by which a client proves itself: who it is by its `client_id`, and that it has the key.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientJwtForm {
+    /// How it is signed.
+    pub algorithm: JwtAlgorithm,
+    /// Template of the private key, in PEM; `credentials` is known.
+    pub key: String,
+    /// Template of the key's name (`kid`), where the other side asks for one.
+    #[serde(default)]
+    pub key_id: Option<String>,
+    /// Template of `aud` (default: the token endpoint).
+    #[serde(default)]
+    pub audience: Option<String>,
 }
 
 /// An assertion that we sign (RFC 7519).
@@ -307,9 +341,10 @@ impl ConnectorForm {
     /// The credentials that a system of this kind must be given.
     #[must_use]
     pub fn needed_credentials(&self) -> Vec<&str> {
-        let grant = self.auth.oauth2.as_ref().map(|oauth2| oauth2.grant.needed());
         let mut needed: Vec<&str> = self.credentials.iter().map(String::as_str).collect();
-        needed.extend(grant.unwrap_or_default());
+        for name in self.auth.oauth2.iter().flat_map(OAuth2Form::needed) {
+            needed.push(name);
+        }
         needed.extend(self.database.map(|_| "url"));
         needed.sort_unstable();
         needed.dedup();
@@ -322,7 +357,8 @@ impl ConnectorForm {
     pub fn known_credentials(&self) -> Vec<&str> {
         let mut known = self.needed_credentials();
         if let Some(oauth2) = &self.auth.oauth2 {
-            known.extend(["client_id", "client_secret"]);
+            known.push("client_id");
+            known.extend((oauth2.client_auth != ClientAuth::PrivateKeyJwt).then_some("client_secret"));
             known.extend(oauth2.grant.refreshes().then_some("refresh_token"));
         }
         known.sort_unstable();

@@ -9,8 +9,8 @@ mod subscription;
 use std::collections::BTreeMap;
 
 pub use self::auth::{
-    ApiKeyForm, ApiKeyQuery, AuthForm, BasicForm, BearerForm, ClientAuth, ClientCertificateForm, Grant, JwtAlgorithm,
-    JwtForm, OAuth1Form, OAuth1Signature, OAuth2Form, SessionForm, SignedForm,
+    ApiKeyForm, ApiKeyQuery, AuthForm, BasicForm, BearerForm, ClientAuth, ClientCertificateForm, ClientJwtForm, Grant,
+    JwtAlgorithm, JwtForm, OAuth1Form, OAuth1Signature, OAuth2Form, SessionForm, SignedForm,
 };
 pub use self::subscription::{SubscriptionsForm, TopicsForm};
 
@@ -295,6 +295,9 @@ pub struct ObjectForm {
     /// Who answers for the table, view or query: a team, or an address.
     #[serde(default)]
     pub owner: Option<String>,
+    /// The channel on which triggers tell the key of every row that changes (PostgreSQL, `NOTIFY`): it is looked at at once.
+    #[serde(default)]
+    pub notify: Option<String>,
     /// Whether the table may be written to.
     #[serde(default)]
     pub write: Option<WriteForm>,
@@ -369,10 +372,13 @@ pub enum Access {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct FieldDescription {
+    /// What it holds: `text`, `integer`, `decimal(2)`, `boolean`, `date`, `datetime`, `list`, `map` or `any` (default).
     #[serde(rename = "type", default)]
     kind: Option<String>,
+    /// What may be done with it (default `read_write`).
     #[serde(default)]
     access: Access,
+    /// Personal data: masked in reports and failures.
     #[serde(default)]
     sensitive: bool,
     /// Expression that takes this field's own form apart, before `types` is asked; `raw` is known.
