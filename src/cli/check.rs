@@ -102,7 +102,7 @@ fn mappings(survey: &Survey) -> usize {
 /// Definitions of a folder, without cases.
 fn files_in(survey: &Survey, folder: &Path) -> usize {
     let is_counted = |file: &&String| {
-        let is_definition = !file.ends_with(".test.yaml") && !survey.catalog.overlays.contains_key(*file);
+        let is_definition = !file.ends_with(".test.yaml") && !file.ends_with(".overlay.yaml");
         is_definition && Path::new(file).parent() == Some(folder)
     };
     survey.catalog.files.keys().filter(is_counted).count()

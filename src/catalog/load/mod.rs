@@ -344,9 +344,10 @@ impl Loader<'_> {
             let Some(name) = case_of(&file).map(str::to_owned) else {
                 continue;
             };
-            if !definitions.contains_key(definition_of(&name)) {
-                let message = format!("there is no {what} `{name}` that these cases could be of");
-                let hint = format!("the cases of a {what} stand beside it: {name}.yaml");
+            let definition = definition_of(&name);
+            if !definitions.contains_key(definition) {
+                let message = format!("there is no {what} `{definition}` that these cases could be of");
+                let hint = format!("the cases of a {what} stand beside it: {definition}.yaml");
                 let problem = Problem::error("CT008", "", message).with_hint(hint);
                 self.diagnostics.push(Diagnostic::of_file(&file.path, problem));
                 continue;

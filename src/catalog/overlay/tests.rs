@@ -221,9 +221,9 @@ fields:
 ";
     let problems = laid(MAPPING, over, Kind::Mapping).problems;
     for told in [
-        "error[CT014]: 2 of mapping `shop` name these fields\n --> shop.overlay.yaml:3:5",
-        "error[CT013]: mapping `shop` has no pair or rule with `erp: fax`\n --> shop.overlay.yaml:4:5",
-        "error[CT013]: mapping `shop` has no pair or rule with `erp: city` and `crm: City`\n --> shop.overlay.yaml:5:5",
+        "error[CT014]: 2 of mapping `shop` name these fields\n --> shop.overlay.yaml:3:7",
+        "error[CT013]: mapping `shop` has no pair or rule with `erp: fax`\n --> shop.overlay.yaml:4:7",
+        "error[CT013]: mapping `shop` has no pair or rule with `erp: city` and `crm: City`\n --> shop.overlay.yaml:5:7",
     ] {
         assert!(problems.contains(told), "{problems}");
     }

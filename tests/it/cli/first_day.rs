@@ -115,3 +115,36 @@ fn a_closed_pipe_ends_a_command_without_a_word() {
     assert!(done.stderr.is_empty(), "{}", String::from_utf8_lossy(&done.stderr));
     assert!(done.status.success());
 }
+
+#[test]
+fn a_first_project_with_a_database_is_well_and_its_cases_hold() {
+    let place = Place::empty();
+    let done = place.run(&["init", "my", "--example", "sql"]).code(0);
+    assert!(
+        stderr(&done).contains("psql \"$HOUSE_DB_URL\" -f house.sql"),
+        "{}",
+        stderr(&done)
+    );
+    let command = |args: &[&str]| {
+        let mut command = place.command();
+        command
+            .current_dir(place.path().join("my"))
+            .env("HOUSE_DB_URL", "postgres://ana@127.0.0.1/house");
+        command.args(args).assert()
+    };
+    let checked = stdout(&command(&["check"]).code(0));
+    assert!(checked.contains("generic-sql.overlay.yaml is laid over"), "{checked}");
+    assert!(checked.contains("all well"), "{checked}");
+    assert!(stdout(&command(&["test"]).code(0)).contains("all hold"));
+    for entry in [
+        "config/dev.toml",
+        "connectors/generic-sql.overlay.yaml",
+        "mappings/customer-account.yaml",
+    ] {
+        let text = fs::read_to_string(place.path().join("my").join(entry)).unwrap();
+        assert!(
+            text.lines().next().unwrap().contains("schema=../schemas/") || text.starts_with("#:schema "),
+            "{entry}"
+        );
+    }
+}
