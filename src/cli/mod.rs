@@ -12,6 +12,7 @@ mod check;
 mod completions;
 mod config;
 mod conflicts;
+mod connector;
 mod daemon;
 mod decided;
 mod deletes;
@@ -23,7 +24,6 @@ mod failures;
 mod ignore;
 mod init;
 mod links;
-mod look;
 mod migrate;
 mod notices;
 mod plan;
@@ -137,8 +137,8 @@ enum Command {
     Schema(schema::Args),
     /// Try everything that Syncline needs, and say what to do about what is found
     Doctor(doctor::Args),
-    /// One record as its system answers it, and as its connector reads it
-    Look(look::Args),
+    /// Connectors: draft one from a description, try it, and see what its system has
+    Connector(connector::Args),
     /// The files of a first project, for the two sandbox systems
     Init(init::Args),
     /// Two invented business systems to try mappings on
@@ -201,7 +201,7 @@ impl Command {
             Self::Reconcile(args) => reconcile::run(context, &args),
             Self::Reprocess(args) => reprocess::run(context, &args),
             Self::Doctor(args) => doctor::run(context, &args),
-            Self::Look(args) => look::run(context, &args),
+            Self::Connector(args) => connector::run(context, &args),
             Self::Init(args) => init::run(context, &args),
             Self::Sandbox(args) => sandbox::run(context, &args),
             Self::Demo(args) => context::block_on(demo::run(context, &args)),
