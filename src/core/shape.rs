@@ -116,7 +116,9 @@ pub struct Change {
 /// The fields of a whole listing that are not what they were.
 #[must_use]
 pub fn changes(before: &Shape, now: &Shape) -> Vec<Change> {
-    let both = now.iter().filter_map(|(field, now)| Some((field, *before.get(field)?, *now)));
+    let both = now
+        .iter()
+        .filter_map(|(field, now)| Some((field, *before.get(field)?, *now)));
     let told = both.filter_map(|(field, before, now)| {
         Some(Change {
             field: field.clone(),
@@ -145,7 +147,9 @@ fn fate(before: FieldShape, now: FieldShape) -> Option<Fate> {
 pub fn remembered(before: &Shape, now: &Shape, changes: &[Change]) -> Shape {
     let own = now.iter().map(|(field, now)| {
         let is_changed = changes.iter().any(|change| change.field == *field);
-        let earlier = before.get(field).filter(|before| is_changed || now.says_nothing_against(**before));
+        let earlier = before
+            .get(field)
+            .filter(|before| is_changed || now.says_nothing_against(**before));
         (field.clone(), *earlier.unwrap_or(now))
     });
     own.collect()
@@ -206,7 +210,10 @@ mod tests {
 
     #[test]
     fn a_field_that_many_had_and_none_has_is_gone() {
-        assert_eq!(found(shape(1_000, 1_000, 900, 900), shape(1_000, 0, 0, 0)), Some(Fate::Gone));
+        assert_eq!(
+            found(shape(1_000, 1_000, 900, 900), shape(1_000, 0, 0, 0)),
+            Some(Fate::Gone)
+        );
         assert_eq!(found(shape(1_000, 12, 12, 12), shape(1_000, 0, 0, 0)), Some(Fate::Gone));
         assert_eq!(found(shape(3, 3, 3, 3), shape(3, 0, 0, 0)), Some(Fate::Gone));
     }
@@ -214,7 +221,11 @@ mod tests {
     #[test]
     fn what_few_records_had_may_be_missing_in_all() {
         assert_eq!(found(shape(1_000, 3, 3, 3), shape(1_000, 0, 0, 0)), None);
-        assert_eq!(found(shape(1_000, 900, 900, 900), shape(1_000, 1, 0, 0)), None, "one that has it, empty, is enough");
+        assert_eq!(
+            found(shape(1_000, 900, 900, 900), shape(1_000, 1, 0, 0)),
+            None,
+            "one that has it, empty, is enough"
+        );
     }
 
     #[test]
@@ -225,10 +236,25 @@ mod tests {
 
     #[test]
     fn a_field_whose_values_are_all_of_another_kind_has_changed() {
-        assert_eq!(found(shape(100, 100, 90, 90), shape(100, 100, 90, 0)), Some(Fate::Retyped));
-        assert_eq!(found(shape(100, 100, 90, 90), shape(100, 100, 90, 1)), None, "one bad record is that record's failure");
-        assert_eq!(found(shape(100, 100, 90, 90), shape(100, 100, 0, 0)), None, "empty in all is no other kind");
-        assert_eq!(found(shape(100, 100, 90, 0), shape(100, 100, 90, 0)), None, "it never was");
+        assert_eq!(
+            found(shape(100, 100, 90, 90), shape(100, 100, 90, 0)),
+            Some(Fate::Retyped)
+        );
+        assert_eq!(
+            found(shape(100, 100, 90, 90), shape(100, 100, 90, 1)),
+            None,
+            "one bad record is that record's failure"
+        );
+        assert_eq!(
+            found(shape(100, 100, 90, 90), shape(100, 100, 0, 0)),
+            None,
+            "empty in all is no other kind"
+        );
+        assert_eq!(
+            found(shape(100, 100, 90, 0), shape(100, 100, 90, 0)),
+            None,
+            "it never was"
+        );
     }
 
     #[test]

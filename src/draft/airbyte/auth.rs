@@ -6,10 +6,13 @@ use serde_json::Value as Json;
 
 use super::{
     Import,
-    text::{Spot, path, pieces},
+    text::{Root, Spot, chain, path, pieces},
 };
-use crate::core::connector::form::{
-    ApiKeyForm, ApiKeyQuery, BasicForm, BearerForm, ClientAuth, Grant, OAuth2Form, RequestForm, SessionForm,
+use crate::{
+    core::connector::form::{
+        ApiKeyForm, ApiKeyQuery, BasicForm, BearerForm, ClientAuth, Grant, OAuth2Form, RequestForm, SessionForm,
+    },
+    draft::openapi::security,
 };
 
 impl Import<'_> {
@@ -219,6 +222,32 @@ impl Import<'_> {
             expires_after: expires_after.map(crate::core::period::Period::from_secs),
         });
         Some(())
+    }
+
+    /// A secret that goes into every request is a key: a setting would stand in the open. Whether it was one.
+    pub(super) fn key(&mut self, is_header: bool, name: &str, text: &str) -> bool {
+        let is_secret = |expression: &str| {
+            let chain = chain(expression).filter(|chain| chain.root == Root::Config);
+            chain
+                .and_then(|chain| chain.steps.last().cloned())
+                .is_some_and(|last| self.secrets.contains(&last))
+        };
+        let has_secret = pieces(text)
+            .into_iter()
+            .filter_map(|(_, expression)| expression)
+            .any(is_secret);
+        let auth = &self.draft.form.auth;
+        let is_taken = auth.basic.is_some() || auth.bearer.is_some() || auth.oauth2.is_some() || auth.session.is_some();
+        if !has_secret || is_taken {
+            return false;
+        }
+        let Ok(value) = self.translate(text, Spot::Auth) else {
+            return false;
+        };
+        let known = self.draft.form.auth.api_key.take().unwrap_or_default();
+        let place = if is_header { "header" } else { "query" };
+        self.draft.form.auth.api_key = Some(security::several(known, place, name, value));
+        true
     }
 
     /// A structure of texts in the words of a connector; the error is the expression that has none.

@@ -57,7 +57,7 @@ pub fn draft(root: &Json, wanted: &Wanted<'_>) -> Result<Draft, Error> {
             .draft
             .notes
             .iter()
-            .find(|note| note.place == "/objects")
+            .find(|note| note.text.starts_with("not carried over: the stream"))
             .map(|note| format!(": {}", note.text));
         return Err(Error::Nothing(why.unwrap_or_default()));
     }

@@ -270,6 +270,9 @@ impl Import<'_> {
             .into_iter()
             .flatten()
         {
+            if value.as_str().is_some_and(|text| self.key(false, name, text)) {
+                continue;
+            }
             match self.structure(value, Spot::Request) {
                 Ok(Json::Object(_)) => {
                     self.lost(place.clone(), format!("the parameter `{name}`, which is a structure"));
@@ -291,6 +294,9 @@ impl Import<'_> {
                 Json::String(text) => text.clone(),
                 other => other.to_string(),
             };
+            if self.key(true, name, &text) {
+                continue;
+            }
             match self.translate(&text, Spot::Request) {
                 Ok(value) => drop(list.headers.insert(name.clone(), value)),
                 Err(expression) => self.lost(place.clone(), format!("the header `{name}` (`{expression}`)")),

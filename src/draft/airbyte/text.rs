@@ -78,7 +78,10 @@ pub(super) fn pieces(text: &str) -> Vec<(&str, Option<&str>)> {
 
 /// Reads a chain: `config['a']`, `response.paging.next`, `response.get('a', {}).get('b')`.
 pub(super) fn chain(expression: &str) -> Option<Chain> {
-    let text = expression.trim();
+    // `(response.get('a') or {}).get('b')`: what stands for an empty value is what absent is to us.
+    let plain = expression.trim().replace(" or {}", "").replace(" or []", "");
+    let text = plain.trim_start_matches('(');
+    let mut open = plain.len() - text.len();
     let word = text
         .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
         .unwrap_or(text.len());
@@ -94,15 +97,19 @@ pub(super) fn chain(expression: &str) -> Option<Chain> {
     };
     let mut steps = Vec::new();
     while !rest.is_empty() {
+        if let Some(behind) = rest.strip_prefix(')').filter(|_| open > 0) {
+            open -= 1;
+            rest = behind.trim_start();
+            continue;
+        }
         let (step, behind) = step(rest)?;
         steps.push(step);
         rest = behind.trim_start();
-        // What stands for an empty value is what absent is to us.
-        if matches!(rest, "or ''" | "or \"\"" | "or None" | "or none" | "or {}") {
+        if matches!(rest, "or ''" | "or \"\"" | "or None" | "or none") {
             rest = "";
         }
     }
-    Some(Chain { root, steps })
+    (open == 0).then_some(Chain { root, steps })
 }
 
 fn step(rest: &str) -> Option<(String, &str)> {
@@ -285,6 +292,11 @@ mod tests {
             ("response['data'][-1]['id']", Some(vec!["data", "-1", "id"])),
             ("headers['link']['next']['url']", Some(vec!["link", "next", "url"])),
             ("response.get('next', '') or ''", Some(vec!["next"])),
+            (
+                "((response.get('data') or {}).get('pagination') or {}).get('next')",
+                Some(vec!["data", "pagination", "next"]),
+            ),
+            ("(response.next", None),
             ("response.get('limit', 10)", None),
             ("response.next | int", None),
             ("now_utc()", None),

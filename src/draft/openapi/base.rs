@@ -59,7 +59,7 @@ fn server(draft: &mut Draft, root: &Json) -> Option<String> {
     let mut text = String::new();
     let mut rest = url;
     while let Some((before, after)) = rest.split_once('{') {
-        text.push_str(before);
+        text.push_str(&bare(before));
         let (variable, behind) = after.split_once('}')?;
         let default = server
             .pointer(&format!(
@@ -92,8 +92,13 @@ fn server(draft: &mut Draft, root: &Json) -> Option<String> {
         }
         rest = behind;
     }
-    text.push_str(rest);
+    text.push_str(&bare(rest));
     Some(text)
+}
+
+/// A part of an address between its variables: braces of somebody else are no expressions of ours.
+fn bare(text: &str) -> String {
+    text.replace(['{', '}'], "")
 }
 
 fn swagger(root: &Json) -> String {

@@ -3,7 +3,7 @@
 mod base;
 mod call;
 mod resource;
-mod security;
+pub(super) mod security;
 
 use serde_json::Value as Json;
 

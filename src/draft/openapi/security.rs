@@ -313,7 +313,7 @@ fn api_key(draft: &mut Draft, label: &str, place: &str, header: &str) {
 }
 
 /// One more key beside those that are there.
-fn several(mut known: ApiKeyForm, place: &str, name: &str, value: String) -> ApiKeyForm {
+pub(in crate::draft) fn several(mut known: ApiKeyForm, place: &str, name: &str, value: String) -> ApiKeyForm {
     let mut query = BTreeMap::new();
     if let (Some(header), Some(value)) = (known.header.take(), known.value.as_ref()) {
         known.headers.insert(header, value.clone());

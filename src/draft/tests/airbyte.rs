@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::{has_check, loaded, wanted};
+use super::{has_check, json as to_json, loaded, wanted};
 use crate::{
     core::connector::form::{ErrorMeaning, Grant},
     draft::{Draft, Wanted, airbyte, source},
@@ -216,6 +216,28 @@ fn every_way_of_signing_in_that_can_be_said_is_said() {
     assert_eq!(session.headers["X-Session"], "{{ answer.token }}");
     let (none, draft) = with("{ type: CustomAuthenticator, class_name: x.Y }");
     assert!(none.bearer.is_none() && has_check(&draft, "/auth", "`CustomAuthenticator`"));
+}
+
+#[test]
+fn a_secret_in_a_parameter_of_every_request_is_a_key_and_no_setting() {
+    let text = MANIFEST
+        .replace(
+            r#"{ type: BearerAuthenticator, api_token: "{{ config[\"api_key\"] }}" }"#,
+            "{ type: NoAuth }",
+        )
+        .replace("now: \"{{ now_utc() }}\"", "api_token: \"{{ config['api_key'] }}\"");
+    let form = loaded(&import(&text));
+    let key = to_json(form.auth.api_key.unwrap());
+    assert_eq!(key["query"]["api_token"], "{{ credentials.api_key }}");
+    assert!(!form.settings.contains_key("api_key") && form.credentials == ["api_key"]);
+    assert!(
+        !form.objects["customer"]
+            .list
+            .as_ref()
+            .unwrap()
+            .query
+            .contains_key("api_token")
+    );
 }
 
 #[test]
