@@ -116,7 +116,7 @@ fn any_json() -> impl Strategy<Value = Json> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Json::from),
             prop::collection::hash_map(
-                "[a-z_{}$' \\n]{0,8}|id|data|items|updated_at|next|properties|type|$ref",
+                "[a-z_{}$' \\n]{0,8}|id|data|items|updated_at|next|properties|type|\\$ref",
                 inner,
                 0..6
             )

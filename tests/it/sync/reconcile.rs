@@ -187,9 +187,7 @@ async fn a_record_refused_twice_is_parked_and_a_reprocess_after_its_correction_r
 async fn reporting_only_changes_neither_system_nor_links() {
     let world = World::empty().await;
     world.customers(0, 5);
-    let report = world
-        .run(super::CUSTOMERS, syncline::core::status::RunKind::Reconcile, false)
-        .await;
+    let report = world.run(CUSTOMERS, RunKind::Reconcile, false).await;
     assert_eq!(report.summary.planned.creates, 5);
     assert!(world.links().await.is_empty());
     assert_eq!(world.account_count(), 0);
