@@ -254,7 +254,10 @@ async fn a_field_whose_values_are_all_of_another_type_stops_the_mapping() {
     let mut world = World::empty().await;
     let customers = world.customers(0, 12);
     world.full().await;
-    world.remap(&[("      name: text\n", "      name: boolean\n")]);
+    world.remap(&[
+        ("      name: text\n", "      name: integer\n"),
+        ("      Name: text\n", "      Name: integer\n"),
+    ]);
     world.edit_customer(&customers[3], r#"{"tax_id":"BR 99.000.003/0001-95"}"#);
     let stopped = world.reconcile().await;
     assert_eq!((stopped.status, stopped.counters.updated), (RunStatus::Failed, 0));
