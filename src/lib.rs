@@ -17,6 +17,8 @@ pub mod metrics;
 
 pub mod catalog;
 
+pub mod draft;
+
 pub mod store;
 
 pub mod report;

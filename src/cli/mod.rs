@@ -25,7 +25,6 @@ mod failures;
 mod ignore;
 mod init;
 mod links;
-mod look;
 mod mapping;
 mod migrate;
 mod notices;
@@ -144,9 +143,7 @@ enum Command {
     Schema(schema::Args),
     /// Try everything that Syncline needs, and say what to do about what is found
     Doctor(doctor::Args),
-    /// One record as its system answers it, and as its connector reads it
-    Look(look::Args),
-    /// Connectors: what each says, with what is laid over it
+    /// Connectors: draft one from a description, try it, and see what its system has
     Connector(connector::Args),
     /// Mappings: what each says, with what is laid over it
     Mapping(mapping::Args),
@@ -215,7 +212,6 @@ impl Command {
             Self::Reconcile(args) => reconcile::run(context, &args),
             Self::Reprocess(args) => reprocess::run(context, &args),
             Self::Doctor(args) => doctor::run(context, &args),
-            Self::Look(args) => look::run(context, &args),
             Self::Connector(args) => connector::run(context, &args),
             Self::Mapping(args) => mapping::run(context, &args),
             Self::Record(args) => record::run(context, &args),

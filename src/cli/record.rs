@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::{
     Exit,
+    connector::reach,
     context::Context,
     error::{Error, Result},
-    look::{system, with_store},
     output::{count, print},
     project::unknown,
 };
@@ -20,7 +20,6 @@ use crate::{
         record::{self, Recorded, Treatment},
     },
     settings::Settings,
-    store::Store,
     telemetry::harmless,
 };
 
@@ -66,13 +65,12 @@ struct Line {
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result {
-    with_store(context, async |settings, store| {
-        Box::pin(record(context, settings, store, args)).await
+    reach::with_system(context, &args.system, async |system, _, settings| {
+        Box::pin(record(context, settings, system, args)).await
     })
 }
 
-async fn record(context: &Context, settings: &Settings, store: &Store, args: &Args) -> Result {
-    let system = system(context, settings, store, &args.system)?;
+async fn record(context: &Context, settings: &Settings, system: &System, args: &Args) -> Result {
     let connector = system.connector().clone();
     let file = args.out.clone().unwrap_or_else(|| {
         let name = format!("{}.recorded.test.yaml", connector.name);
@@ -83,9 +81,7 @@ async fn record(context: &Context, settings: &Settings, store: &Store, args: &Ar
         return Err(Error::failed(format!("{} is there already", file.display()))
             .with_hint("name another file with --out, or remove this one"));
     }
-    let done = Box::pin(recorded(settings, &system, args)).await;
-    system.give_back_quota().await;
-    let recorded = done?;
+    let recorded = Box::pin(recorded(settings, system, args)).await?;
     let title = format!("Recorded of a {}; personal data is made up.", connector.name);
     let text = recorded.file(&title);
     let played = Box::pin(rehearsal::play(

@@ -145,6 +145,30 @@ impl Exchange {
         }
     }
 
+    /// A document of the system about itself, as it came: in whatever format, by one attempt.
+    pub(super) async fn document(&self, errand: Errand<'_>, call: &Call) -> Result<Vec<u8>, Refused> {
+        let mut signed = call.clone();
+        self.auth.sign(self, &mut signed, errand.road).await?;
+        let (permit, raw) = match self.send::<Raw>(errand, &signed, Duration::ZERO).await {
+            Ok(sent) => sent,
+            Err(Next::Again(_, refused) | Next::SignIn(_, refused) | Next::Refused(refused)) => return Err(refused),
+            Err(Next::Done(raw)) => return Ok(raw.body),
+        };
+        permit.alive();
+        if raw.status == 200 {
+            return Ok(raw.body);
+        }
+        let message = format!("the description is not there (HTTP {})", raw.status);
+        let fault = self
+            .fault(errand, "RQ035", FailureClass::Rejected, &message)
+            .with_status(raw.status)
+            .with_hint("correct the path under `discover:` of the connector, or let the integration user read it");
+        Err(Refused {
+            fault,
+            outcome: Outcome::NotWritten,
+        })
+    }
+
     /// Asks the token endpoint; any answer that is not about its health is one.
     pub(super) async fn ask_for_token(&self, call: &Call, road: Road) -> Result<Raw, Refused> {
         let errand = Errand {

@@ -1,8 +1,8 @@
-//! A look at records for people who write connectors: what is asked, what comes back, and what the connector makes of it.
+//! A look at pages and records, for people who write connectors: what is asked, what comes back, and what the connector makes of it.
 
 use super::{
     budget::Road,
-    lister::Listing,
+    probe::{Seen, Trouble},
     system::System,
     tape::{Exchanged, Tape},
 };
@@ -13,8 +13,10 @@ use crate::core::{fault::Fault, record::Record, value::Value};
 pub struct Sample {
     /// What was sent and answered, in order; signing in aside.
     pub exchanged: Vec<Exchanged>,
+    /// The first page, where it was asked for and came.
+    pub page: Option<Seen>,
     /// The record as the connector reads it; none where there is none.
-    pub record: Result<Option<Record>, Fault>,
+    pub record: Result<Option<Record>, Trouble>,
 }
 
 /// What a recording asks for.
@@ -44,7 +46,10 @@ impl System {
         let records = tape
             .record(async {
                 match wanted {
-                    Wanted::Page => self.read_page(object).await,
+                    Wanted::Page => match self.first_page(object).await {
+                        Ok((_, records)) => Ok(records),
+                        Err(refused) => Err(refused.fault),
+                    },
                     Wanted::Record(id) => {
                         let record = self.get(object, id, Road::Manual).await?;
                         Ok(record.into_iter().collect())
@@ -59,33 +64,42 @@ impl System {
         }
     }
 
-    /// Reads the record with this id, or the first one of the listing.
+    /// Reads the record with this id; or the first page, and its first record by itself where single records can be read.
     pub async fn sample(&self, object: &str, id: Option<&str>) -> Sample {
         let tape = Tape::default();
-        let record = tape
+        let (page, record) = tape
             .record(async {
                 match id {
-                    Some(id) => self.get(object, id, Road::Manual).await,
-                    None => self.first(object).await,
+                    Some(id) => (None, self.single(object, id).await),
+                    None => self.page_and_record(object).await,
                 }
             })
             .await;
         Sample {
             exchanged: tape.take(),
+            page,
             record,
         }
     }
 
-    async fn first(&self, object: &str) -> Result<Option<Record>, Fault> {
-        Ok(self.read_page(object).await?.into_iter().next())
+    async fn single(&self, object: &str, id: &str) -> Result<Option<Record>, Trouble> {
+        self.get(object, id, Road::Manual).await.map_err(Trouble::of)
     }
 
-    async fn read_page(&self, object: &str) -> Result<Vec<Record>, Fault> {
-        let read = async {
-            let mut reader = self.reader(object, Listing::default(), Road::Manual)?;
-            Box::pin(reader.fetch()).await
+    async fn page_and_record(&self, object: &str) -> (Option<Seen>, Result<Option<Record>, Trouble>) {
+        let (seen, records) = match self.first_page(object).await {
+            Ok(page) => page,
+            Err(refused) => return (None, Err(Trouble::of(refused.fault))),
         };
-        let (page, _) = read.await.map_err(|refused: super::exchange::Refused| refused.fault)?;
-        Ok(page.records)
+        let can_get = self
+            .connector()
+            .objects
+            .get(object)
+            .is_some_and(|object| object.get.is_some());
+        let record = match records.into_iter().next() {
+            Some(record) if can_get => self.single(object, &record.id).await,
+            first => Ok(first),
+        };
+        (Some(seen), record)
     }
 }

@@ -10,6 +10,8 @@ mod auth;
 mod batch;
 mod budget;
 mod config;
+mod discover;
+mod document;
 mod exchange;
 pub mod guard;
 pub mod identity;
@@ -34,6 +36,8 @@ pub use auth::{Kept, LoggedOut, Login, NoTokens, Pending, Saved, Standing, Stand
 pub use batch::BatchItem;
 pub use budget::{Grant, OwnQuota, QuotaError, QuotaStore, Road, Usage};
 pub use config::{Config, ConfigError};
+pub use discover::Found;
+pub use document::{DocumentError, document};
 pub use lister::{Lister, Listing, Page};
 pub use look::{Recording, Sample, Wanted};
 pub use mail::{Letter, MailError, Mailer};

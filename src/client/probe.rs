@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{budget::Road, exchange::Refused, lister::Listing, system::System};
 use crate::core::{
     fault::Fault,
+    record::Record,
     status::{FailureClass, Stage},
 };
 
@@ -73,7 +74,7 @@ pub enum TroubleKind {
 }
 
 impl Trouble {
-    fn of(fault: Fault) -> Self {
+    pub(super) fn of(fault: Fault) -> Self {
         let kind = match fault.code {
             "RQ001" => TroubleKind::Forbidden,
             "RQ002" | "RQ009" | "AU008" => TroubleKind::Unreachable,
@@ -124,7 +125,9 @@ impl System {
     async fn look_at(&self, object: &str, patience: Duration) -> Sight {
         let started = Instant::now();
         let found = match tokio::time::timeout(patience, self.first_page(object)).await {
-            Ok(found) => found.map_err(|refused| Trouble::of(refused.fault)),
+            Ok(found) => found
+                .map(|(seen, _)| seen)
+                .map_err(|refused| Trouble::of(refused.fault)),
             Err(_) => Err(Trouble::of(self.silent(object, patience))),
         };
         Sight {
@@ -145,13 +148,14 @@ impl System {
             .with_hint("raise `limits: timeout` if the system is slow by nature")
     }
 
-    async fn first_page(&self, object: &str) -> Result<Seen, Refused> {
+    /// What the first page shows, and its records.
+    pub(super) async fn first_page(&self, object: &str) -> Result<(Seen, Vec<Record>), Refused> {
         let mut reader = self.reader(object, Listing::default(), Road::Manual)?;
         let (page, reply) = Box::pin(reader.fetch()).await?;
         let now = self.now();
         let described = self.connector().objects.get(object);
         let is_dated = described.is_some_and(|described| !described.updated_at.paths().is_empty());
-        Ok(Seen {
+        let seen = Seen {
             status: reply.raw.status,
             records: page.records.len(),
             has_more: !reader.is_ended,
@@ -160,7 +164,8 @@ impl System {
                 && page.records.iter().all(|record| record.updated_at.is_none()),
             limits: limits(&reply.raw.headers),
             skew: date(&reply.raw.headers).map(|date| date - now),
-        })
+        };
+        Ok((seen, page.records))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use serde::Serialize;
@@ -21,7 +21,7 @@ tokio::task_local! {
 /// Takes down what is sent and answered.
 #[derive(Debug, Clone)]
 pub(super) struct Tape {
-    taken: Arc<Mutex<Vec<Exchanged>>>,
+    noted: Arc<Mutex<Noted>>,
     /// So much of a body is taken down, in characters.
     body_max: usize,
 }
@@ -29,22 +29,29 @@ pub(super) struct Tape {
 impl Default for Tape {
     fn default() -> Self {
         Self {
-            taken: Arc::default(),
+            noted: Arc::default(),
             body_max: BODY_MAX,
         }
     }
 }
 
+#[derive(Debug, Default)]
+struct Noted {
+    exchanged: Vec<Exchanged>,
+    /// What a database was asked since the last call was noted: the table, and the statement.
+    statements: Vec<(String, String)>,
+}
+
 /// One request with its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Exchanged {
-    /// The method.
+    /// The method; `SQL` where a database was asked.
     pub method: String,
-    /// The whole address.
+    /// The whole address; the table, view or query of a database, and where it is.
     pub url: String,
     /// The headers that were sent; those that sign are masked.
     pub headers: Vec<(String, String)>,
-    /// The body that was sent.
+    /// The body that was sent; the statement, without its values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Text>,
     /// The status of the answer.
@@ -98,21 +105,24 @@ impl Tape {
 
     /// What was taken down.
     pub(super) fn take(&self) -> Vec<Exchanged> {
-        std::mem::take(&mut *self.taken.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.noted().exchanged)
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Takes down one request, as it was before it was signed and as it was sent, with its answer, for whoever looks on.
 pub(super) fn note(call: &Call, signed: &Call, raw: &Raw, secrets: &Secrets) {
     let _ = TAPE.try_with(|tape| {
-        let one = Exchanged {
-            method: signed.method.key().to_uppercase(),
-            url: secrets.mask(address(call, signed).as_str()),
-            headers: headers(call, signed, secrets),
-            body: signed
-                .body
-                .as_deref()
-                .map(|body| Text::of(body, secrets, tape.body_max)),
+        let mut noted = tape.noted();
+        let statements = std::mem::take(&mut noted.statements);
+        let of_answer = |method: String, url: String, headers: Vec<(String, String)>, body: Option<Text>| Exchanged {
+            method,
+            url,
+            headers,
+            body,
             status: raw.status,
             content_type: raw.header(&reqwest::header::CONTENT_TYPE),
             answer_headers: raw
@@ -127,8 +137,27 @@ pub(super) fn note(call: &Call, signed: &Call, raw: &Raw, secrets: &Secrets) {
                 .collect(),
             answer: Text::of(&raw.body, secrets, tape.body_max),
         };
-        tape.taken.lock().unwrap_or_else(PoisonError::into_inner).push(one);
+        let one = match statements.first() {
+            // A call of a database has an address among ourselves alone, which would tell nobody anything.
+            Some((table, _)) => {
+                let texts: Vec<&str> = statements.iter().map(|(_, text)| text.as_str()).collect();
+                let body = Text::of(texts.join(";\n").as_bytes(), secrets, tape.body_max);
+                of_answer("SQL".to_owned(), secrets.mask(table), Vec::new(), Some(body))
+            }
+            None => of_answer(
+                signed.method.key().to_uppercase(),
+                secrets.mask(address(call, signed).as_str()),
+                headers(call, signed, secrets),
+                signed.body.as_deref().map(|body| Text::of(body, secrets, tape.body_max)),
+            ),
+        };
+        noted.exchanged.push(one);
     });
+}
+
+/// Takes down a statement of a database, for the call that it belongs to. It holds no values.
+pub(super) fn statement(table: impl FnOnce() -> String, text: &str) {
+    let _ = TAPE.try_with(|tape| tape.noted().statements.push((table(), text.to_owned())));
 }
 
 /// The address, without what signing has put into its query.

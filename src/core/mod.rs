@@ -23,6 +23,7 @@ pub mod record;
 pub mod retry;
 pub mod schedule;
 pub mod settled;
+pub mod shape;
 pub mod spread;
 pub mod status;
 pub mod tenant;

@@ -23,6 +23,14 @@ pub struct Pauses {
     first: Duration,
     longest: Duration,
     of: Arc<Mutex<BTreeMap<String, Pause>>>,
+    /// Mappings that are stopped until a reconciliation finds them well.
+    stops: Arc<Mutex<BTreeMap<String, Stop>>>,
+}
+
+#[derive(Debug)]
+struct Stop {
+    reason: String,
+    since: Instant,
 }
 
 #[derive(Debug)]
@@ -59,6 +67,7 @@ impl Pauses {
             first,
             longest: longest.min(REST_MAX).max(first),
             of: Arc::default(),
+            stops: Arc::default(),
         }
     }
 
@@ -102,33 +111,70 @@ impl Pauses {
         }
     }
 
-    /// Whether a mapping is paused.
-    #[must_use]
-    pub fn is_paused(&self, mapping: &str) -> bool {
-        self.lock().contains_key(mapping)
+    /// Takes these mappings, with the reason of each, for all that are stopped: a field that they read is gone, or of another type.
+    /// No change of theirs is tried; a reconciliation that finds the fields as they were ends it.
+    pub fn stop(&self, stopped: impl IntoIterator<Item = (String, String)>) {
+        let mut stops = self.stops();
+        let mut before = std::mem::take(&mut *stops);
+        for (mapping, reason) in stopped {
+            let known = before.remove(&mapping);
+            if known.is_none() {
+                tracing::warn!(mapping, reason, "stopped: its changes wait, nothing is lost");
+            }
+            let since = known.map_or_else(Instant::now, |known| known.since);
+            stops.insert(mapping, Stop { reason, since });
+        }
+        for mapping in before.keys() {
+            tracing::info!(mapping, "goes on: its fields are what they were");
+        }
     }
 
-    /// Every pause.
+    /// Whether a mapping is stopped.
+    #[must_use]
+    pub fn is_stopped(&self, mapping: &str) -> bool {
+        self.stops().contains_key(mapping)
+    }
+
+    /// Whether a mapping is paused or stopped.
+    #[must_use]
+    pub fn is_paused(&self, mapping: &str) -> bool {
+        self.lock().contains_key(mapping) || self.is_stopped(mapping)
+    }
+
+    /// Every pause, and every stop.
     #[must_use]
     pub fn all(&self) -> Vec<Paused> {
-        let pauses = self.lock();
-        let all = pauses.iter().map(|(mapping, pause)| Paused {
+        let paused = |mapping: &String, reason: &str, since: &Instant| Paused {
             mapping: mapping.clone(),
-            reason: pause.reason.clone(),
-            lasts: pause.since.elapsed(),
-        });
-        all.collect()
+            reason: reason.to_owned(),
+            lasts: since.elapsed(),
+        };
+        let stops = self.stops();
+        let mut all: Vec<Paused> = stops
+            .iter()
+            .map(|(mapping, stop)| paused(mapping, &stop.reason, &stop.since))
+            .collect();
+        let pauses = self.lock();
+        let others = pauses.iter().filter(|(mapping, _)| !stops.contains_key(*mapping));
+        all.extend(others.map(|(mapping, pause)| paused(mapping, &pause.reason, &pause.since)));
+        all
     }
 
     /// A mapping that has rested long enough: one change of it is to be tried now.
     pub(super) fn next_try(&self) -> Option<String> {
         let now = Instant::now();
+        let stops = self.stops();
         let mut pauses = self.lock();
-        let (mapping, pause) = pauses.iter_mut().find(|(_, pause)| pause.until <= now)?;
+        let is_due = |(mapping, pause): &(&String, &mut Pause)| pause.until <= now && !stops.contains_key(*mapping);
+        let (mapping, pause) = pauses.iter_mut().find(is_due)?;
         // Should nothing come of the try, the next one comes after the same rest.
         pause.until = now + pause.rest;
         pause.is_tried = true;
         Some(mapping.clone())
+    }
+
+    fn stops(&self) -> MutexGuard<'_, BTreeMap<String, Stop>> {
+        self.stops.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Pause>> {
@@ -154,6 +200,20 @@ mod tests {
         assert_eq!(pauses.all()[0].reason, "[AU001] system `crm`: not let in");
         assert_eq!(pauses.next_try().as_deref(), Some("contact"));
         pauses.resume("contact");
+        assert!(!pauses.is_paused("contact"));
+    }
+
+    #[test]
+    fn a_stopped_mapping_is_not_tried_and_goes_on_when_it_is_stopped_no_more() {
+        let pauses = Pauses::new(Duration::ZERO, Duration::ZERO);
+        pauses.pause("contact", &fault());
+        pauses.stop([("contact".to_owned(), "[SY060] gone".to_owned())]);
+        assert!(pauses.is_stopped("contact") && pauses.next_try().is_none());
+        assert_eq!(pauses.all().len(), 1);
+        assert_eq!(pauses.all()[0].reason, "[SY060] gone");
+        pauses.resume("contact");
+        assert!(pauses.is_paused("contact"), "no change that went well ends a stop");
+        pauses.stop([]);
         assert!(!pauses.is_paused("contact"));
     }
 

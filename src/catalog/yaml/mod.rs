@@ -25,6 +25,26 @@ pub const NODES_MAX: usize = 20_000;
 /// How many aliases a document may have.
 pub const ALIASES_MAX: usize = 100;
 
+/// How much a document may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Bytes of the whole document.
+    pub bytes: usize,
+    /// Maps and lists in each other.
+    pub depth: usize,
+    /// Keys and values, copies made by aliases included.
+    pub nodes: usize,
+}
+
+impl Bounds {
+    /// Those of the files that people write for Syncline.
+    pub const DEFINITION: Self = Self {
+        bytes: BYTES_MAX,
+        depth: DEPTH_MAX,
+        nodes: NODES_MAX,
+    };
+}
+
 /// A document that was read, as far as it could be.
 #[derive(Debug)]
 pub struct Document {
@@ -49,8 +69,14 @@ impl Document {
     /// Reads a document.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Self {
-        match text(bytes) {
-            Ok(text) => reader::read(Source::new(text.to_owned())),
+        Self::read_within(bytes, Bounds::DEFINITION)
+    }
+
+    /// Reads a document that somebody else wrote, and that may be larger or must be smaller.
+    #[must_use]
+    pub fn read_within(bytes: &[u8], bounds: Bounds) -> Self {
+        match text(bytes, bounds.bytes) {
+            Ok(text) => reader::read(Source::new(text.to_owned()), bounds),
             Err(Unreadable { problem, before }) => Self {
                 flaws: vec![Flaw {
                     problem: *problem,
@@ -70,13 +96,13 @@ struct Unreadable<'b> {
     before: &'b str,
 }
 
-fn text(bytes: &[u8]) -> Result<&str, Unreadable<'_>> {
+fn text(bytes: &[u8], max: usize) -> Result<&str, Unreadable<'_>> {
     let unreadable = |problem, before| Unreadable {
         problem: Box::new(problem),
         before,
     };
-    if bytes.len() > BYTES_MAX {
-        let message = format!("the file has {} bytes, more than the {BYTES_MAX} allowed", bytes.len());
+    if bytes.len() > max {
+        let message = format!("the file has {} bytes, more than the {max} allowed", bytes.len());
         return Err(unreadable(Problem::error("YM001", "", message), ""));
     }
     let text = str::from_utf8(bytes).map_err(|error| {

@@ -5,14 +5,14 @@ use std::{collections::HashMap, ops::Range};
 use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Span, StructureStyle, Tag};
 
 use super::{
-    ALIASES_MAX, DEPTH_MAX, Document, Flaw, NODES_MAX,
+    ALIASES_MAX, Bounds, Document, Flaw,
     tree::{self, Content, Key, Node, NodeId, Source, Tree},
 };
 use crate::core::problem::{Problem, pointer};
 
 /// Reads the one document of `source`.
-pub(super) fn read(source: Source) -> Document {
-    let mut reader = Reader::new(source.text());
+pub(super) fn read(source: Source, bounds: Bounds) -> Document {
+    let mut reader = Reader::new(source.text(), bounds);
     let outcome = reader.run();
     let Reader {
         nodes,
@@ -40,6 +40,7 @@ struct Stop(Box<Flaw>);
 
 struct Reader<'s> {
     text: &'s str,
+    bounds: Bounds,
     nodes: Vec<Node>,
     open: Vec<Open>,
     /// Nodes by anchor; `None` while the node is still open.
@@ -72,9 +73,10 @@ struct Pending {
 type Step = Result<(), Stop>;
 
 impl<'s> Reader<'s> {
-    fn new(text: &'s str) -> Self {
+    fn new(text: &'s str, bounds: Bounds) -> Self {
         Self {
             text,
+            bounds,
             nodes: Vec::new(),
             open: Vec::new(),
             anchors: HashMap::new(),
@@ -91,8 +93,8 @@ impl<'s> Reader<'s> {
         options.set_emit_comments(false);
         options.disallow_directives = true;
         options.emit_unresolved_aliases = true;
-        options.flow_nesting_limit = DEPTH_MAX;
-        options.block_nesting_limit = DEPTH_MAX;
+        options.flow_nesting_limit = self.bounds.depth;
+        options.block_nesting_limit = self.bounds.depth;
         for event in Parser::new_from_str_with_options(self.text, options) {
             self.events += 1;
             let (event, span) = event.map_err(|error| self.unreadable(&error))?;
@@ -201,8 +203,8 @@ impl<'s> Reader<'s> {
         if self.awaits_key() {
             return stop("YM010", place, "a key must be a text, not a map or list", TEMPLATE_HINT);
         }
-        if self.open.len() >= DEPTH_MAX {
-            return stop_too_deep(place);
+        if self.open.len() >= self.bounds.depth {
+            return Err(self.too_deep(place));
         }
         let content = match keys {
             Some(_) => Content::Map(Vec::new()),
@@ -278,8 +280,8 @@ impl<'s> Reader<'s> {
             Some(scalar @ Content::Scalar { .. }) => return Ok(scalar),
             None => return Ok(Content::List(Vec::new())),
         };
-        if depth >= DEPTH_MAX {
-            return Err(too_deep(place.clone()));
+        if depth >= self.bounds.depth {
+            return Err(self.too_deep(place.clone()));
         }
         let mut copies = Vec::with_capacity(children.len());
         for child in children {
@@ -357,8 +359,8 @@ impl<'s> Reader<'s> {
 
     fn count_one(&mut self, place: &Range<usize>) -> Step {
         self.count += 1;
-        if self.count > NODES_MAX {
-            let message = format!("the file has more than {NODES_MAX} keys and values");
+        if self.count > self.bounds.nodes {
+            let message = format!("the file has more than {} keys and values", self.bounds.nodes);
             return stop("YM012", place.clone(), message, "cut it into several files");
         }
         Ok(())
@@ -378,10 +380,18 @@ impl<'s> Reader<'s> {
         pointed
     }
 
+    fn too_deep(&self, span: Range<usize>) -> Stop {
+        let message = format!(
+            "maps and lists stand more than {} deep in each other",
+            self.bounds.depth
+        );
+        flaw("YM014", span, message, "nothing that is read here needs such depth")
+    }
+
     fn unreadable(&self, error: &ScanError) -> Stop {
         let at = error.marker().byte_offset().unwrap_or(0).min(self.text.len());
         if *error.kind() == ErrorKind::RecursionLimitExceeded {
-            return too_deep(at..at);
+            return self.too_deep(at..at);
         }
         let problem = Problem::error("YM011", self.pointer_of_open(), message(error.kind()));
         let hint = if has_bare_template(self.text, at) {
@@ -417,15 +427,6 @@ fn flaw(code: &'static str, span: Range<usize>, message: impl Into<String>, hint
 
 fn stop(code: &'static str, span: Range<usize>, message: impl Into<String>, hint: &str) -> Step {
     Err(flaw(code, span, message, hint))
-}
-
-fn too_deep(span: Range<usize>) -> Stop {
-    let message = format!("maps and lists stand more than {DEPTH_MAX} deep in each other");
-    flaw("YM014", span, message, "nothing that is read here needs such depth")
-}
-
-fn stop_too_deep(span: Range<usize>) -> Step {
-    Err(too_deep(span))
 }
 
 /// The parser's words, where ours do not say it better.

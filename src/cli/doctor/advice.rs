@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// The next step, with the names that stand in the settings.
-pub(super) fn next(system: &System, given: &settings::System, object: &str, trouble: &Trouble) -> String {
+pub(in crate::cli) fn next(system: &System, given: &settings::System, object: &str, trouble: &Trouble) -> String {
     let name = system.name();
     let address = system.origin();
     let hint = trouble.fault.hint.as_deref().unwrap_or_default();

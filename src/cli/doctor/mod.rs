@@ -1,6 +1,6 @@
 //! `syncline doctor`: tries everything that Syncline needs, and says what to do about what it finds.
 
-mod advice;
+pub(super) mod advice;
 mod clocks;
 mod own;
 mod reach;

@@ -4,6 +4,7 @@
 //! JSON. So budget, breaker, attempts, rules, paging and types are the same as for any other system. Reads go through sessions
 //! that the database itself keeps from writing.
 
+mod columns;
 mod listen;
 mod look;
 mod operation;

@@ -9,7 +9,7 @@ use super::{
     trouble::{Said, Trouble, VALUE, of_statement, unfit},
 };
 use crate::{
-    client::transport::SendError,
+    client::{tape, transport::SendError},
     core::{
         connector::database::{Bound, Engine, PageAsked, Statement, Table, Writer},
         path::Path,
@@ -287,7 +287,14 @@ impl<'a> Work<'a> {
             .collect())
     }
 
+    /// For whoever looks on.
+    fn note(&self, statement: &Statement) {
+        let table = || format!("{} at {}", self.table.source.told(), self.sql.place());
+        tape::statement(table, &statement.text);
+    }
+
     async fn cells(&mut self, statement: &Statement, is_write: bool) -> Result<Vec<Vec<Cell>>, Trouble> {
+        self.note(statement);
         let params = self.sql.params(self.table, &self.known.types, statement);
         let started = Instant::now();
         let bytes_max = self.sql.limits.body_bytes_max;
@@ -300,6 +307,7 @@ impl<'a> Work<'a> {
     }
 
     async fn execute(&mut self, statement: &Statement) -> Result<(u64, u64), Trouble> {
+        self.note(statement);
         let params = self.sql.params(self.table, &self.known.types, statement);
         let done = self.connection.execute(&statement.text, &params).await;
         done.map_err(|error| of_statement(error, true))

@@ -9,6 +9,7 @@ pub mod auth;
 pub mod call;
 pub mod case;
 pub mod database;
+pub mod discover;
 pub mod form;
 pub mod format;
 pub mod page;
@@ -29,6 +30,7 @@ use self::{
     answer::Rule,
     auth::{Auth, ClientCertificate},
     database::Database,
+    discover::Discover,
     form::{Access, LimitsForm, SettingKind},
     page::Paging,
     request::Request,
@@ -73,6 +75,8 @@ pub struct Connector {
     pub objects: BTreeMap<String, Object>,
     /// The database that it is, in place of something that answers requests.
     pub database: Option<Database>,
+    /// Where it says what its objects have.
+    pub discover: Option<Discover>,
     /// The pushes it sends.
     pub webhooks: Option<std::sync::Arc<event::Definition>>,
     /// How the subscriptions to them are kept in order.

@@ -9,7 +9,8 @@ use super::Item;
 use crate::core::{
     diff::{Decision, Verdict},
     plan::Plan,
-    status::{Cause, Situation, WriteKind},
+    shape::Shape,
+    status::{Cause, Side, Situation, WriteKind},
 };
 
 /// What the plans of a reconciliation would do, in records.
@@ -70,6 +71,15 @@ pub struct Summary {
     /// both sides made alike.
     #[serde(default)]
     pub in_flux: u64,
+    /// Why the mapping is stopped: a field that it reads is gone, or of another type. None where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+    /// What was seen of the fields of the left side; the next report is judged by it.
+    #[serde(default, skip_serializing_if = "Shape::is_empty")]
+    pub left_shape: Shape,
+    /// What was seen of the fields of the right side.
+    #[serde(default, skip_serializing_if = "Shape::is_empty")]
+    pub right_shape: Shape,
 }
 
 /// The most unmapped values a report names: a column of free text in a `values` table must not fill it.
@@ -84,6 +94,15 @@ impl Summary {
             .checked_div(u128::from(self.cells))
             .and_then(|score| u64::try_from(score).ok())
             .unwrap_or(10_000)
+    }
+
+    /// What was seen of the fields of one side.
+    #[must_use]
+    pub const fn shape(&self, side: Side) -> &Shape {
+        match side {
+            Side::Left => &self.left_shape,
+            Side::Right => &self.right_shape,
+        }
     }
 
     /// How many records are in a situation other than in sync.

@@ -15,7 +15,7 @@ use super::{
     sorter::Sorter,
     tables,
 };
-use crate::core::status::Side;
+use crate::core::{shape::Shape, status::Side};
 
 /// How far a listing has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct Listed {
     /// Pages read so far.
     #[serde(default)]
     pub pages: u64,
+    /// What was seen of the fields that the mapping reads.
+    #[serde(default)]
+    pub shape: Shape,
     /// Whether it has come to its end.
     pub is_ended: bool,
     /// Whether every record was seen, as far as the system tells.

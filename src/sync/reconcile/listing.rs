@@ -12,6 +12,7 @@ use crate::{
         mapping::Mapping,
         plan,
         record::{BaseField, Link, Record},
+        shape::Looker,
         status::{LinkStatus, Side, Sides},
         value::{Value, fingerprint::Key},
     },
@@ -58,12 +59,17 @@ async fn pages(context: &Context, side: Side, listed: &mut Listed) -> Result<boo
         resume: listed.resume.clone(),
         ..Listing::default()
     };
-    let mut lister = system.list(&mapping.end(side).object, listing, Road::Reconcile);
+    let object = &mapping.end(side).object;
+    let looker = Looker::new(mapping, side, system.connector().objects.get(object));
+    let mut lister = system.list(object, listing, Road::Reconcile);
     let mut saved = Instant::now();
     while let Some(page) = lister.next().await? {
         context.go_on()?;
         let own = context.clone();
         let count = page.records.len() as u64;
+        for record in &page.records {
+            looker.add(&mut listed.shape, &record.fields);
+        }
         let rows = move || {
             let key = own.engine.key();
             let rows = page

@@ -21,6 +21,7 @@ mod planning;
 mod progress;
 mod readback;
 mod repair;
+mod reshaped;
 mod silence;
 mod start;
 mod stuck;
@@ -189,6 +190,9 @@ impl Reconciliation {
         }
         let context = self.context.clone();
         let (counts, listed) = self.listed().await?;
+        if let Some(reason) = self.reshaped(listed).await? {
+            return Ok((RunStatus::Failed, Some(reason)));
+        }
         let shrunk = self.shrunk(counts).await?;
         let complete = Sides {
             left: listed.left && !shrunk.left,
@@ -211,6 +215,9 @@ impl Reconciliation {
     /// Compares what changed since the last time alone.
     async fn run_incremental(&mut self) -> Result<(RunStatus, Option<String>), Error> {
         let context = self.context.clone();
+        if let Some(reason) = self.still_stopped().await? {
+            return Ok((RunStatus::Failed, Some(reason)));
+        }
         context.progress.begin(Phase::Listing);
         let changed = changed::list(&context).await?;
         let read = |side: Side| changed.records.get(side).unwrap_or_default();

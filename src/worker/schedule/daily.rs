@@ -188,6 +188,9 @@ impl State {
         self.signs
             .metrics
             .run_ended(kind, &mapping.name, status, started.elapsed());
+        if let Err(error) = self.note_stops().await {
+            tracing::error!(%error, "cannot look whether mappings are stopped");
+        }
         match result {
             Ok(report) => {
                 let summary = &report.summary;

@@ -34,6 +34,8 @@ use crate::{
 const LOOK: &str = "*/5 * * * * *";
 /// How far the clock may move against the time that has really passed before nothing is cleared away by it.
 const CLOCK_SHIFT_MAX: Duration = Duration::from_hours(1);
+/// How often it is looked whether mappings are stopped.
+const STOPS_EVERY: Duration = Duration::from_secs(15);
 
 /// What the schedule may do.
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +102,8 @@ struct State {
     running: Mutex<HashSet<String>>,
     /// When something was last tried that did not go well, and how often in a row.
     failed: Mutex<HashMap<String, (Instant, u32)>>,
+    /// When it was last looked whether mappings are stopped.
+    stops_seen: Mutex<Option<Instant>>,
     started: (Instant, DateTime<Utc>),
     shutdown: CancellationToken,
     /// What has not ended when the grace is over is dropped where it stands.
@@ -119,6 +123,7 @@ impl State {
             looking: tokio::sync::Mutex::default(),
             running: Mutex::default(),
             failed: Mutex::default(),
+            stops_seen: Mutex::default(),
             started,
             shutdown,
             given_up: CancellationToken::new(),
@@ -131,12 +136,37 @@ impl State {
         if self.shutdown.is_cancelled() {
             return;
         }
+        if let Err(error) = self.look_for_stops().await {
+            tracing::error!(%error, "cannot look whether mappings are stopped");
+        }
         if let Err(error) = self.lead().await {
             tracing::error!(%error, "cannot look at the schedule");
         }
         if let Err(error) = self.keep_house().await {
             tracing::error!(%error, "cannot look at events that wait, or clear old data away");
         }
+    }
+
+    /// Takes note of mappings that the last reconciliation has stopped, on whichever node or at whichever command line that was.
+    async fn look_for_stops(&self) -> Result<(), store::Error> {
+        let is_due = lock(&self.stops_seen).is_none_or(|at| at.elapsed() >= STOPS_EVERY);
+        if is_due {
+            self.note_stops().await?;
+        }
+        Ok(())
+    }
+
+    /// The same, at once.
+    async fn note_stops(&self) -> Result<(), store::Error> {
+        let reports = self.engine.store().last_reports().await?;
+        let stopped = reports
+            .into_iter()
+            .filter_map(|(mapping, report)| Some((mapping, report.summary.stopped?)));
+        self.signs
+            .pauses
+            .stop(stopped.filter(|(mapping, _)| self.engine.mapping(mapping).is_some()));
+        *lock(&self.stops_seen) = Some(Instant::now());
+        Ok(())
     }
 
     async fn lead(self: &Arc<Self>) -> Result<(), store::Error> {
@@ -147,17 +177,19 @@ impl State {
         let now = self.engine.clock().now();
         let mappings: Vec<Arc<Mapping>> = self.engine.mappings().cloned().collect();
         for mapping in mappings {
-            if self.signs.pauses.is_paused(&mapping.name) {
+            // A reconciliation is how a stopped mapping comes to be well again.
+            let is_stopped = self.signs.pauses.is_stopped(&mapping.name);
+            if self.signs.pauses.is_paused(&mapping.name) && !is_stopped {
                 continue;
             }
-            for side in [Side::Left, Side::Right] {
+            for side in [Side::Left, Side::Right].into_iter().filter(|_| !is_stopped) {
                 if self.poll_is_due(&mapping, side, now).await? {
                     self.start_poll(&mapping, side);
                 }
             }
             if let Some(due) = self.claim_reconciliation(&mapping, now).await? {
                 self.start_reconciliation(&mapping, due);
-            } else if self.incremental_is_due(&mapping, now).await? {
+            } else if !is_stopped && self.incremental_is_due(&mapping, now).await? {
                 self.start_incremental(&mapping);
             }
         }

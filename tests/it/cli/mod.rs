@@ -3,6 +3,7 @@
 mod auth;
 mod bad_input;
 mod check;
+mod connector;
 mod decision;
 mod doctor;
 mod drift;

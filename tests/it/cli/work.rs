@@ -37,7 +37,7 @@ impl Site {
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
-    async fn order(&self, fault: &str) {
+    pub async fn order(&self, fault: &str) {
         let answer = http::send(&self.erp, "POST", "/_sandbox/faults", &[], fault.as_bytes()).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
@@ -199,9 +199,9 @@ async fn the_doctor_names_the_system_and_the_next_step() {
 }
 
 #[tokio::test]
-async fn a_look_shows_what_is_asked_what_is_answered_and_each_field_with_its_type() {
+async fn a_try_shows_what_is_asked_what_is_answered_and_each_field_with_its_type() {
     let site = Site::start();
-    let look = site.one(0, &["look", "erp", "customer"]);
+    let look = site.one(0, &["connector", "try", "erp", "customer"]);
     let asked = &look["exchanged"][0];
     assert_eq!((&asked["method"], &asked["status"]), (&"GET".into(), &200.into()));
     assert!(asked["url"].as_str().unwrap().contains("/api/customers?"), "{asked}");
@@ -227,7 +227,7 @@ async fn a_look_shows_what_is_asked_what_is_answered_and_each_field_with_its_typ
     let credit = fields.iter().find(|field| field["name"] == "credit_limit").unwrap();
     assert_eq!(credit["type"], "decimal(2)");
 
-    let text = stdout(&site.place.run(&["look", "erp", "customer", "3"]).code(0));
+    let text = stdout(&site.place.run(&["connector", "try", "erp", "customer", "3"]).code(0));
     for part in [
         "/api/customers/3\n",
         "→ 200, application/json",
@@ -236,17 +236,25 @@ async fn a_look_shows_what_is_asked_what_is_answered_and_each_field_with_its_typ
     ] {
         assert!(text.contains(part), "{part} not in\n{text}");
     }
-    let contact = site.one(0, &["look", "crm", "account"]);
+    let contact = site.one(0, &["connector", "try", "crm", "account"]);
     assert!(!contact.to_string().contains("secret"), "{contact}");
     site.order(r#"{"fault":{"kind":"html"}}"#).await;
-    let broken = site.place.run(&["look", "erp", "customer", "3"]).code(1);
+    let broken = site.place.run(&["connector", "try", "erp", "customer", "3"]).code(1);
     assert!(
         stderr(&broken).contains("[RQ008]") && stdout(&broken).contains("<!doctype html"),
         "{}",
         stdout(&broken)
     );
-    assert!(stdout(&site.place.run(&["look", "erp", "customer", "999999"]).code(1)).ends_with("no record\n"));
-    let unknown = site.place.run(&["look", "erp", "custmer"]).code(2);
+    assert!(
+        stdout(
+            &site
+                .place
+                .run(&["connector", "try", "erp", "customer", "999999"])
+                .code(1)
+        )
+        .ends_with("no record\n")
+    );
+    let unknown = site.place.run(&["connector", "try", "erp", "custmer"]).code(2);
     assert!(
         stderr(&unknown).contains("did you mean `customer`?"),
         "{}",

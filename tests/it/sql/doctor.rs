@@ -96,3 +96,74 @@ async fn a_view_whose_plan_reads_everything_is_told() {
         assert!(told.is_some(), "{:?}: {remarks:#?}", base.engine());
     }
 }
+
+#[tokio::test]
+async fn whoever_looks_on_sees_the_table_and_the_statement_and_no_address_of_ours() {
+    for base in Base::all().await {
+        base.customers().await;
+        base.run("insert into customer (name, email) values ('Ana', 'ana@example.com')")
+            .await;
+        let sample = base.system().sample("customer", None).await;
+        let record = sample.record.unwrap().unwrap();
+        let [page, row] = sample.exchanged.as_slice() else {
+            panic!("{:#?}", sample.exchanged);
+        };
+        for asked in [page, row] {
+            assert_eq!(asked.method, "SQL");
+            assert!(
+                asked.url.starts_with("table `customer` at ") && !asked.url.contains("invalid"),
+                "{}",
+                asked.url
+            );
+        }
+        let statement = &row.body.as_ref().unwrap().text;
+        assert!(
+            statement.starts_with("select ") && statement.contains(" limit 2"),
+            "{statement}"
+        );
+        assert!(
+            !statement.contains(&format!("= {}", record.id)),
+            "values are bound: {statement}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_columns_of_a_table_are_known_whether_the_connector_reads_them_or_not() {
+    use syncline::{
+        client::Found,
+        core::connector::discover::{Standing, compare},
+    };
+    for base in Base::all().await {
+        base.customers().await;
+        base.run("alter table customer add column nickname varchar(40)").await;
+        let system = base.system();
+        let Some(Found::Fields(columns)) = system.describe("customer").await.unwrap() else {
+            panic!("a database describes itself");
+        };
+        let compared = compare(&system.connector().objects["customer"], &columns, true);
+        let of = |name: &str| compared.iter().find(|field| field.path == name).unwrap();
+        assert_eq!(
+            (of("nickname").standing, of("nickname").there.as_deref()),
+            (Standing::New, Some("text"))
+        );
+        assert_eq!(of("name").standing, Standing::Same);
+        assert!(
+            !compared
+                .iter()
+                .any(|field| matches!(field.standing, Standing::Gone | Standing::Changed)),
+            "{compared:#?}"
+        );
+        base.run("alter table customer drop column code").await;
+        let Some(Found::Fields(columns)) = base.system().describe("customer").await.unwrap() else {
+            panic!("a database describes itself");
+        };
+        let compared = compare(&system.connector().objects["customer"], &columns, true);
+        let gone: Vec<&str> = compared
+            .iter()
+            .filter(|field| field.standing == Standing::Gone)
+            .map(|field| field.path.as_str())
+            .collect();
+        assert_eq!(gone, ["code"]);
+    }
+}

@@ -1,7 +1,7 @@
 //! Reconciliation of what is linked.
 
 use syncline::{
-    core::status::{Cause, FailureStatus, LinkStatus, RunStatus},
+    core::status::{Cause, FailureStatus, LinkStatus, RunKind, RunStatus},
     sandbox::fault::{Fault, Order},
     store::{
         Page,
@@ -11,7 +11,7 @@ use syncline::{
     sync::reprocess,
 };
 
-use super::World;
+use super::{CUSTOMERS, World};
 
 async fn causes(world: &World, run_id: i64) -> Vec<Cause> {
     let items = world
@@ -187,10 +187,86 @@ async fn a_record_refused_twice_is_parked_and_a_reprocess_after_its_correction_r
 async fn reporting_only_changes_neither_system_nor_links() {
     let world = World::empty().await;
     world.customers(0, 5);
-    let report = world
-        .run(super::CUSTOMERS, syncline::core::status::RunKind::Reconcile, false)
-        .await;
+    let report = world.run(CUSTOMERS, RunKind::Reconcile, false).await;
     assert_eq!(report.summary.planned.creates, 5);
     assert!(world.links().await.is_empty());
     assert_eq!(world.account_count(), 0);
+}
+
+/// A world whose mapping reads a field that no customer has, and where all are said to have had it at the first look.
+async fn with_a_field_that_is_gone() -> (World, Vec<String>) {
+    let mut world = World::empty().await;
+    let customers = world.customers(0, 10);
+    world.remap(&[
+        ("      tax_id: text\n", "      tax_id: text\n      nick: text\n"),
+        (
+            "{ erp: address.city, crm: BillingCity, empty: clear }",
+            "{ erp: nick, crm: BillingCity }",
+        ),
+    ]);
+    let first = world.full().await;
+    let mut summary = first.summary.clone();
+    let all = summary.left_shape["name"];
+    assert_eq!((all.fitted, summary.left_shape["nick"].had), (10, 0));
+    summary.left_shape.insert("nick".to_owned(), all);
+    let told = serde_json::to_string(&summary).unwrap();
+    let saved = world.store().save_drift_summary(first.run_id, CUSTOMERS, &told).await;
+    saved.unwrap();
+    world.edit_customer(&customers[3], r#"{"name":"Renamed"}"#);
+    (world, customers)
+}
+
+#[tokio::test]
+async fn a_field_that_is_gone_stops_the_mapping_before_anything_is_written_until_the_mapping_is_corrected() {
+    let (mut world, _) = with_a_field_that_is_gone().await;
+    for _ in 0..2 {
+        let stopped = world.reconcile().await;
+        assert_eq!((stopped.status, stopped.counters.updated), (RunStatus::Failed, 0));
+        let note = stopped.note.unwrap();
+        assert!(
+            note.contains("[SY060] field `nick` of erp customer is gone") && note.contains("--full"),
+            "{note}"
+        );
+    }
+    let changed = world.run(CUSTOMERS, RunKind::Incremental, true).await;
+    assert_eq!(
+        changed.status,
+        RunStatus::Failed,
+        "a look at what changed cannot know better"
+    );
+    world.remap(&[]);
+    let well = world.reconcile().await;
+    assert_eq!((well.status, well.summary.stopped), (RunStatus::Succeeded, None));
+    assert_eq!(well.counters.updated, 1);
+}
+
+#[tokio::test]
+async fn whoever_asks_for_a_full_look_takes_the_fields_as_they_are() {
+    let (world, _) = with_a_field_that_is_gone().await;
+    assert_eq!(world.reconcile().await.status, RunStatus::Failed);
+    let taken = world.full().await;
+    assert_eq!((taken.status, taken.summary.stopped), (RunStatus::Succeeded, None));
+    assert_eq!(world.reconcile().await.status, RunStatus::Succeeded, "and it stays so");
+}
+
+#[tokio::test]
+async fn a_field_whose_values_are_all_of_another_type_stops_the_mapping() {
+    let mut world = World::empty().await;
+    let customers = world.customers(0, 12);
+    world.full().await;
+    world.remap(&[
+        ("      name: text\n", "      name: integer\n"),
+        ("      Name: text\n", "      Name: integer\n"),
+    ]);
+    world.edit_customer(&customers[3], r#"{"tax_id":"BR 99.000.003/0001-95"}"#);
+    let stopped = world.reconcile().await;
+    assert_eq!((stopped.status, stopped.counters.updated), (RunStatus::Failed, 0));
+    let note = stopped.note.unwrap();
+    assert!(
+        note.contains("field `name` of erp customer is of another type"),
+        "{note}"
+    );
+    world.remap(&[]);
+    let well = world.reconcile().await;
+    assert_eq!(well.status, RunStatus::Succeeded, "{:?}", well.note);
 }

@@ -3,6 +3,7 @@
 
 mod auth;
 mod database;
+mod discover;
 mod object;
 mod request;
 mod subscription;
@@ -112,6 +113,7 @@ impl<'a> Compiler<'a> {
                 .map(|(name, object)| (name.clone(), self.object(name, object)))
                 .collect(),
             database: self.database(form.database),
+            discover: self.discover(form),
             subscriptions: form.webhooks.as_ref().and_then(|webhooks| {
                 let objects: Vec<&str> = form.objects.keys().map(String::as_str).collect();
                 let subscriptions = webhooks.subscriptions.as_ref()?;

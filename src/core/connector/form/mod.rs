@@ -73,6 +73,9 @@ pub struct ConnectorForm {
     /// How the system spells values in its own way.
     #[serde(default)]
     pub types: TypesForm,
+    /// Where the system says what its objects have, for `syncline connector discover`.
+    #[serde(default)]
+    pub discover: Option<DiscoverForm>,
     /// What the system holds, by name.
     pub objects: BTreeMap<String, ObjectForm>,
     /// The pushes it sends.
@@ -531,6 +534,11 @@ macro_rules! call {
         }
     };
 }
+
+// Behind the macro that it uses.
+mod discover;
+
+pub use self::discover::DiscoverForm;
 
 /// The HTTP methods a connector may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 mod answer;
 mod call;
 mod compile;
+mod discover;
 mod page;
 mod spelling;
 

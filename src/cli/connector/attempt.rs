@@ -1,39 +1,42 @@
-//! `syncline look`: one record as its system answers it, and as its connector reads it.
+//! `syncline connector try`: one page and one record as a system answers them, and as its connector reads them.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{
-    Exit,
-    context::{Context, block_on},
-    doctor::Scratch,
-    error::{Error, Result},
-    output::print,
-    project::{broken_connector, unknown},
-};
+use super::reach;
 use crate::{
-    client::{Exchanged, Sample, System, Text},
+    cli::{
+        Exit,
+        context::Context,
+        doctor::advice,
+        error::{Error, Result},
+        output::{count, print},
+    },
+    client::{Exchanged, Sample, Seen, System, Text},
     core::{connector::Object, record::Record, value::json},
-    settings::Settings,
-    store::{Access, Store},
+    settings,
     telemetry::harmless,
-    worker::assembly,
 };
 
-/// One record as its system answers it, and as its connector reads it. Nothing is written.
+/// Tries a connector on its system: signs in, reads one page and one record, and shows what was asked and answered. Nothing is
+/// written.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  syncline look crm account                    the first record of the list
-  syncline look crm account ACC-000123         this one, by `get:`
-  syncline look crm account --json | jq -r .exchanged[0].answer.text
+  syncline connector try crm                         the first object that can be listed
+  syncline connector try crm account                 the first page, and its first record by `get:`
+  syncline connector try crm account ACC-000123      this record alone
+  syncline connector try crm account --json | jq -r .exchanged[0].answer.text
 
-It shows what was asked, what was answered (secrets masked, 4,000 characters at most), and each field with the type that the
-connector gives it. Values are those of a real record: mind who sees them. Exit code 1 if there is no record, or it cannot be read.")]
+It shows what was asked, what was answered (secrets masked, 4,000 characters at most), each field with the type that the
+connector gives it, and what the system says of its own limits. Values are those of a real record: mind who sees them. Exit code
+1 if there is no record, or it cannot be read; what to do next stands below.")]
 pub struct Args {
     /// The system, as the settings name it
     system: String,
     /// The object, as the connector names it
-    object: String,
+    object: Option<String>,
     /// The record's id; without it, the first record of the list
     id: Option<String>,
 }
@@ -41,10 +44,23 @@ pub struct Args {
 /// What a look shows.
 #[derive(Debug, Serialize)]
 struct View<'a> {
+    object: &'a str,
     exchanged: &'a [Exchanged],
+    /// The first page, where it was read.
+    page: Option<Page>,
     record: Option<Read>,
     error: Option<String>,
-    hint: Option<&'a str>,
+    /// What to do about it.
+    hint: Option<String>,
+}
+
+/// A first page.
+#[derive(Debug, Serialize)]
+struct Page {
+    records: usize,
+    has_more: bool,
+    /// The headers in which the system tells about its own limits.
+    limits: BTreeMap<String, String>,
 }
 
 /// A record as the connector reads it.
@@ -69,86 +85,70 @@ struct Line {
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result {
-    with_store(context, async |settings, store| {
-        look(context, settings, store, args).await
+    reach::with_system(context, &args.system, async |system, given, _settings| {
+        let name = reach::object(system, args.object.as_deref())?;
+        let sample = Box::pin(system.sample(name, args.id.as_deref())).await;
+        let object = reach::known(system, name)?;
+        show(context, system, given, object, &sample)
     })
 }
 
-/// Runs `work` with a store that it may keep tokens in: our own, where there is one, since tokens that people have signed in for
-/// are in it.
-pub(super) fn with_store<T>(context: &Context, work: impl AsyncFnOnce(&Settings, &Store) -> Result<T>) -> Result<T> {
-    block_on(async {
-        let settings = context.settings()?;
-        let scratch = Scratch::open(context).await?;
-        let own = context.store(&settings, Access::Shared).await.ok();
-        let done = Box::pin(work(&settings, own.as_ref().unwrap_or_else(|| scratch.store()))).await;
-        if let Some(own) = own {
-            own.close().await;
-        }
-        scratch.close().await;
-        done
-    })
-}
-
-async fn look(context: &Context, settings: &Settings, store: &Store, args: &Args) -> Result {
-    let system = system(context, settings, store, &args.system)?;
-    let objects = &system.connector().objects;
-    let Some(object) = objects.get(&args.object) else {
-        return Err(unknown("object", &args.object, objects.keys().map(String::as_str)));
-    };
-    let sample = Box::pin(system.sample(&args.object, args.id.as_deref())).await;
-    system.give_back_quota().await;
-    show(context, object, &sample)
-}
-
-/// One system of the settings, and what is loaded beside it.
-pub(super) fn system(context: &Context, settings: &Settings, store: &Store, name: &str) -> Result<System> {
-    let Some(given) = settings.systems.get(name) else {
-        return Err(unknown("system", name, settings.systems.keys().map(String::as_str)));
-    };
-    let loaded = context.loaded(settings);
-    match assembly::system(settings, &loaded.catalog, store, &context.clock, name, given) {
-        Ok(system) => Ok(system),
-        Err(assembly::Error::NoConnector { connector, .. }) => {
-            let (found, next) = broken_connector(&loaded, &connector);
-            Err(Error::found(found).with_hint(next))
-        }
-        Err(error) => Err(Error::from(error).with_hint("`syncline check` says what the connector needs")),
-    }
-}
-
-fn show(context: &Context, object: &Object, sample: &Sample) -> Result {
-    let found = sample.record.as_ref();
-    let fault = found.err();
+fn show(context: &Context, system: &System, given: &settings::System, object: &Object, sample: &Sample) -> Result {
+    let trouble = sample.record.as_ref().err();
+    let record = sample.record.as_ref().ok().and_then(Option::as_ref);
     let view = View {
+        object: &object.name,
         exchanged: &sample.exchanged,
-        record: found
-            .ok()
-            .and_then(Option::as_ref)
-            .map(|record| Read::of(object, record)),
-        error: fault.map(ToString::to_string),
-        hint: fault.and_then(|fault| fault.hint.as_deref()),
+        page: sample.page.as_ref().map(Page::of),
+        record: record.map(|record| Read::of(object, record)),
+        error: trouble.map(|trouble| trouble.fault.to_string()),
+        hint: trouble.map(|trouble| advice::next(system, given, &object.name, trouble)),
     };
     let out = context.output;
     out.json(&view)?;
     if !out.is_json() {
         view.exchanged.iter().try_for_each(exchange)?;
+        if let Some(page) = &view.page {
+            page.print(&object.name)?;
+        }
         match &view.record {
             Some(record) => record.print(context)?,
             None if view.error.is_none() => print("no record")?,
             None => {}
         }
     }
-    match (&view.record, fault) {
-        (Some(_), _) => Ok(Exit::Done),
-        (None, Some(fault)) if !out.is_json() => {
-            let error = Error::found(fault);
-            Err(match &fault.hint {
-                Some(hint) => error.with_hint(hint),
-                None => error,
-            })
+    match (&view.record, &view.error, view.hint) {
+        (Some(_), ..) => Ok(Exit::Done),
+        (None, Some(error), hint) if !out.is_json() => Err(Error::found(error).with_hint(hint.unwrap_or_default())),
+        (None, ..) => Ok(Exit::Found),
+    }
+}
+
+impl Page {
+    fn of(seen: &Seen) -> Self {
+        Self {
+            records: seen.records,
+            has_more: seen.has_more,
+            limits: seen.limits.iter().cloned().collect(),
         }
-        (None, _) => Ok(Exit::Found),
+    }
+
+    fn print(&self, object: &str) -> std::io::Result<()> {
+        let more = if self.has_more { "more follow" } else { "and no more" };
+        print(harmless(&format!(
+            "page of {object}: {}, {more}",
+            count(self.records, "record")
+        )))?;
+        let told: Vec<String> = self
+            .limits
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
+        if told.is_empty() {
+            Ok(())
+        } else {
+            print(harmless(&format!("rate limit: {}", told.join(", "))))
+        }
     }
 }
 
