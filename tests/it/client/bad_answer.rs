@@ -163,7 +163,8 @@ fn expected(protocol: &Protocol, bad: Bad) -> (&'static str, &'static str) {
         (Bad::RefusedInA200, _) => ("RQ026", "E42"),
         (Bad::PageForPeople, _) => ("RQ008", "HTML"),
         (Bad::BrokenOff, _) => ("RQ006", "broke"),
-        (Bad::CutShort | Bad::OtherCharacters, _) => ("RQ007", "broken "),
+        (Bad::OtherCharacters, _) => ("RQ007", "invalid UTF-8"),
+        (Bad::CutShort, _) => ("RQ007", "broken "),
         (Bad::OtherType, "CSV") => ("RQ007", "no column `id`"),
         (Bad::OtherType, "JSON Lines") => ("RQ007", "line 1"),
         (Bad::OtherType, _) => ("RQ032", "no list at"),
@@ -178,6 +179,8 @@ fn answer(protocol: &Protocol, bad: Bad) -> Reply {
         Bad::RefusedInA200 => reply(protocol.refusal.into()),
         Bad::PageForPeople => Reply::html(200),
         Bad::BrokenOff => reply(page.to_vec()).cut(),
+        // A table that ends within a row; one that ends within the last cell of a row nobody could tell from a whole one.
+        Bad::CutShort if protocol.name == "CSV" => reply(page[..protocol.page.find(",Ana").unwrap()].to_vec()),
         // Within the name of a record.
         Bad::CutShort => reply(page[..=protocol.page.find("Ana").unwrap()].to_vec()),
         Bad::OtherCharacters => {
