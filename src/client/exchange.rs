@@ -66,6 +66,8 @@ pub(super) struct Errand<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Records<'a> {
     pub(super) path: &'a Path,
+    /// Columns that a table has, if it is one.
+    pub(super) columns: &'a [String],
     /// What is wanted of each.
     pub(super) wanted: &'a Projection,
 }

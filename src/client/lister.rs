@@ -25,6 +25,7 @@ use crate::core::{
         page::{self, Pager, Position, Turn},
     },
     fault::Fault,
+    path::{Path, Segment},
     record::Record,
     status::{FailureClass, Stage},
     value::{Map, Value, json, projection::Projection},
@@ -272,7 +273,13 @@ impl Asked {
         let call = system.with_context(|context| context.list(list, self.since, pager))?;
         // What stands around a record is not projected: it is known where the record is, not what else leads on.
         let whole = Projection::all();
+        let column = |path: &Path| match path.segments() {
+            [Segment::Key(key)] => Some(key.to_string()),
+            _ => None,
+        };
+        let columns: Vec<String> = object.id.iter().filter_map(column).collect();
         let records = Records {
+            columns: &columns,
             path: &list.records,
             wanted: if list.record.is_whole() {
                 &self.projection

@@ -14,7 +14,7 @@ use crate::{
     core::{
         connector::{
             answer::{Content, Meaning, Purpose, Verdict},
-            format::Unreadable,
+            format::{Sought, Unreadable},
             page,
             request::Call,
         },
@@ -96,7 +96,11 @@ pub(super) fn read(raw: &mut Raw, call: &Call, records: Option<Records<'_>>, dep
     };
     let is_success = matches!(raw.status, 200..=299);
     if !raw.body.trim_ascii().is_empty() && !Content::is_html(&raw.body) {
-        match call.format.to_json(&raw.body, is_success, call.list.as_ref(), &limits) {
+        let sought = Sought {
+            list: call.list.as_ref(),
+            columns: records.map_or(&[], |records| records.columns),
+        };
+        match call.format.to_json(&raw.body, is_success, sought, &limits) {
             Ok(None) => {}
             Ok(Some(json)) => raw.body = json,
             Err(error) => {

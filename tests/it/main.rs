@@ -30,4 +30,5 @@ mod sql;
 mod store;
 mod sync;
 mod tenant;
+mod vendor;
 mod webhook;

@@ -29,6 +29,15 @@ pub enum Format {
     JsonLines,
 }
 
+/// What an answer has to have.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sought<'a> {
+    /// Where the records of a listing are: one element of XML alone, or none, are a list there too.
+    pub list: Option<&'a Path>,
+    /// Columns without which a table is none: a text that says something else is a head without rows.
+    pub columns: &'a [String],
+}
+
 /// Why an answer was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the answer is broken {name}: {reason}")]
@@ -107,13 +116,12 @@ impl Format {
         }
     }
 
-    /// An answer as JSON, where it is none: `None` where it stays as it is. `list` is where the records of a listing are: one
-    /// element alone, or none, are a list there too.
+    /// An answer as JSON, where it is none: `None` where it stays as it is.
     pub fn to_json(
         &self,
         body: &[u8],
         is_success: bool,
-        list: Option<&Path>,
+        sought: Sought<'_>,
         limits: &json::Limits,
     ) -> Result<Option<Vec<u8>>, Unreadable> {
         let starts_with = |first: &[u8]| {
@@ -133,7 +141,7 @@ impl Format {
                 let element =
                     xml::parse(body, namespaces, limits).map_err(|error| failed(&error, error.is_passing()))?;
                 let mut document = element.into_document();
-                if let Some(list) = list {
+                if let Some(list) = sought.list {
                     as_list(&mut document, list);
                 }
                 Ok(Some(json::to_string(&document).into_bytes()))
@@ -149,7 +157,8 @@ impl Format {
             Self::Csv(_) | Self::JsonLines if !is_success => Ok(None),
             Self::Csv(_) if starts_with(b"{[") => Ok(None),
             Self::Csv(delimiter) => {
-                let rows = table::csv(body, *delimiter).map_err(|error| failed(&error, error.is_passing()))?;
+                let rows =
+                    table::csv(body, *delimiter, sought.columns).map_err(|error| failed(&error, error.is_passing()))?;
                 Ok(Some(rows))
             }
             Self::JsonLines => {
@@ -197,7 +206,11 @@ mod tests {
     fn listed(text: &str) -> String {
         let path = Path::parse("answer.rows.row").unwrap();
         let format = Format::Xml(Arc::default());
-        let json = format.to_json(text.as_bytes(), true, Some(&path), &json::Limits::default());
+        let sought = Sought {
+            list: Some(&path),
+            ..Sought::default()
+        };
+        let json = format.to_json(text.as_bytes(), true, sought, &json::Limits::default());
         String::from_utf8(json.unwrap().unwrap()).unwrap()
     }
 
@@ -231,14 +244,14 @@ mod tests {
             Format::Xml(Arc::default()),
         ] {
             assert_eq!(
-                format.to_json(b"{\"error\":1}", false, None, &limits),
+                format.to_json(b"{\"error\":1}", false, Sought::default(), &limits),
                 Ok(None),
                 "{}",
                 format.name()
             );
         }
         assert_eq!(
-            Format::Csv(b',').to_json(b"{\"error\":1}", true, None, &limits),
+            Format::Csv(b',').to_json(b"{\"error\":1}", true, Sought::default(), &limits),
             Ok(None)
         );
     }

@@ -20,6 +20,12 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// The head lacks a column: it is no head.
+    #[error("the head has no column `{name}`")]
+    Lacking {
+        /// The name.
+        name: String,
+    },
     /// A line is no JSON object.
     #[error("line {line} is no JSON object")]
     Line {
@@ -39,8 +45,8 @@ impl Error {
     }
 }
 
-/// The JSON of a table's rows: one map of texts each.
-pub fn csv(bytes: &[u8], delimiter: u8) -> Result<Vec<u8>, Error> {
+/// The JSON of a table's rows: one map of texts each. A table without one of these columns is none.
+pub fn csv(bytes: &[u8], delimiter: u8, columns: &[String]) -> Result<Vec<u8>, Error> {
     let text = text(bytes)?;
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
@@ -57,6 +63,9 @@ pub fn csv(bytes: &[u8], delimiter: u8) -> Result<Vec<u8>, Error> {
                 name: name.chars().take(64).collect(),
             });
         }
+    }
+    if let Some(lacking) = columns.iter().find(|column| !head.contains(column)) {
+        return Err(Error::Lacking { name: lacking.clone() });
     }
     let mut out = b"[".to_vec();
     for row in reader.records() {
@@ -118,17 +127,25 @@ mod tests {
 
     #[test]
     fn rows_become_maps_of_texts() {
-        let csv = |text: &str| csv(text.as_bytes(), b',').map(|json| String::from_utf8(json).unwrap());
+        let csv = |text: &str| csv(text.as_bytes(), b',', &[]).map(|json| String::from_utf8(json).unwrap());
         assert_eq!(
             csv("\u{feff}id,name\r\n1,\"a, \"\"b\"\"\nc\"\r\n2,\r\n").unwrap(),
             r#"[{"id":"1","name":"a, \"b\"\nc"},{"id":"2","name":""}]"#
         );
         assert_eq!(csv("id,name\n").unwrap(), "[]");
         assert_eq!(csv("").unwrap(), "[]");
+        let id = ["id".to_owned()];
+        for text in ["The service is not available", ""] {
+            let refused = self::csv(text.as_bytes(), b',', &id).unwrap_err();
+            assert!(matches!(refused, Error::Lacking { .. }), "{text}: {refused}");
+        }
         assert_eq!(csv("id,name\n1"), Err(Error::Cells { line: 2 }));
         assert!(matches!(csv("id,id\n"), Err(Error::Head { .. })));
-        assert_eq!(self::csv(b"id\n\xff\n", b','), Err(Error::Encoding));
-        assert_eq!(self::csv(b"a;b\n1;2\n", b';').unwrap(), br#"[{"a":"1","b":"2"}]"#);
+        assert_eq!(self::csv(b"id\n\xff\n", b',', &[]), Err(Error::Encoding));
+        assert_eq!(
+            self::csv(b"a;b\n1;2\n", b';', &["b".to_owned()]).unwrap(),
+            br#"[{"a":"1","b":"2"}]"#
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod answers;
 mod auth;
+mod bad_answer;
 mod code;
 
 mod format;

@@ -9,11 +9,13 @@ mod api;
 mod console;
 mod daemon;
 mod gate;
+mod graphql_soap;
 mod kinto;
 mod oidc;
 mod reconcile;
 mod story;
-mod system;
+pub mod system;
+mod token;
 mod xml_rpc;
 
 use std::{
@@ -23,9 +25,11 @@ use std::{
 
 use serde_json::{Value as Json, json};
 
-use daemon::{MAPPING, Place};
+use daemon::MAPPING;
 use gate::Gate;
 use system::{Book, Odata, Server, Tryton};
+
+use crate::support::place::Place;
 
 /// The longest wait for anything. A slow machine takes its time; only a fault takes all of it.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -75,7 +79,7 @@ impl Scene {
         let (erp, crm) = (Tryton::new(erp.unwrap()?), Odata::new(crm.unwrap()?));
         let erp_gate = Gate::open(&erp.server.url, disturb_party).await;
         let crm_gate = Gate::open(&crm.server.url, disturb_customer).await;
-        let place = Place::new(&erp_gate.url, &crm_gate.url);
+        let place = daemon::place(&erp_gate.url, &crm_gate.url);
         let mut scene = Self {
             erp,
             crm,

@@ -13,7 +13,8 @@ use syncline::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::daemon::{MAPPING, Place};
+use super::daemon::MAPPING;
+use crate::support::place::Place;
 
 impl Place {
     /// Compares both systems and repairs what differs.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use syncline::core::status::{RunKind, RunStatus};
 
-use super::{At, LIMIT, Scene, daemon::Daemon};
+use super::{At, LIMIT, Scene};
+use crate::support::place::Daemon;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_erp_and_a_real_crm_stay_in_step_both_ways_through_kills_of_the_daemon() {

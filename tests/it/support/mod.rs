@@ -8,6 +8,7 @@ pub mod hooks;
 pub mod house;
 pub mod http;
 pub mod loopback;
+pub mod place;
 pub mod proxy;
 pub mod rig;
 pub mod smtp;

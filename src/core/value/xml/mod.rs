@@ -69,7 +69,10 @@ pub enum Error {
     /// There is no element.
     #[error("there is no element")]
     Nothing,
-    /// The bytes are not of the encoding that the document names, or of one that is not read.
+    /// The bytes are not UTF-8, which they should be: the document names nothing else.
+    #[error("invalid UTF-8")]
+    NotUtf8,
+    /// The bytes are of an encoding that is not read.
     #[error("the text is not UTF-8, and `{encoding}` is not read")]
     Encoding {
         /// What the document names.
@@ -95,7 +98,7 @@ impl Error {
     pub const fn is_passing(&self) -> bool {
         matches!(
             self,
-            Self::Syntax { .. } | Self::Cut { .. } | Self::Nothing | Self::Encoding { .. }
+            Self::Syntax { .. } | Self::Cut { .. } | Self::Nothing | Self::NotUtf8 | Self::Encoding { .. }
         )
     }
 }
@@ -178,6 +181,7 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Error> {
     match named {
         // Its bytes are the first 256 characters.
         "iso-8859-1" | "latin1" => Ok(Cow::Owned(bytes.iter().map(|byte| char::from(*byte)).collect())),
+        "utf-8" => Err(Error::NotUtf8),
         other => Err(Error::Encoding { encoding: short(other) }),
     }
 }

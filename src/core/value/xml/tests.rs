@@ -102,6 +102,8 @@ fn an_encoding_is_believed_where_it_is_read_and_named_where_it_is_not() {
         error.to_string(),
         "the text is not UTF-8, and `windows-1251` is not read"
     );
+    let unnamed = parse(b"<a>caf\xe9</a>", &Namespaces::default(), &Limits::default()).unwrap_err();
+    assert_eq!(unnamed, Error::NotUtf8);
 }
 
 #[test]
