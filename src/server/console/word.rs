@@ -6,7 +6,7 @@ const WORDS: &[(&str, &str)] = &[
     ("event", "evento"), ("poll", "consulta"), ("reconcile", "reconciliação"), ("full", "completa"), ("incremental", "incremental"), ("reprocess", "reprocesso"),
     ("manual", "manual"), ("running", "em execução"), ("succeeded", "concluída"), ("partial", "parcial"), ("failed", "falhou"),
     ("held", "retida"), ("cancelled", "cancelada"), ("webhook", "webhook"), ("schedule", "agenda"), ("catch_up", "recuperação"),
-    ("person", "pessoa"), ("start", "início"),
+    ("person", "pessoa"), ("start", "início"), ("run", "execução"),
     // Failures.
     ("transient", "passageira"), ("auth", "acesso"), ("rejected", "recusada"), ("mapping", "mapeamento"), ("conflict", "conflito"),
     ("ambiguous", "ambíguo"), ("waiting", "aguardando"), ("uncertain", "incerta"), ("bug", "defeito"), ("receive", "recepção"),

@@ -153,9 +153,14 @@ async fn a_filtered_set_is_reprocessed_only_after_its_count_was_seen() {
         .await;
     assert_eq!(
         done.header("location"),
-        Some("/console/failures?class=rejected&done=reprocess")
+        Some("/console/failures?class=rejected&done=reprocess&of=3")
     );
     assert_eq!(app.store.queue_stats().await.unwrap().depth, before + 3);
+    let left = admin.get(done.header("location").unwrap()).await.text();
+    assert!(
+        left.contains("still wait: <strong>3</strong>") && left.contains("max=\"3\" value=\"0\""),
+        "{left}"
+    );
 }
 
 #[tokio::test]
