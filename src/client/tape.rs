@@ -148,7 +148,10 @@ pub(super) fn note(call: &Call, signed: &Call, raw: &Raw, secrets: &Secrets) {
                 signed.method.key().to_uppercase(),
                 secrets.mask(address(call, signed).as_str()),
                 headers(call, signed, secrets),
-                signed.body.as_deref().map(|body| Text::of(body, secrets, tape.body_max)),
+                signed
+                    .body
+                    .as_deref()
+                    .map(|body| Text::of(body, secrets, tape.body_max)),
             ),
         };
         noted.exchanged.push(one);

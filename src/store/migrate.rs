@@ -87,10 +87,10 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/postgres/0012_event_record.sql"),
     ),
     (
-        16,
+        13,
         "console",
-        include_str!("../../migrations/sqlite/0016_console.sql"),
-        include_str!("../../migrations/postgres/0016_console.sql"),
+        include_str!("../../migrations/sqlite/0013_console.sql"),
+        include_str!("../../migrations/postgres/0013_console.sql"),
     ),
 ];
 

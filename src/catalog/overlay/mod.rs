@@ -53,7 +53,7 @@ pub fn of(name: &str) -> Option<&str> {
 pub fn definitions(folder: &Path) -> Vec<String> {
     let names = names(folder);
     names
-        .filter(|name| !name.ends_with(".test") && of(name).is_none())
+        .filter(|name| name.strip_suffix(".test").is_none() && of(name).is_none())
         .collect()
 }
 

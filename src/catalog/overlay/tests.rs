@@ -247,7 +247,7 @@ fn a_definition_written_out_means_the_same_and_says_what_comes_from_the_overlay(
 
 #[test]
 fn every_shipped_definition_written_out_means_the_same() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seen = 0;
     for folder in ["connectors", "mappings"] {
         for entry in std::fs::read_dir(root.join(folder)).unwrap() {
@@ -272,7 +272,7 @@ fn every_shipped_definition_written_out_means_the_same() {
 
 #[test]
 fn the_documented_overlays_fit_what_they_are_laid_over() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
     let pages = [
         ("docs/connectors.md", "connectors", Kind::Connector),

@@ -193,11 +193,11 @@ fn documented_examples_mean_something() {
 }
 
 /// The keys under `schema` that say nothing about themselves; an alternative may speak for its only key.
-fn undescribed(schema: &Json, at: &str, speaks: bool, found: &mut Vec<String>) {
+fn undescribed(schema: &Json, at: &str, found: &mut Vec<String>) {
     let Some(members) = schema.as_object() else {
         if let Some(items) = schema.as_array() {
             for (index, item) in items.iter().enumerate() {
-                undescribed(item, &format!("{at}/{index}"), speaks, found);
+                undescribed(item, &format!("{at}/{index}"), found);
             }
         }
         return;
@@ -209,11 +209,11 @@ fn undescribed(schema: &Json, at: &str, speaks: bool, found: &mut Vec<String>) {
             if !says {
                 found.push(format!("{at}/{name}"));
             }
-            undescribed(property, &format!("{at}/{name}"), says, found);
+            undescribed(property, &format!("{at}/{name}"), found);
         }
     }
     for (name, member) in members.iter().filter(|(name, _)| *name != "properties") {
-        undescribed(member, &format!("{at}/{name}"), is_described, found);
+        undescribed(member, &format!("{at}/{name}"), found);
     }
 }
 
@@ -221,7 +221,7 @@ fn undescribed(schema: &Json, at: &str, speaks: bool, found: &mut Vec<String>) {
 fn every_key_that_an_editor_offers_is_described() {
     for (name, schema) in all() {
         let mut found = Vec::new();
-        undescribed(&serde_json::from_str(&schema).unwrap(), "", false, &mut found);
+        undescribed(&serde_json::from_str(&schema).unwrap(), "", &mut found);
         assert!(found.is_empty(), "{name}: {found:#?}");
     }
 }

@@ -45,13 +45,13 @@ impl Writer<'_> {
                 }
             }
             Content::List(items) => items.iter().for_each(|item| self.one(*item, depth, "-")),
-            Content::Scalar { text, is_plain } => self.line(id, depth, scalar(text, *is_plain, false)),
+            Content::Scalar { text, is_plain } => self.line(id, depth, &scalar(text, *is_plain, false)),
         }
     }
 
     fn one(&mut self, id: NodeId, depth: usize, head: &str) {
         match self.flow(id) {
-            Some(text) => self.line(id, depth, format!("{head} {text}")),
+            Some(text) => self.line(id, depth, &format!("{head} {text}")),
             // An item begins in the line of its dash.
             None if head == "-" => {
                 let first = self.lines.len();
@@ -62,13 +62,13 @@ impl Writer<'_> {
                 }
             }
             None => {
-                self.line(id, depth, head.to_owned());
+                self.line(id, depth, head);
                 self.inside(id, depth + 1);
             }
         }
     }
 
-    fn line(&mut self, id: NodeId, depth: usize, text: String) {
+    fn line(&mut self, id: NodeId, depth: usize, text: &str) {
         let node = self.tree.node(id);
         let at = node.key.as_ref().map_or(node.span.start, |key| key.span.start);
         self.lines.push(Line {

@@ -40,13 +40,10 @@ pub struct Args {
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result {
-    let name = match args.name.clone().or_else(|| name_of(&args.file)) {
-        Some(name) => name,
-        None => {
-            return Err(
-                Error::usage("the file does not say what the connector is called").with_hint("name it: --name acme")
-            );
-        }
+    let Some(name) = args.name.clone().or_else(|| name_of(&args.file)) else {
+        return Err(
+            Error::usage("the file does not say what the connector is called").with_hint("name it: --name acme")
+        );
     };
     place::check_name(&name)?;
     let shown = args.file.display().to_string();

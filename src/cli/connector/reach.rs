@@ -64,16 +64,14 @@ fn system<'s>(
 /// The object with this name; without one, the first that can be listed.
 pub(super) fn object<'s>(system: &'s System, name: Option<&'s str>) -> Result<&'s str> {
     let objects = &system.connector().objects;
-    match name {
-        Some(name) => known(system, name).map(|object| object.name.as_str()),
-        None => {
-            let listed = objects.values().find(|object| object.list.is_some());
-            let first = listed.or_else(|| objects.values().next());
-            first
-                .map(|object| object.name.as_str())
-                .ok_or_else(|| Error::found("the connector has no object"))
-        }
+    if let Some(name) = name {
+        return known(system, name).map(|object| object.name.as_str());
     }
+    let listed = objects.values().find(|object| object.list.is_some());
+    let first = listed.or_else(|| objects.values().next());
+    first
+        .map(|object| object.name.as_str())
+        .ok_or_else(|| Error::found("the connector has no object"))
 }
 
 /// What the connector says of an object.

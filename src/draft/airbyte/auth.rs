@@ -167,6 +167,8 @@ impl Import<'_> {
             expires_after: None,
             headers: BTreeMap::new(),
             jwt: None,
+            client_jwt: None,
+            revoke_url: None,
         });
         Some(())
     }

@@ -243,6 +243,8 @@ fn bare(grant: Grant, scopes: &[String]) -> OAuth2Form {
         expires_after: None,
         headers: BTreeMap::new(),
         jwt: None,
+        client_jwt: None,
+        revoke_url: None,
     }
 }
 

@@ -254,7 +254,7 @@ impl Reconciliation {
         } else {
             match self.restore(PLANNED).await? {
                 Some(planned) => complete = planned,
-                None => self.plan(&mut complete).await?,
+                None => Box::pin(self.plan(&mut complete)).await?,
             }
             if !context.request.repair {
                 return Ok((RunStatus::Succeeded, Some("reported only".to_owned())));

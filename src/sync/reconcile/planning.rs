@@ -138,7 +138,7 @@ pub(super) async fn unlinked(
 ) -> Result<(), Error> {
     for side in [Side::Left, Side::Right] {
         let mut chunks = then.chunks(context, *complete);
-        let result = begin_unlinked(context, tally, side, complete, then, &mut chunks).await;
+        let result = Box::pin(begin_unlinked(context, tally, side, complete, then, &mut chunks)).await;
         chunks.end(tally, result).await?;
         tally.believe(complete);
     }
