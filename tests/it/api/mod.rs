@@ -234,7 +234,10 @@ async fn a_failure_is_listed_counted_and_ignored_once() {
     assert_eq!(page["items"][0]["message"], "the name is too long");
     let groups = app.get("/api/v1/failures/groups?by=code", &token).await.json();
     assert_eq!((&groups[0]["name"], &groups[0]["count"]), (&json!("RQ004"), &json!(1)));
-    assert!(groups[0]["next"].as_str().unwrap().contains("smaller pages"), "{groups}");
+    assert!(
+        groups[0]["next"].as_str().unwrap().contains("smaller pages"),
+        "{groups}"
+    );
     let path = format!("/api/v1/failures/{}/ignore", page["items"][0]["failure_id"]);
     assert_eq!(app.call("POST", &path, &token, "").await.status, 204);
     assert_eq!(app.call("POST", &path, &token, "").await.status, 409);
