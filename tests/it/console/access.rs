@@ -34,7 +34,7 @@ async fn whoever_signs_in_is_led_to_the_page_they_wanted() {
     );
     let page = ana.get("/console/runs?status=held").await;
     assert_eq!(page.status, 200);
-    assert!(page.text().contains("<span>ana</span>"));
+    assert!(page.text().contains("<span><bdi>ana</bdi></span>"));
     let audit = app.store.audits(Page::first(1)).await.unwrap().remove(0).entry;
     assert_eq!(
         (audit.actor.as_str(), audit.action.as_str()),

@@ -112,6 +112,7 @@ async fn a_page_that_is_left_open_keeps_nobody_signed_in_and_ends_with_the_sessi
     viewer.sign_in("viewer", PASSWORD, "/console").await;
     let mut again = Stream::open(&viewer, "/console/systems").await;
     again.until("event: stamp", 1).await;
+    viewer.get("/console/systems").await;
     viewer.post("/console/sign-out", &[]).await;
     assert!(again.until("event: over", 1).await.contains("event: over"));
 }

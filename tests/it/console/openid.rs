@@ -224,7 +224,12 @@ async fn whoever_their_provider_knows_gets_in_with_the_role_of_their_groups_and_
         "{}",
         back.text()
     );
-    assert!(ana.get("/console/runs").await.text().contains("<span>ana</span>"));
+    assert!(
+        ana.get("/console/runs")
+            .await
+            .text()
+            .contains("<span><bdi>ana</bdi></span>")
+    );
     let kept = app.store.user("ana").await.unwrap().unwrap();
     assert_eq!(
         (kept.role, kept.has_password),

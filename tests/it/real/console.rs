@@ -41,7 +41,12 @@ async fn a_person_signs_in_at_the_console_by_a_certified_provider_and_out_again(
         "{}",
         answer.text()
     );
-    assert!(ana.get("/console/failures").await.text().contains("<span>ana</span>"));
+    assert!(
+        ana.get("/console/failures")
+            .await
+            .text()
+            .contains("<span><bdi>ana</bdi></span>")
+    );
     // The group is told by the userinfo endpoint alone.
     assert_eq!(app.store.user("ana").await.unwrap().unwrap().role, Role::Operator);
     assert_eq!(ana.get(&path).await.status, 400, "it works once");

@@ -88,6 +88,9 @@ async fn changes_of_one_record_coalesce(database: Database) {
     let claimed = claim(&store, 10).await;
     assert_eq!(claimed.len(), 1);
     assert_eq!(claimed[0].generation, 3);
+    let origin = claimed[0].origin;
+    assert_eq!(store.change_count(origin).await.unwrap(), 1);
+    assert_eq!(store.change_count(ChangeOrigin::Reprocess).await.unwrap(), 0);
     store
         .commit(vec![Op::CompleteChange(claimed[0].claim())])
         .await
