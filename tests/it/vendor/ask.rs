@@ -101,7 +101,8 @@ pub enum Mishap {
     Refused(Reply),
 }
 
-/// What is going to befall requests: each mishap comes over the next request of this method whose address has this in it.
+/// What is going to befall requests: each mishap comes over the next request of this method whose address has this in it, or ends
+/// with it where a `$` stands behind it.
 #[derive(Debug, Default)]
 pub struct Weather(Mutex<Vec<(&'static str, &'static str, Mishap)>>);
 
@@ -117,7 +118,13 @@ impl Weather {
 
     fn of(&self, seen: &Seen) -> Option<Mishap> {
         let mut coming = self.0.lock().unwrap();
-        let is_of = |(method, part, _): &(&str, &str, Mishap)| seen.method == *method && seen.target.contains(part);
+        let is_of = |(method, part, _): &(&str, &str, Mishap)| {
+            let fits = match part.strip_suffix('$') {
+                Some(end) => seen.target.ends_with(end),
+                None => seen.target.contains(part),
+            };
+            seen.method == *method && fits
+        };
         let at = coming.iter().position(is_of)?;
         Some(coming.remove(at).2)
     }
