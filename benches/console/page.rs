@@ -34,7 +34,18 @@ pub struct Ids {
 
 /// A page by what it is, and its address.
 fn pages(ids: &Ids) -> Vec<(&'static str, String)> {
-    let deep = |id: i64| BASE64_URL_SAFE_NO_PAD.encode(id.to_string());
+    let mut pages = drift_pages(ids);
+    pages.extend(work_pages(ids));
+    pages
+}
+
+/// The cursor of a page that begins behind this row.
+fn deep(id: i64) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(id.to_string())
+}
+
+/// What analysts open.
+fn drift_pages(ids: &Ids) -> Vec<(&'static str, String)> {
     let report = format!("/drift/{}", ids.run_id);
     vec![
         ("overview", String::new()),
@@ -57,6 +68,12 @@ fn pages(ids: &Ids) -> Vec<(&'static str, String)> {
             "items of a cause, a page in the middle",
             format!("{report}?cause=conflict&cursor={}", deep(ids.drift_id)),
         ),
+    ]
+}
+
+/// What ops open.
+fn work_pages(ids: &Ids) -> Vec<(&'static str, String)> {
+    vec![
         ("failures", "/failures".into()),
         (
             "failures of a class and code",
