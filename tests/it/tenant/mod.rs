@@ -103,8 +103,10 @@ impl Thing {
                 format!(">{name}<"),
                 format!(">{name} "),
                 format!("/mappings/{name}\""),
-                format!("/webhooks/{name}"),
-                format!("/webhooks/incoming/{name}"),
+                format!("/webhooks/{name}\""),
+                format!("/webhooks/{name}<"),
+                format!("/webhooks/incoming/{name}\""),
+                format!("/webhooks/incoming/{name}/"),
             ]);
         }
         signs.iter().any(|sign| text.contains(sign.as_str()))
