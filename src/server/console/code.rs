@@ -32,6 +32,7 @@ const PORTUGUESE: &[(&str, &str, &str)] = &[
     ("RQ032", "a resposta não é a que o conector descreve", "compare `records:`, `record:`, `id:` e `page:` com a documentação do sistema"),
     ("RQ033", "a resposta a um lote não diz nada sobre um dos registros; ele é lido antes de qualquer novo envio", "confira `results:` e `index:` do lote"),
     ("RQ034", "pedido um registro, o sistema respondeu com outro: nada é aproveitado", "`get:` deve pedir este id e nada mais; registro unificado: `syncline links relink`"),
+    ("RQ035", "a descrição que `discover:` do conector cita não existe lá", "corrija o caminho, ou deixe o usuário de integração lê-la"),
     ("RQ040", "o filtro por data de alteração não faz nada", "compare `since` de `list:` ou `changed:` com a documentação do sistema: o nome do parâmetro, a forma da data"),
     ("RQ041", "o filtro por data de alteração esconde tudo", "como em RQ040"),
     ("RQ050", "uma tabela não é como o conector diz, ou não serve para o que se pede", "veja a dica: ela traz o `create index` que resolve"),
@@ -49,6 +50,7 @@ const PORTUGUESE: &[(&str, &str, &str)] = &[
     ("AU011", "a declaração não pode ser assinada: sem chave, ou não deste algoritmo", "dê à credencial o texto PEM inteiro da chave, e a `algorithm:` o algoritmo dela"),
     ("AU012", "o emissor não se descreve, ou se chama de outro modo", "corrija `issuer`; a descrição dele fica em `/.well-known/openid-configuration`"),
     ("AU013", "o acesso de uma pessoa não deu certo", "veja a mensagem; `syncline auth login SISTEMA` começa de novo"),
+    ("AU014", "o servidor de acesso não aceitou um token de volta", "retire o consentimento no próprio servidor de acesso"),
     // Decided by the planner, and met on the way.
     ("PL001", "vários registros do outro sistema coincidem com este", "unifique os duplicados no sistema deles; o próximo olhar vincula o que restar"),
     ("PL002", "o único registro que coincide pertence a outro vínculo", "um dos dois é duplicado: unifique-os, ou desfaça o vínculo errado em Vínculos"),
@@ -64,6 +66,7 @@ const PORTUGUESE: &[(&str, &str, &str)] = &[
     ("SY012", "outro trabalhava nos mesmos registros ao mesmo tempo", "nada: serão vistos de novo"),
     ("SY013", "um registro se perdeu entre dois passos do trabalho", "a falha é nossa: avise com o log dessa hora"),
     ("SY014", "o sistema respondeu sucesso e manteve o valor antigo", "veja no sistema por que não pode ser mudado: uma regra, um registro fechado, um direito, um campo só de leitura"),
+    ("SY060", "um campo que o mapeamento lê sumiu de um sistema, ou todos os valores dele são de outro tipo: o mapeamento parou, nada foi gravado", "`syncline connector discover SISTEMA OBJETO` mostra o que há agora; corrija conector e mapeamento, ou os direitos do usuário de integração, e depois `syncline reconcile NOME`"),
     // Values.
     ("MP101", "um valor não é o que o mapeamento espera", "corrija o registro, ou declare o tipo do campo"),
     ("MP102", "uma expressão não pode ser calculada para este registro", "faça-a valer, com `default(…)` ou uma condição"),

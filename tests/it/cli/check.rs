@@ -58,7 +58,7 @@ fn all_problems_of_all_files_are_shown_at_once_with_their_lines() {
     assert!(
         lines
             .iter()
-            .any(|line| line["file"] == "config/dev.toml" && line["line"] == 5)
+            .any(|line| line["file"] == "config/dev.toml" && line["line"] == 6)
     );
 }
 
@@ -101,7 +101,7 @@ fn a_secret_in_clear_text_is_refused_outside_dev_and_never_printed() {
     let done = place.run(&["--env", "prod", "check"]).code(1);
     let text = stdout(&done);
     assert!(
-        text.contains("[CF006]") && text.contains("config/prod.toml:7"),
+        text.contains("[CF006]") && text.contains("config/prod.toml:8"),
         "{text}"
     );
     assert!(

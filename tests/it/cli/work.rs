@@ -315,7 +315,7 @@ async fn a_preview_shows_a_record_both_ways_beside_its_partner_and_writes_nothin
 #[tokio::test]
 async fn what_a_system_answers_is_recorded_without_personal_data_and_played_again() {
     let site = Site::start();
-    let looked = site.one(0, &["look", "crm", "account"]);
+    let looked = site.one(0, &["connector", "try", "crm", "account"]);
     let fields = looked["record"]["fields"].as_array().unwrap();
     let real = |name: &str| {
         let field = fields.iter().find(|field| field["name"] == name).unwrap();
