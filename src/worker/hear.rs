@@ -29,6 +29,8 @@ pub async fn run(engine: Engine, shutdown: CancellationToken) {
         .collect();
     let each = systems.iter().map(|(name, system)| one(&engine, name, system));
     let _ = shutdown.run_until_cancelled(join_all(each)).await;
+    // Where no system tells anything there is nothing to do; a part that ends would end the daemon.
+    shutdown.cancelled().await;
 }
 
 /// Listens to one system; ends where it tells nothing at all.
