@@ -12,8 +12,9 @@ use super::{
     connector::Object,
     mapping::Mapping,
     path::Path,
+    record::Record,
     status::{Side, Sides},
-    value::{Map, kind::Kind, spelling::Spelling},
+    value::{kind::Kind, spelling::Spelling},
 };
 
 /// So many records that have a field are many, however many there are.
@@ -69,23 +70,24 @@ impl Looker {
         Self { fields }
     }
 
-    /// Adds what a record shows.
-    pub fn add(&self, shape: &mut Shape, record: &Map) {
+    /// Adds what the records of a page show, field by field: once enough is seen of a field, a page costs one step, whatever it holds.
+    pub fn add(&self, shape: &mut Shape, records: &[Record]) {
         for (path, name, kind) in &self.fields {
-            if !shape.contains_key(name) {
-                shape.insert(name.clone(), FieldShape::default());
-            }
-            let Some(seen) = shape.get_mut(name) else { continue };
-            seen.records += 1;
-            if seen.fitted >= ENOUGH {
-                continue;
-            }
-            let Some(value) = path.get_in(record) else { continue };
-            seen.had += 1;
-            if !value.is_null() {
-                seen.filled += 1;
-                // Where no kind is said, every value is of it.
-                seen.fitted += u64::from(*kind == Kind::Any || kind.read(value, &Spelling::default()).is_ok());
+            let seen = shape.entry(name.clone()).or_default();
+            seen.records += records.len() as u64;
+            for record in records {
+                if seen.fitted >= ENOUGH {
+                    break;
+                }
+                let Some(value) = path.get_in(&record.fields) else {
+                    continue;
+                };
+                seen.had += 1;
+                if !value.is_null() {
+                    seen.filled += 1;
+                    // Where no kind is said, every value is of it.
+                    seen.fitted += u64::from(*kind == Kind::Any || kind.read(value, &Spelling::default()).is_ok());
+                }
             }
         }
     }

@@ -67,9 +67,7 @@ async fn pages(context: &Context, side: Side, listed: &mut Listed) -> Result<boo
         context.go_on()?;
         let own = context.clone();
         let count = page.records.len() as u64;
-        for record in &page.records {
-            looker.add(&mut listed.shape, &record.fields);
-        }
+        looker.add(&mut listed.shape, &page.records);
         let rows = move || {
             let key = own.engine.key();
             let rows = page
