@@ -12,14 +12,21 @@ use crate::core::{
     status::{Side, Situation, WriteKind},
 };
 
-/// A plan, for programs and for people.
+/// Which two records a plan is about, and how they stand.
 #[derive(Debug, Serialize)]
-pub(super) struct View {
+pub(super) struct Head {
     mapping: String,
     situation: Situation,
     reason: String,
-    left: End,
-    right: End,
+    pub(super) left: End,
+    pub(super) right: End,
+}
+
+/// A plan, for programs and for people.
+#[derive(Debug, Serialize)]
+pub(super) struct View {
+    #[serde(flatten)]
+    head: Head,
     link: &'static str,
     writes: Vec<Write>,
     fields: Vec<Pair>,
@@ -27,9 +34,10 @@ pub(super) struct View {
     waits_for: Option<String>,
 }
 
+/// One record.
 #[derive(Debug, Serialize)]
-struct End {
-    system: String,
+pub(super) struct End {
+    pub(super) system: String,
     object: String,
     id: Option<String>,
 }
@@ -63,15 +71,41 @@ struct Failure {
     hint: Option<String>,
 }
 
+impl Head {
+    /// The records with these ids.
+    pub(super) fn of(mapping: &Mapping, plan: &Plan, left_id: Option<&str>, right_id: Option<&str>) -> Self {
+        let end = |side: Side, id: Option<&str>| End {
+            system: mapping.end(side).system.clone(),
+            object: mapping.end(side).object.clone(),
+            id: id.map(str::to_owned),
+        };
+        Self {
+            mapping: mapping.name.clone(),
+            situation: plan.situation,
+            reason: plan.reason.clone(),
+            left: end(Side::Left, left_id),
+            right: end(Side::Right, right_id),
+        }
+    }
+
+    /// `customer-account  erp:1 ↔ crm:-  missing: no record of the other side fits`
+    pub(super) fn line(&self) -> String {
+        let name = |end: &End| format!("{}:{}", end.system, end.id.as_deref().unwrap_or("-"));
+        format!(
+            "{}  {} ↔ {}  {}: {}",
+            self.mapping,
+            name(&self.left),
+            name(&self.right),
+            self.situation,
+            self.reason
+        )
+    }
+}
+
 impl View {
     /// A plan for the records with these ids.
     pub(super) fn of(mapping: &Mapping, plan: &Plan, left_id: Option<&str>, right_id: Option<&str>) -> Self {
         let system = |side: Side| mapping.end(side).system.clone();
-        let end = |side: Side, id: Option<&str>| End {
-            system: system(side),
-            object: mapping.end(side).object.clone(),
-            id: id.map(str::to_owned),
-        };
         let writes = plan.writes.iter().map(|write| Write {
             system: system(write.to),
             kind: write.kind,
@@ -99,11 +133,7 @@ impl View {
             }
         });
         Self {
-            mapping: mapping.name.clone(),
-            situation: plan.situation,
-            reason: plan.reason.clone(),
-            left: end(Side::Left, left_id),
-            right: end(Side::Right, right_id),
+            head: Head::of(mapping, plan, left_id, right_id),
             link: match plan.link {
                 LinkStep::Keep => "keep",
                 LinkStep::Put => "put",
@@ -128,15 +158,7 @@ impl View {
         if out.is_json() {
             return Ok(());
         }
-        let name = |end: &End| format!("{}:{}", end.system, end.id.as_deref().unwrap_or("-"));
-        out.line(format!(
-            "{}  {} ↔ {}  {}: {}",
-            self.mapping,
-            name(&self.left),
-            name(&self.right),
-            self.situation,
-            self.reason
-        ))?;
+        out.line(self.head.line())?;
         self.table(out)?;
         for write in &self.writes {
             let verb = match (write.kind, is_dry) {
@@ -151,7 +173,7 @@ impl View {
             out.line(format!("{verb} {}{id}: {}", write.system, write.fields))?;
         }
         let link = match (self.link, is_dry) {
-            ("put", true) if matches!(self.situation, Situation::UnlinkedMatch | Situation::Absent) => {
+            ("put", true) if matches!(self.head.situation, Situation::UnlinkedMatch | Situation::Absent) => {
                 Some("would link the two records")
             }
             ("put", true) => Some("would renew what both sides agreed on"),
@@ -181,8 +203,8 @@ impl View {
         if !told.is_empty() {
             let head = [
                 "field",
-                self.left.system.as_str(),
-                self.right.system.as_str(),
+                self.head.left.system.as_str(),
+                self.head.right.system.as_str(),
                 "what",
                 "why",
             ];

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{
     Exit,
     context::{Context, block_on},
+    decided::Head,
     error::{Error, Result},
     sync::told,
     work::{RecordArg, Work},
@@ -15,11 +16,12 @@ use crate::{
         drift::shown,
         fault::Fault,
         mapping::{Mapping, convert::Refusal},
+        matching::Rule,
         preview::{Preview, Way},
         status::{FailureClass, Side, Sides, Situation},
         value::Value,
     },
-    sync::record::{self, Previewed, by_key},
+    sync::record::{self, Previewed, Rules},
 };
 
 /// One live record through its mapping, both ways, beside its partner. Nothing is written.
@@ -49,19 +51,9 @@ pub struct Args {
 /// What a preview shows.
 #[derive(Serialize)]
 struct View {
-    mapping: String,
-    situation: Situation,
-    reason: String,
-    left: End,
-    right: End,
+    #[serde(flatten)]
+    head: Head,
     fields: Vec<Line>,
-}
-
-#[derive(Serialize)]
-struct End {
-    system: String,
-    object: String,
-    id: Option<String>,
 }
 
 /// One field.
@@ -170,7 +162,8 @@ async fn by_id(work: &Work, mapping: &Mapping, side: Side, id: &str) -> std::res
 async fn keyed(work: &Work, mapping: &Mapping, sides: &[Side], key: &str) -> Result<Vec<(Side, String)>> {
     let value = Value::from(key);
     for side in sides {
-        let ids = by_key(&work.engine, mapping, *side, &value, Road::Manual)
+        let rules = (Rules::UntilFound, |_: &Rule| true);
+        let ids = record::with_value(&work.engine, mapping, (*side, &value), Road::Manual, rules)
             .await
             .map_err(told)?;
         if !ids.is_empty() {
@@ -207,17 +200,9 @@ fn several_fit(mapping: &Mapping, found: &[(Side, String)], text: &str) -> Error
 impl View {
     fn of(mapping: &Mapping, previewed: &Previewed) -> Self {
         let planned = &previewed.planned;
-        let end = |side: Side| End {
-            system: mapping.end(side).system.clone(),
-            object: mapping.end(side).object.clone(),
-            id: planned.pair.ids.get(side).clone(),
-        };
+        let Sides { left, right } = &planned.pair.ids;
         Self {
-            mapping: mapping.name.clone(),
-            situation: planned.plan.situation,
-            reason: planned.plan.reason.clone(),
-            left: end(Side::Left),
-            right: end(Side::Right),
+            head: Head::of(mapping, &planned.plan, left.as_deref(), right.as_deref()),
             fields: previewed.fields.iter().map(Line::of).collect(),
         }
     }
@@ -228,15 +213,7 @@ impl View {
         if out.is_json() {
             return Ok(());
         }
-        let name = |end: &End| format!("{}:{}", end.system, end.id.as_deref().unwrap_or("-"));
-        out.line(format!(
-            "{}  {} ↔ {}  {}: {}",
-            self.mapping,
-            name(&self.left),
-            name(&self.right),
-            self.situation,
-            self.reason
-        ))?;
+        out.line(self.head.line())?;
         self.table(context, Side::Right)?;
         self.table(context, Side::Left)
     }
@@ -245,8 +222,8 @@ impl View {
     fn table(&self, context: &Context, to: Side) -> Result<()> {
         let out = context.output;
         let (from, target) = match to {
-            Side::Left => (&self.right, &self.left),
-            Side::Right => (&self.left, &self.right),
+            Side::Left => (&self.head.right, &self.head.left),
+            Side::Right => (&self.head.left, &self.head.right),
         };
         let head = [
             "field".to_owned(),

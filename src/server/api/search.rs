@@ -6,10 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    client::Road,
     core::{
         mapping::{Field, Mapping},
         matching::Rule,
         status::{Role, Side},
+        value::Value,
     },
     report::story,
     server::{
@@ -18,7 +20,7 @@ use crate::{
         extract::{Asked, State},
         state::App,
     },
-    sync::record::{self, Error},
+    sync::record::{self, Error, Rules},
 };
 
 /// The longest text that is searched for.
@@ -117,7 +119,8 @@ fn is_personal(mapping: &Mapping, rule: &Rule) -> bool {
 /// Asks one system. One that does not answer keeps nobody from the answers of the others.
 async fn ask(app: &App, caller: &Caller, (mapping, side): (&Mapping, Side), text: &str, view: &mut View) -> Result<()> {
     let may = |rule: &Rule| caller.sight >= Role::Analyst || !is_personal(mapping, rule);
-    match record::with_value(app.engine(), mapping, side, text, may).await {
+    let value = Value::from(text);
+    match record::with_value(app.engine(), mapping, (side, &value), Road::Manual, (Rules::All, may)).await {
         Ok(ids) => {
             let fresh = ids.into_iter().map(|id| found(mapping, side, id));
             let fresh: Vec<Found> = fresh.filter(|one| !view.items.contains(one)).collect();

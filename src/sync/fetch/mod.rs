@@ -2,7 +2,7 @@
 
 mod context;
 mod look;
-pub(super) mod partner;
+mod partner;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -17,7 +17,7 @@ use self::{
 };
 pub use self::{
     look::{Listed, Look, Looked, Partner},
-    partner::by_key,
+    partner::{Rules, with_value},
 };
 use super::Engine;
 use crate::{

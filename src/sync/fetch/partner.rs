@@ -111,25 +111,6 @@ pub(super) async fn search(
     }
 }
 
-/// The ids of the records on one side that have this value in a match field, of the first rule that has any.
-pub async fn by_key(
-    engine: &Engine,
-    mapping: &Mapping,
-    side: Side,
-    value: &Value,
-    road: Road,
-) -> Result<Vec<String>, Error> {
-    for rule in mapping.rules.iter().filter(|rule| rule.key(value).is_some()) {
-        let found = fitting(engine, mapping, rule, side, value, road)
-            .await?
-            .unwrap_or_default();
-        if !found.is_empty() {
-            return Ok(found.into_iter().map(|record| record.id).collect());
-        }
-    }
-    Ok(Vec::new())
-}
-
 /// The records of one side that a rule couples with `value`; `None` where the system cannot be searched by the rule's field.
 async fn fitting(
     engine: &Engine,
@@ -160,23 +141,34 @@ async fn fitting(
     Ok(Some(found))
 }
 
-/// The ids of records of one side that have this value, by those match rules `may` be asked by whose field its system can be searched
-/// by.
-pub(in crate::sync) async fn with_value(
+/// How many of the match rules a value is looked for by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rules {
+    /// One after the other, until one finds something.
+    UntilFound,
+    /// All of them.
+    All,
+}
+
+/// The ids of records of one side that have this value in a field that records are matched by: its system is asked, by those rules that
+/// it `may` be asked by and whose field it can be searched by.
+pub async fn with_value(
     engine: &Engine,
     mapping: &Mapping,
-    side: Side,
-    text: &str,
-    may: impl Fn(&Rule) -> bool,
+    (side, value): (Side, &Value),
+    road: Road,
+    (rules, may): (Rules, impl Fn(&Rule) -> bool),
 ) -> Result<Vec<String>, Error> {
-    let value = Value::Text(text.to_owned());
     let mut ids: Vec<String> = Vec::new();
     for rule in mapping
         .rules
         .iter()
-        .filter(|rule| may(rule) && rule.key(&value).is_some())
+        .filter(|rule| may(rule) && rule.key(value).is_some())
     {
-        let found = fitting(engine, mapping, rule, side, &value, Road::Manual).await?;
+        if rules == Rules::UntilFound && !ids.is_empty() {
+            break;
+        }
+        let found = fitting(engine, mapping, rule, side, value, road).await?;
         for record in found.unwrap_or_default() {
             if !ids.contains(&record.id) {
                 ids.push(record.id);

@@ -23,7 +23,6 @@ use crate::{
     core::{
         fault::Fault,
         mapping::Mapping,
-        matching::Rule,
         plan::Plan,
         preview::{self, Preview},
         record::RecordKey,
@@ -40,19 +39,7 @@ const PARTNER_LEASE: Duration = Duration::from_mins(4);
 /// Why a record is left for later.
 const PARTNER_AT_WORK: &str = "the partner is being worked on at the same time";
 
-pub use fetch::{Error, by_key};
-
-/// The ids of records of one side that have this value in a field that records are matched by: its system is asked, by those rules that
-/// it `may` be asked by.
-pub async fn with_value(
-    engine: &Engine,
-    mapping: &Mapping,
-    side: Side,
-    text: &str,
-    may: impl Fn(&Rule) -> bool,
-) -> Result<Vec<String>, Error> {
-    fetch::partner::with_value(engine, mapping, side, text, may).await
-}
+pub use fetch::{Error, Rules, with_value};
 
 /// Looks at one record and tells what would be done about it: the dry run. It touches nothing.
 pub async fn plan(
