@@ -34,7 +34,10 @@ pub use field::Described;
 pub use guess::is_personal;
 pub use write::fragment;
 
-use crate::core::{connector::form::ConnectorForm, problem::pointer};
+use crate::core::{
+    connector::form::{ConnectorForm, SettingForm, SettingKind},
+    problem::pointer,
+};
 
 /// The most objects that are drafted without being asked for by name.
 pub const OBJECTS_MAX: usize = 40;
@@ -147,6 +150,21 @@ impl Draft {
             },
             ..Self::default()
         }
+    }
+
+    /// One setting for all listings: the smallest of what they allow.
+    pub(crate) fn page_size(&mut self, size: u64) {
+        let known = self
+            .form
+            .settings
+            .get("page_size")
+            .and_then(|setting| setting.default.as_ref()?.as_u64());
+        let setting = SettingForm {
+            kind: SettingKind::Integer,
+            default: Some(known.map_or(size, |known| known.min(size)).into()),
+            title: Some("Records a page".to_owned()),
+        };
+        self.form.settings.insert("page_size".to_owned(), setting);
     }
 
     /// Something that a person has to look at.

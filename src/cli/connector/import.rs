@@ -31,12 +31,8 @@ pub struct Args {
     /// Only this stream
     #[arg(long, value_name = "NAME")]
     object: Vec<String>,
-    /// Where to write it (default: NAME.yaml in the folder of connectors)
-    #[arg(long, value_name = "PATH")]
-    out: Option<PathBuf>,
-    /// Replace a file that is there
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    target: place::Target,
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result {
@@ -54,7 +50,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
     };
     let draft = source::read(&file(&args.file)?).and_then(|root| draft::airbyte::draft(&root, &wanted));
     let draft = draft.map_err(|error| place::refused(&error, &shown))?;
-    place::write(context, &draft, args.out.as_deref(), args.force)
+    place::write(context, &draft, &args.target)
 }
 
 /// `source-acme/manifest.yaml` is `acme`, and so is `acme.yaml`.

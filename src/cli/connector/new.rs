@@ -44,18 +44,14 @@ pub struct Args {
     /// Only this object; with --sample, what the answers hold
     #[arg(long, value_name = "NAME")]
     object: Vec<String>,
-    /// Where to write it (default: NAME.yaml in the folder of connectors)
-    #[arg(long, value_name = "PATH")]
-    out: Option<PathBuf>,
-    /// Replace a file that is there
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    target: place::Target,
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result {
     place::check_name(&args.name)?;
     let draft = drafted(args)?;
-    place::write(context, &draft, args.out.as_deref(), args.force)
+    place::write(context, &draft, &args.target)
 }
 
 fn drafted(args: &Args) -> Result<Draft> {

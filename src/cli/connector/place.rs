@@ -21,6 +21,17 @@ use crate::{
     telemetry::harmless,
 };
 
+/// Where a draft goes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Target {
+    /// Where to write it (default: NAME.yaml in the folder of connectors)
+    #[arg(long, value_name = "PATH")]
+    out: Option<PathBuf>,
+    /// Replace a file that is there
+    #[arg(long)]
+    force: bool,
+}
+
 /// What is told of a draft, for programs.
 #[derive(Debug, Serialize)]
 struct Told<'a> {
@@ -68,10 +79,11 @@ pub(super) fn refused(error: &draft::Error, what: &str) -> Error {
     }
 }
 
-/// Writes a draft: into `out`, or where the project's connectors are.
-pub(super) fn write(context: &Context, draft: &Draft, out: Option<&Path>, force: bool) -> Result {
-    let name = &draft.form.connector;
-    let path = out.map_or_else(|| folder(context).join(format!("{name}.yaml")), Path::to_owned);
+/// Writes a draft: where it is wanted, or where the project's connectors are.
+pub(super) fn write(context: &Context, draft: &Draft, target: &Target) -> Result {
+    let (name, force) = (&draft.form.connector, target.force);
+    let wanted = target.out.clone();
+    let path = wanted.unwrap_or_else(|| folder(context).join(format!("{name}.yaml")));
     if path.file_stem().and_then(|stem| stem.to_str()) != Some(name) || path.extension().is_none_or(|end| end != "yaml")
     {
         return Err(

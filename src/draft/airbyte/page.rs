@@ -7,7 +7,7 @@ use super::{
     text::{Chain, Root, Spot, chain, path, pieces},
 };
 use crate::{
-    core::connector::form::{ListForm, PageForm, SettingForm, SettingKind},
+    core::connector::form::{ListForm, PageForm},
     draft::at,
 };
 
@@ -92,18 +92,7 @@ impl Import<'_> {
             self.lost(at(object, "list"), format!("the size of a page (`{name}`)"));
             return;
         };
-        let known = self
-            .draft
-            .form
-            .settings
-            .get("page_size")
-            .and_then(|setting| setting.default.as_ref()?.as_u64());
-        let setting = SettingForm {
-            kind: SettingKind::Integer,
-            default: Some(known.map_or(size, |known| known.min(size)).into()),
-            title: Some("Records a page".to_owned()),
-        };
-        self.draft.form.settings.insert("page_size".to_owned(), setting);
+        self.draft.page_size(size);
         let value = "{{ page.size }}";
         match place {
             Target::Query => drop(list.query.insert(name, value.into())),

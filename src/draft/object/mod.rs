@@ -210,7 +210,7 @@ impl<'a> Drawer<'_, 'a> {
         form.page = plan.page;
         form.query = plan.query;
         if let Some(default) = plan.size {
-            self.page_size(default);
+            self.draft.page_size(default);
         }
         for text in plan.open {
             self.check("list", text);
@@ -218,23 +218,6 @@ impl<'a> Drawer<'_, 'a> {
         self.since(call, &mut form);
         self.required(call, "list", &mut form.query, &mut form.headers);
         self.form.list = Some(form);
-    }
-
-    /// One setting for all listings: the smallest of what they allow.
-    fn page_size(&mut self, size: u64) {
-        use crate::core::connector::form::{SettingForm, SettingKind};
-        let known = self
-            .draft
-            .form
-            .settings
-            .get("page_size")
-            .and_then(|setting| setting.default.as_ref()?.as_u64());
-        let setting = SettingForm {
-            kind: SettingKind::Integer,
-            default: Some(known.map_or(size, |known| known.min(size)).into()),
-            title: Some("Records a page".to_owned()),
-        };
-        self.draft.form.settings.insert("page_size".to_owned(), setting);
     }
 
     fn since(&mut self, call: &Call<'a>, form: &mut ListForm) {
