@@ -351,13 +351,6 @@ impl Seen {
 fn kind_of(value: &Value) -> Kind {
     match value {
         Value::Null => Kind::Any,
-        Value::Bool(_) => Kind::Boolean,
-        Value::Int(_) => Kind::Integer,
-        Value::Decimal(_) | Value::Number(_) => Kind::Decimal { scale: None },
-        Value::Date(_) => Kind::Date,
-        Value::DateTime(_) => Kind::DateTime { precision: None },
-        Value::List(_) => Kind::List,
-        Value::Map(_) => Kind::Map,
         Value::Text(text) => {
             let of = |kind: Kind| kind.read(value, &Spelling::default()).is_ok();
             if text.len() == 10 && of(Kind::Date) {
@@ -368,6 +361,7 @@ fn kind_of(value: &Value) -> Kind {
                 Kind::Text
             }
         }
+        other => Kind::of(other),
     }
 }
 

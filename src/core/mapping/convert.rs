@@ -216,7 +216,7 @@ impl Field {
             .flatten()
             .find(|value| !value.is_null());
         let kind = match there {
-            Some(there) if declared == Kind::Any => kind_of(there),
+            Some(there) if declared == Kind::Any => Kind::of(there),
             _ => declared,
         };
         let value = kind
@@ -301,20 +301,6 @@ impl Field {
             format!("field `{}`: {message}", self.name),
         )
         .with_field(self.name.clone())
-    }
-}
-
-/// The kind of a value that is there.
-const fn kind_of(value: &Value) -> Kind {
-    match value {
-        Value::Bool(_) => Kind::Boolean,
-        Value::Int(_) => Kind::Integer,
-        Value::Decimal(_) | Value::Number(_) => Kind::Decimal { scale: None },
-        Value::Date(_) => Kind::Date,
-        Value::DateTime(_) => Kind::DateTime { precision: None },
-        Value::List(_) => Kind::List,
-        Value::Map(_) => Kind::Map,
-        Value::Null | Value::Text(_) => Kind::Text,
     }
 }
 

@@ -123,6 +123,21 @@ pub struct Mismatch {
 const SCALE_MAX: u32 = Decimal::MAX_SCALE;
 
 impl Kind {
+    /// What a value is by itself; a missing one could be text.
+    #[must_use]
+    pub const fn of(value: &Value) -> Self {
+        match value {
+            Value::Bool(_) => Self::Boolean,
+            Value::Int(_) => Self::Integer,
+            Value::Decimal(_) | Value::Number(_) => Self::Decimal { scale: None },
+            Value::Date(_) => Self::Date,
+            Value::DateTime(_) => Self::DateTime { precision: None },
+            Value::List(_) => Self::List,
+            Value::Map(_) => Self::Map,
+            Value::Null | Value::Text(_) => Self::Text,
+        }
+    }
+
     /// How each kind is named, for messages.
     pub const NAMES: [&'static str; 12] = [
         "any",
