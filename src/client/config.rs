@@ -1,6 +1,9 @@
 //! What a system is made of.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use secrecy::SecretString;
 
@@ -27,6 +30,8 @@ pub struct Config {
     pub defaults: Limits,
     /// A smaller budget than the connector's.
     pub limits: LimitsForm,
+    /// Parts of objects that nobody wants, by object and name: they are not read.
+    pub unwanted_parts: BTreeSet<(String, String)>,
     /// Which addresses may be reached.
     pub network: guard::Policy,
     /// Keeps tokens between starts.

@@ -14,15 +14,16 @@ use tokio::task::JoinHandle;
 use super::{
     budget::Road,
     exchange::{Errand, Records, Refused, Reply},
-    meter,
+    meter, part,
     system::Inner,
     verdict::Elements,
 };
 use crate::core::{
     connector::{
-        List,
+        List, Object,
         answer::{Purpose, Taken, take},
         page::{self, Pager, Position, Turn},
+        request::Call,
     },
     fault::Fault,
     path::{Path, Segment},
@@ -187,6 +188,8 @@ pub(super) struct Asked {
     pub(super) object: String,
     pub(super) since: Option<DateTime<Utc>>,
     pub(super) projection: Projection,
+    /// The ids of the records whose parts are listed, where it is they.
+    pub(super) of_parents: Option<Value>,
     pub(super) road: Road,
 }
 
@@ -263,14 +266,28 @@ impl Asked {
         }
     }
 
+    /// The listing, and the request of the page where this pager stands.
+    fn call<'o>(&self, object: &'o Object, pager: &Pager) -> Result<(&'o List, Call), Refused> {
+        let system = &self.system;
+        if let Some(ids) = &self.of_parents {
+            let list = object.of_parents.as_ref();
+            let list = list.ok_or_else(|| system.unable(&self.object, "of_parents"))?;
+            return Ok((list, system.with_context(|context| context.list_of(list, ids, pager))?));
+        }
+        let list = object
+            .listing(self.since.is_some())
+            .ok_or_else(|| system.unable(&self.object, "list"))?;
+        Ok((
+            list,
+            system.with_context(|context| context.list(list, self.since, pager))?,
+        ))
+    }
+
     /// The page where this pager stands.
     async fn fetch(&self, pager: &Pager) -> Result<Fetched, Refused> {
         let system = &self.system;
         let object = system.object(&self.object)?;
-        let list = object
-            .listing(self.since.is_some())
-            .ok_or_else(|| system.unable(&self.object, "list"))?;
-        let call = system.with_context(|context| context.list(list, self.since, pager))?;
+        let (list, call) = self.call(object, pager)?;
         // What stands around a record is not projected: it is known where the record is, not what else leads on.
         let whole = Projection::all();
         let column = |path: &Path| match path.segments() {
@@ -311,6 +328,9 @@ impl Asked {
                 .record(fields, &Map::new(), &dialect)
                 .map_err(|error| broken(error.to_string()))?;
             records.push(record);
+        }
+        if self.of_parents.is_none() {
+            part::embed(system, object, &mut records, Some(&self.projection), self.road).await?;
         }
         Ok(Fetched {
             records,

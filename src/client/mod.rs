@@ -19,6 +19,7 @@ mod lister;
 mod look;
 mod mail;
 mod meter;
+mod part;
 mod post;
 mod probe;
 mod redact;

@@ -1,6 +1,10 @@
 //! One configured system: everything Syncline asks of it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -14,6 +18,7 @@ use super::{
     config::{Config, ConfigError},
     exchange::{Errand, Exchange, Refused, Reply},
     lister::{Asked, Lister, Listing, Reader},
+    part,
     script::Script,
     sql::{self, Remark, Sql},
     transport::{self, Transport},
@@ -64,6 +69,8 @@ pub(super) struct Inner {
     pub(super) exchange: Exchange,
     zone: Option<Tz>,
     pub(super) pages_max: u32,
+    /// Parts that nobody wants, by object and name.
+    pub(super) unwanted_parts: BTreeSet<(String, String)>,
     /// When the certificate ends that its connections show.
     pub(super) certificate_ends_at: Option<DateTime<Utc>>,
 }
@@ -154,6 +161,7 @@ impl System {
                 exchange,
                 zone,
                 pages_max: limits.pages_max,
+                unwanted_parts: config.unwanted_parts,
                 certificate_ends_at,
             }),
         })
@@ -206,7 +214,7 @@ impl System {
         self.inner.exchange.clock.now()
     }
 
-    pub(super) fn inner(&self) -> &Inner {
+    pub(super) fn inner(&self) -> &Arc<Inner> {
         &self.inner
     }
 
@@ -238,6 +246,10 @@ impl System {
     #[must_use]
     pub fn pushed(&self, object: &str, fields: Map) -> Option<Record> {
         let object = self.connector().objects.get(object)?;
+        // No push carries what belongs to a record: it is read.
+        if self.inner.parts_of(object).next().is_some() {
+            return None;
+        }
         object.record(fields, &Map::new(), &self.inner.dialect()).ok()
     }
 
@@ -294,6 +306,7 @@ impl System {
             object: name.to_owned(),
             since: listing.since,
             projection,
+            of_parents: None,
             road,
         };
         Ok(Reader {
@@ -327,7 +340,9 @@ impl System {
             {
                 return Err(inner.another(object, id, &record.id));
             }
-            Ok(found)
+            let mut records: Vec<Record> = found.into_iter().collect();
+            part::embed(inner, known, &mut records, None, road).await?;
+            Ok(records.pop())
         };
         match read.await {
             Ok(found) => Ok(found),
@@ -341,7 +356,13 @@ impl System {
 
     /// Finds records by one field's value.
     pub async fn find(&self, object: &str, field: &str, value: &Value, road: Road) -> Result<Vec<Record>, Fault> {
-        match self.inner.find(object, field, value, road).await {
+        let inner = &self.inner;
+        let find = async {
+            let mut found = inner.find(object, field, value, road).await?;
+            part::embed(inner, inner.object(object)?, &mut found, None, road).await?;
+            Ok(found)
+        };
+        match find.await {
             Ok(found) => Ok(found),
             // Only a rule of the connector says so of a search.
             Err(Refused {

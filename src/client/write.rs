@@ -71,6 +71,19 @@ impl System {
 
     /// Changes fields of a record; its version guards against changes in between where the connector knows how.
     pub async fn update(&self, object: &str, change: BatchItem<'_>, road: Road) -> Result<Written, WriteFault> {
+        if self.touches_parts(object, change.fields) {
+            return self.update_with_parts(object, change, road).await;
+        }
+        self.update_alone(object, change, road).await
+    }
+
+    /// The same of a record that has no parts, or of its own fields alone.
+    pub(super) async fn update_alone(
+        &self,
+        object: &str,
+        change: BatchItem<'_>,
+        road: Road,
+    ) -> Result<Written, WriteFault> {
         let written = self.inner().write(object, Purpose::Update, change.subject(), road);
         Ok(written.await?)
     }
@@ -131,6 +144,8 @@ impl Inner {
             .as_ref()
             .and_then(|record| record.version.clone())
             .or(header_version);
+        // No answer shows what belongs to a record: it is read.
+        let record = record.filter(|_| self.parts_of(object).next().is_none());
         match id {
             Some(id) => Ok(Written { id, version, record }),
             None => Err(self.bad_answer(

@@ -175,6 +175,7 @@ impl<'a> Stage<'a> {
                 ..Limits::default()
             },
             limits: LimitsForm::default(),
+            unwanted_parts: std::collections::BTreeSet::new(),
             network: Policy::default(),
             tokens: Arc::new(NoTokens),
             quota: Arc::new(OwnQuota::new(clock.clone())),

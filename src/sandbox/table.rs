@@ -123,12 +123,23 @@ impl<E: Entity> Table<E> {
             .unwrap_or_default()
     }
 
+    /// As [`Self::find`], of a search as it stands in a request: of ids there may be several, with commas between.
+    fn find_any(&self, filter: &'static str, value: &str) -> Vec<u64> {
+        if !filter.ends_with("_id") {
+            return self.find(filter, &E::normal(filter, value));
+        }
+        let each = value
+            .split(',')
+            .flat_map(|one| self.find(filter, &E::normal(filter, one)));
+        each.collect::<BTreeSet<u64>>().into_iter().collect()
+    }
+
     /// What a listing with these searches and this lower bound of time covers.
     pub(crate) fn select(&self, filters: &[(&'static str, String)], since: Option<i64>) -> Selection {
         let Some(((first, value), rest)) = filters.split_first() else {
             return since.map_or(Selection::All, Selection::Since);
         };
-        let mut found = self.find(first, &E::normal(first, value));
+        let mut found = self.find_any(first, value);
         found.retain(|number| {
             let Some(row) = self.get(*number) else {
                 return false;

@@ -1,13 +1,21 @@
 //! From settings and catalog to an engine that can work.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{quota::SharedQuota, token::Tokens};
 use crate::{
     catalog::load::Catalog,
     client::{self, System},
     clock::Clock,
-    core::value::Value,
+    core::{
+        connector::part::Part,
+        mapping::{End, Mapping},
+        status::Side,
+        value::{Value, projection::Projection},
+    },
     settings::{self, Settings},
     store::Store,
     sync::{Engine, Limits},
@@ -98,6 +106,7 @@ pub fn system(
             .map(|(key, value)| (key.clone(), Value::from(value.clone())))
             .collect(),
         credentials,
+        unwanted_parts: unwanted_parts(catalog, name),
         defaults: settings.requests.limits(),
         limits: given.limits.clone(),
         network: client::guard::Policy {
@@ -112,6 +121,31 @@ pub fn system(
         system: name.to_owned(),
         source,
     })
+}
+
+/// Parts that no mapping of their object asks for: reading them costs a request a record. Of an object that is in no mapping, who
+/// looks at it sees everything.
+fn unwanted_parts(catalog: &Catalog, system: &str) -> BTreeSet<(String, String)> {
+    let Some(connector) = catalog.connector_of(system) else {
+        return BTreeSet::new();
+    };
+    let ends = || {
+        let of_mapping = |mapping: &'_ Arc<Mapping>| {
+            let mapping = Arc::clone(mapping);
+            [Side::Left, Side::Right].map(|side| (mapping.end(side).clone(), mapping.wanted(side)))
+        };
+        catalog.mappings.values().flat_map(of_mapping)
+    };
+    let wanted: Vec<(End, Projection)> = ends().filter(|(end, _)| end.system == system).collect();
+    let parts = connector.objects.values().flat_map(|object| {
+        let mapped = wanted.iter().filter(|(end, _)| end.object == object.name);
+        let mapped: Vec<&Projection> = mapped.map(|(_, wanted)| wanted).collect();
+        let is_unwanted =
+            move |part: &&Part| !mapped.is_empty() && !mapped.iter().any(|wanted| wanted.touches(&part.path));
+        let unwanted = object.parts.iter().filter(is_unwanted);
+        unwanted.map(|part| (object.name.clone(), part.name.clone()))
+    });
+    parts.collect()
 }
 
 /// What keeps the tokens of all systems, in this store.

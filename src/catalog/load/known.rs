@@ -13,7 +13,7 @@ use crate::core::{
     mapping::{
         End,
         form::MappingForm,
-        known::{Field, Known, Object, Operations, System},
+        known::{Field, Known, Object, Operations, Part, System},
     },
     problem::{Problem, nearest},
     status::Sides,
@@ -98,11 +98,46 @@ fn ends(form: &MappingForm) -> Option<Sides<End>> {
 fn objects(connector: &Connector) -> BTreeMap<String, Object> {
     let objects = connector.objects.iter();
     objects
-        .map(|(name, declared)| (name.clone(), object(declared)))
+        .map(|(name, declared)| (name.clone(), object(connector, declared)))
         .collect()
 }
 
-fn object(declared: &connector::Object) -> Object {
+fn object(connector: &Connector, declared: &connector::Object) -> Object {
+    Object {
+        fields: fields(declared),
+        closed: declared.is_closed,
+        can: operations(declared),
+        find: declared.find.as_ref().map_or_else(Vec::new, |find| find.fields.clone()),
+        parts: parts(connector, declared),
+    }
+}
+
+fn parts(connector: &Connector, declared: &connector::Object) -> BTreeMap<String, Part> {
+    let part = |part: &connector::part::Part| {
+        let child = connector.objects.get(&part.object)?;
+        let known = Part {
+            object: part.object.clone(),
+            fields: fields(child),
+            closed: child.is_closed,
+            can: operations(child),
+        };
+        Some((part.name.clone(), known))
+    };
+    declared.parts.iter().filter_map(part).collect()
+}
+
+fn operations(declared: &connector::Object) -> Operations {
+    Operations {
+        list: declared.list.is_some(),
+        changed: declared.lists_changes(),
+        get: declared.get.is_some(),
+        create: declared.create.is_some(),
+        update: declared.update.is_some(),
+        delete: declared.delete.is_some(),
+    }
+}
+
+fn fields(declared: &connector::Object) -> BTreeMap<String, Field> {
     let fields = declared.fields.iter().map(|field| {
         let known = Field {
             kind: field.kind,
@@ -111,17 +146,5 @@ fn object(declared: &connector::Object) -> Object {
         };
         (field.path.to_string(), known)
     });
-    Object {
-        fields: fields.collect(),
-        closed: declared.is_closed,
-        can: Operations {
-            list: declared.list.is_some(),
-            changed: declared.lists_changes(),
-            get: declared.get.is_some(),
-            create: declared.create.is_some(),
-            update: declared.update.is_some(),
-            delete: declared.delete.is_some(),
-        },
-        find: declared.find.as_ref().map_or_else(Vec::new, |find| find.fields.clone()),
-    }
+    fields.collect()
 }

@@ -9,6 +9,7 @@ use super::{
     Batch, Connector, Find, List, Object, Operation, Place,
     form::Access,
     page::{Pager, Position},
+    part::Part,
     request::{BuildError, Call, Request, append_query, build_headers, header_value},
     spelling::Dialect,
     split_id,
@@ -16,7 +17,7 @@ use super::{
 use crate::core::{
     expr::{Fault, Scope},
     path::Path,
-    value::{Map, Value, kind::Kind, lay_over},
+    value::{Map, Value, kind::Kind, lay_over, spelling::Spelling},
 };
 
 /// What all calls of one system have in common.
@@ -55,6 +56,26 @@ impl Context<'_> {
             .map_err(|fault| template_error("since", fault))?
             .unwrap_or_default();
         self.list_within(list, &self.scope().with("since", since), pager)
+    }
+
+    /// The ids of records as their parts have them.
+    pub fn parents(&self, child: &Object, part: &Part, ids: &[&str]) -> Result<Value, BuildError> {
+        let written = |id: &&str| {
+            let id = Value::Text((*id).to_owned());
+            let kind = child.kind(&part.parent);
+            let id = kind.read(&id, &Spelling::default()).unwrap_or(id);
+            match child.field_at(&part.parent) {
+                Some(field) => self.dialect.write_field(field, &id),
+                None => self.dialect.write(Kind::Any, &id),
+            }
+        };
+        let ids: Result<Vec<Value>, Fault> = ids.iter().map(written).collect();
+        ids.map(Value::List).map_err(|fault| template_error("ids", fault))
+    }
+
+    /// One page of the records that belong to the records with these ids.
+    pub fn list_of(&self, list: &List, ids: &Value, pager: &Pager) -> Result<Call, BuildError> {
+        self.list_within(list, &self.scope().with("ids", ids.clone()), pager)
     }
 
     /// One page of a listing that knows what `scope` does.
@@ -287,9 +308,8 @@ fn with_id(object: &Object, mut fields: Map, id: Option<&str>) -> Map {
     for (path, part) in object.id.iter().zip(split_id(id, object.id.len())) {
         if path.get_in(&fields).is_none() {
             let kind = object.kind(path);
-            let spelling = crate::core::value::spelling::Spelling::default();
             let part = Value::Text(part);
-            let part = kind.read(&part, &spelling).unwrap_or(part);
+            let part = kind.read(&part, &Spelling::default()).unwrap_or(part);
             // Nothing is at the path, so at worst a scalar is in the way; the record then keeps what it has.
             let _ = path.set_in(&mut fields, part);
         }

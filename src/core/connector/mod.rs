@@ -13,6 +13,7 @@ pub mod discover;
 pub mod form;
 pub mod format;
 pub mod page;
+pub mod part;
 pub mod request;
 pub mod sign;
 pub mod spelling;
@@ -33,6 +34,7 @@ use self::{
     discover::Discover,
     form::{Access, LimitsForm, SettingKind},
     page::Paging,
+    part::Part,
     request::Request,
     spelling::{Types, Wrapper},
     subscription::Subscriptions,
@@ -218,6 +220,10 @@ pub struct Object {
     pub list: Option<List>,
     /// Reads changed records, where that is another request.
     pub changed: Option<List>,
+    /// Reads the records that belong to some records of another object.
+    pub of_parents: Option<List>,
+    /// Records of other objects that stand in a record of this one.
+    pub parts: Vec<Part>,
     /// Finds records by a field's value.
     pub find: Option<Find>,
     /// Reads one record.

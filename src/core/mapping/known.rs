@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::End;
 use crate::core::{
     connector::form::Access,
+    path::{Path, Segment},
     status::{Side, Sides},
     tenant::Tenant,
     value::kind::Kind,
@@ -43,10 +44,65 @@ pub struct Object {
     pub can: Operations,
     /// Fields that records can be found by.
     pub find: Vec<String>,
+    /// Records of other objects that stand in a record as lists, by name.
+    pub parts: BTreeMap<String, Part>,
+}
+
+/// Records of another object that stand in a record as a list.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Part {
+    /// The object that they are.
+    pub object: String,
+    /// Declared fields of it.
+    pub fields: BTreeMap<String, Field>,
+    /// Whether there are no others.
+    pub closed: bool,
+    /// What the connector can do with it.
+    pub can: Operations,
+}
+
+/// What is known of the field that a path leads to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Place<'a> {
+    /// It is declared.
+    Field(&'a Field),
+    /// The list of a part.
+    Part(&'a Part),
+    /// A field of a part, by its name there, that is not declared.
+    InPart(&'a Part, String),
+    /// It is not declared.
+    Unknown,
+}
+
+impl Object {
+    /// The part that a path leads to or through, with where it stands.
+    #[must_use]
+    pub fn part_of(&self, path: &Path) -> Option<(Path, &Part)> {
+        let name = path.root()?;
+        Some((Path::of_key(name), self.parts.get(name)?))
+    }
+
+    /// What is known of the field at a path.
+    #[must_use]
+    pub fn place(&self, path: &Path) -> Place<'_> {
+        if let Some(field) = self.fields.get(&path.to_string()) {
+            return Place::Field(field);
+        }
+        let Some((_, part)) = self.part_of(path) else {
+            return Place::Unknown;
+        };
+        let Some((Segment::Index(_) | Segment::Item { .. }, inner)) =
+            path.segments().get(1..).and_then(<[_]>::split_first)
+        else {
+            return Place::Part(part);
+        };
+        let inner = Path::of(inner.to_vec()).to_string();
+        part.fields.get(&inner).map_or(Place::InPart(part, inner), Place::Field)
+    }
 }
 
 /// A declared field.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Field {
     /// Its kind.
     pub kind: Kind,
@@ -57,7 +113,7 @@ pub struct Field {
 }
 
 /// What a connector can do with an object.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Operations {
     /// List all records.
     pub list: bool,

@@ -126,6 +126,8 @@ pub struct Field {
     pub name: String,
     /// Where the value stands; a computed pair has only its target.
     pub paths: Sides<Option<Path>>,
+    /// The list of records that belong to the record, where the value stands in one of them: they are written after it.
+    pub parts: Sides<Option<Path>>,
     /// Which way values travel.
     pub flow: Flow,
     /// The kind both sides are compared in.

@@ -279,20 +279,22 @@ fn updates(mapping: &Mapping, records: Sides<&Record>, decisions: &[Decision]) -
     [Side::Left, Side::Right]
         .into_iter()
         .filter_map(|side| {
+            let record = records.get(side);
             let mut fields = Map::new();
             for decision in decisions {
                 let Some(value) = decision.verdict.written(side) else {
                     continue;
                 };
-                let path = mapping
-                    .fields
-                    .get(decision.field)
-                    .and_then(|field| field.paths.get(side).as_ref());
-                if let Some(path) = path {
+                let Some(field) = mapping.fields.get(decision.field) else {
+                    continue;
+                };
+                if let Some(part) = field.parts.get(side) {
+                    whole_part(part, record, &mut fields);
+                }
+                if let Some(path) = field.paths.get(side) {
                     put(path, &mut fields, value.clone());
                 }
             }
-            let record = records.get(side);
             (!fields.is_empty()).then(|| Write {
                 to: side,
                 kind: WriteKind::Update,
@@ -308,6 +310,14 @@ fn updates(mapping: &Mapping, records: Sides<&Record>, decisions: &[Decision]) -
 /// compiled, so no path is ever in another's way.
 fn put(path: &Path, fields: &mut Map, value: Value) {
     path.set_in(fields, value).ok();
+}
+
+/// Puts a list of parts as it was read among the fields to write, for one of them to be changed: what is not in it is removed.
+fn whole_part(part: &Path, record: &Record, fields: &mut Map) {
+    if part.get_in(fields).is_none() {
+        let list = part.get_in(&record.fields).filter(|list| list.as_list().is_some());
+        put(part, fields, list.cloned().unwrap_or_else(|| Value::List(Vec::new())));
+    }
 }
 
 fn partner_gone(context: Context<'_>, link: &Link, left_over: Side, record: &Record, partner: Seen<'_>) -> Plan {
@@ -502,6 +512,8 @@ fn creation(context: Context<'_>, from: Side, record: &Record) -> Result<Write, 
     for field in context.mapping.fields.iter().filter(|field| field.flow.reaches(to)) {
         let Some(path) = field.paths.get(to) else { continue };
         match field.offer(context.mapping, from, &source, context.references) {
+            // What belongs to a record is made after it, by the next plan.
+            Ok(Some(_)) if field.parts.get(to).is_some() => {}
             Ok(Some(value)) if !value.is_empty() => put(path, &mut fields, value),
             Ok(_) => {}
             Err(Refusal::Fault(fault)) => faults.push(fault),

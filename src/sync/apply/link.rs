@@ -6,11 +6,11 @@ use super::{Course, Done, Work};
 use crate::{
     core::{
         diff::{self, Context, Decision, Verdict},
-        mapping::{Flow, Mapping},
+        mapping::{Field, Flow, Mapping},
         plan::LinkStep,
         record::{Base, BaseField, Record, RecordKey},
         settled::UNSETTLED,
-        status::{Side, Sides},
+        status::{Side, Sides, WriteKind},
         value::fingerprint,
     },
     seam::{self, Bug},
@@ -210,7 +210,8 @@ fn put(engine: &Engine, mapping: &Mapping, records: Sides<&Record>, agreement: A
 fn agreement(engine: &Engine, mapping: &Mapping, work: &Work<'_>, left: &Record, right: &Record) -> Agreement {
     let before = work.fetched.link.as_ref().map(|stored| &stored.link.base);
     let base = if work.plan.decisions.is_empty() {
-        created_base(engine.key(), mapping, left, right)
+        let made = work.plan.writes.iter().find(|write| write.kind == WriteKind::Create);
+        created_base(engine.key(), mapping, left, right, made.map(|write| write.to))
     } else {
         diff::rebase(
             context(engine, mapping, work),
@@ -229,15 +230,39 @@ fn agreement(engine: &Engine, mapping: &Mapping, work: &Work<'_>, left: &Record,
     }
 }
 
-/// The base of a pair one of whose records was just made from the other.
-fn created_base(key: &fingerprint::Key, mapping: &Mapping, left: &Record, right: &Record) -> Base {
+/// The base of a pair one of whose records was just `made` from the other. What belongs to it is yet to be made: there the side that
+/// it comes from counts as changed.
+fn created_base(key: &fingerprint::Key, mapping: &Mapping, left: &Record, right: &Record, made: Option<Side>) -> Base {
     let hashes = diff::hashes(key, mapping, Side::Left, left).zip(diff::hashes(key, mapping, Side::Right, right));
     let fields = mapping.fields.iter().zip(hashes).filter_map(|(field, (left, right))| {
+        let (left, right) = (left?, right?);
+        let to = made.filter(|to| is_due(field, *to));
         Some(BaseField {
             definition: field.definition,
-            left: left?,
-            right: right?,
+            left: if to == Some(Side::Right) { !left } else { left },
+            right: if to == Some(Side::Left) { !right } else { right },
         })
     });
     Base::new(fields.collect())
+}
+
+/// Whether a field of a record that was just made on this side is written after it.
+fn is_due(field: &Field, to: Side) -> bool {
+    field.parts.get(to).is_some() && field.flow.reaches(to)
+}
+
+/// Whether something that belongs to a record that was just made is yet to be made.
+pub(super) fn has_more(mapping: &Mapping, work: &Work<'_>, after: &Sides<Option<Record>>) -> bool {
+    let mut made = work.plan.writes.iter().filter(|write| write.kind == WriteKind::Create);
+    made.any(|write| {
+        let Some(from) = after.get(write.to.other()) else {
+            return false;
+        };
+        let is_given = |field: &&Field| match field.read(write.to.other(), &from.fields) {
+            Ok(value) => value.is_some_and(|value| !value.is_empty()) || field.paths.get(write.to.other()).is_none(),
+            Err(_) => false,
+        };
+        let mut due = mapping.fields.iter().filter(|field| is_due(field, write.to));
+        due.any(|field| is_given(&field))
+    })
 }

@@ -35,6 +35,8 @@ use crate::{
 pub enum Applied {
     /// Everything was done; `ops` make it part of our own data.
     Done(Done),
+    /// A record was made, and what belongs to it is yet to be made: the pair has to be read and planned again.
+    More(Done),
     /// The other side changed in between: the pair has to be read and planned again.
     Again {
         /// The outcomes so far.
@@ -54,7 +56,7 @@ pub enum Applied {
 impl Applied {
     const fn ops(&mut self) -> &mut Vec<Op> {
         match self {
-            Self::Done(done) => &mut done.ops,
+            Self::Done(done) | Self::More(done) => &mut done.ops,
             Self::Again { ops, .. } | Self::Failed { ops, .. } => ops,
         }
     }
@@ -155,6 +157,9 @@ pub async fn carry_out(
         }
         link::settle(engine, mapping, work, &course.after, &mut course.done);
         permit::close(&earlier, work, &mut course.done);
+        if link::has_more(mapping, work, &course.after) {
+            return Applied::More(course.done);
+        }
         Applied::Done(course.done)
     };
     Ok(works.iter().zip(courses).map(finish).collect())

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Course, Done, Due, Work, intent, partner_id};
 use crate::{
+    client::System,
     core::{
         fault::Fault,
         mapping::Mapping,
@@ -28,6 +29,8 @@ const KEY_KEPT: TimeDelta = TimeDelta::hours(12);
 pub(super) struct Earlier {
     /// Those without an outcome.
     open: HashMap<(Side, String), Vec<store::write::Write>>,
+    /// Changes without an outcome, by the side and id of the record changed: when each was given up.
+    changes: HashMap<(Side, String), DateTime<Utc>>,
     /// How many went through.
     made: HashMap<(Side, String), u64>,
 }
@@ -39,7 +42,11 @@ pub(super) async fn earlier(engine: &Engine, mapping: &Mapping, works: &[Work<'_
         let ids: Vec<String> = works.iter().filter_map(|work| id(work, side)).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let open = engine.store().open_writes(&mapping.name, side, &ids).await?;
-        for write in open.into_iter().filter(|write| write.kind == WriteKind::Create) {
+        for write in open {
+            if write.kind != WriteKind::Create {
+                found.note_change(write);
+                continue;
+            }
             let from = (write.side.other(), write.partner_id.clone());
             let known = found.open.entry(from).or_default();
             if known.iter().all(|other| other.write_id != write.write_id) {
@@ -68,6 +75,15 @@ fn id(work: &Work<'_>, side: Side) -> Option<String> {
 }
 
 impl Earlier {
+    /// Takes note of a change that nobody knows the outcome of.
+    fn note_change(&mut self, write: store::write::Write) {
+        let given_up = given_up(&write);
+        if let Some(id) = write.record_id {
+            let last = self.changes.entry((write.side, id)).or_insert(given_up);
+            *last = given_up.max(*last);
+        }
+    }
+
     /// Creates without an outcome from either record of a pair.
     fn of<'e>(&'e self, work: &Work<'_>) -> Vec<&'e store::write::Write> {
         let from = |side| self.open.get(&(side, id(work, side)?));
@@ -101,7 +117,7 @@ pub(super) async fn allowed<'a>(
         let verdict = match &one.write.id {
             Some(id) => match loops.get(&(one.write.to, id.clone())) {
                 Some(count) if *count >= u64::from(mapping.breaker.writes) => Err(in_a_loop(mapping, *count)),
-                _ => Ok(false),
+                _ => parts(engine, mapping, one, earlier).map(|()| false),
             },
             None => create(engine, mapping, work, (one, made), &earlier.of(work)),
         };
@@ -154,9 +170,7 @@ fn create(
     (due, made): (&Due<'_>, u64),
     earlier: &[&store::write::Write],
 ) -> Result<bool, Fault> {
-    // From when it was given up: within one write a request that surely did not arrive is sent again.
-    let given_up = |write: &&store::write::Write| write.ended_at.unwrap_or(write.started_at);
-    let Some(last) = earlier.iter().map(given_up).max() else {
+    let Some(last) = earlier.iter().map(|write| given_up(write)).max() else {
         return Ok(false);
     };
     if seam::has_bug(Bug::BlindResend) {
@@ -188,10 +202,39 @@ fn create(
         )
         .with_hint("look for the record there: the next reconciliation links it, or makes it if it is missing"));
     }
+    rest(engine, last, message).map(|()| true)
+}
+
+/// Whether a change may be sent that makes records which belong to the changed one. An earlier one without an outcome may be under way,
+/// and would make them as well.
+fn parts(engine: &Engine, mapping: &Mapping, due: &Due<'_>, earlier: &Earlier) -> Result<(), Fault> {
+    let end = mapping.end(due.write.to);
+    let id = due.write.id.clone().unwrap_or_default();
+    let Some(last) = earlier.changes.get(&(due.write.to, id)) else {
+        return Ok(());
+    };
+    let makes = |system: &System| system.makes_parts(&end.object, &due.write.fields);
+    if !engine.end(mapping, due.write.to).is_ok_and(|system| makes(system)) {
+        return Ok(());
+    }
+    let message = format!(
+        "an earlier write of what belongs to the record in `{}` may be under way",
+        end.system
+    );
+    rest(engine, *last, message)
+}
+
+/// From when a write was given up: within one write a request that surely did not arrive is sent again.
+fn given_up(write: &store::write::Write) -> DateTime<Utc> {
+    write.ended_at.unwrap_or(write.started_at)
+}
+
+/// Nothing until what was given up at `last` has surely arrived or been lost.
+fn rest(engine: &Engine, last: DateTime<Utc>, message: String) -> Result<(), Fault> {
     let rest = last + UNDER_WAY - engine.clock().now();
-    let Ok(rest) = rest.to_std() else { return Ok(true) };
+    let Ok(rest) = rest.to_std() else { return Ok(()) };
     if rest.is_zero() {
-        return Ok(true);
+        return Ok(());
     }
     let mut fault = Fault::new("SY003", FailureClass::Transient, Stage::Write, message)
         .with_hint("nothing is sent until it is certain that the record is not there");

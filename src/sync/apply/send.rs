@@ -58,9 +58,17 @@ pub(super) fn grouped<'a>(engine: &Engine, mapping: &Mapping, mut due: Vec<Due<'
     for one in &mut due {
         let (side, kind) = (one.write.to, one.write.kind);
         let is_alone = counts.get(&(side, kind)).is_none_or(|count| *count < 2);
-        one.is_single |= is_alone || batch_size(engine, mapping, side, kind).is_none();
+        one.is_single |=
+            is_alone || batch_size(engine, mapping, side, kind).is_none() || has_parts(engine, mapping, one);
     }
     due
+}
+
+/// Whether a write is also one of records that belong to the one written.
+fn has_parts(engine: &Engine, mapping: &Mapping, due: &Due<'_>) -> bool {
+    let object = &mapping.end(due.write.to).object;
+    let system = engine.end(mapping, due.write.to);
+    system.is_ok_and(|system| system.touches_parts(object, &due.write.fields))
 }
 
 /// How many writes of a kind go into one request, where several do.

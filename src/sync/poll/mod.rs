@@ -13,7 +13,10 @@
 
 mod seen;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
@@ -23,11 +26,13 @@ use super::{Engine, Error, record::is_same_time};
 use crate::{
     client::{Listing, Meter, Road},
     core::{
+        connector::part::Part,
         diff,
         mapping::Mapping,
         plan,
         record::{BaseField, Record, RecordKey},
         status::{ChangeOrigin, EventKind, LinkStatus, RunKind, RunStatus, Side, Trigger},
+        value::Value,
     },
     seam::{self, Bug},
     store::{
@@ -120,8 +125,12 @@ async fn read(
 ) -> Result<u64, Error> {
     let since = since(engine, mapping, side).await?;
     let system = engine.end(mapping, side)?;
+    let parts = system.parts_that_change(&mapping.end(side).object);
     if engine.store().cursor(&mapping.name, side).await?.is_none() {
         system.check_since(&mapping.end(side).object, Road::Poll).await?;
+        for part in &parts {
+            system.check_since(&part.object, Road::Poll).await?;
+        }
     }
     let mut count = 0;
     for _ in 0..PASSES_MAX {
@@ -133,8 +142,13 @@ async fn read(
             run_id,
             since,
         };
-        let (read, is_whole) = pass.read(brought).await?;
+        let (read, mut is_whole) = pass.read(brought).await?;
         count += read;
+        for part in &parts {
+            let (read, is_part_whole) = pass.read_part(part, brought).await?;
+            count += read;
+            is_whole &= is_part_whole;
+        }
         if is_whole {
             return Ok(count);
         }
@@ -176,6 +190,59 @@ impl Pass<'_> {
         Ok((count, !lister.is_shifted()))
     }
 
+    /// As [`Pass::read`], of records that belong to the mapping's: the ones they belong to are looked at.
+    async fn read_part(&self, part: &Part, brought: &mut Brought) -> Result<(u64, bool), Error> {
+        let listing = Listing {
+            since: Some(self.since),
+            ..Listing::default()
+        };
+        let system = self.engine.end(self.mapping, self.side)?;
+        let mut lister = system.list(&part.object, listing, Road::Poll);
+        let mut count = 0;
+        while let Some(page) = lister.next().await? {
+            count += page.records.len() as u64;
+            self.take_parents(part, page.records, brought).await?;
+        }
+        Ok((count, !lister.is_shifted()))
+    }
+
+    async fn take_parents(&self, part: &Part, children: Vec<Record>, brought: &mut Brought) -> Result<(), Error> {
+        let read = children.len() as u64;
+        let mut parents = BTreeSet::new();
+        for child in children {
+            let parent = part.parent.get_in(&child.fields).and_then(Value::to_text);
+            let is_told = child.version.is_some() || child.updated_at.is_some();
+            // Its id may be that of a record of the mapping.
+            let id = format!("{}\n{}", part.name, child.id);
+            let state = State::of(self.engine.key(), Record { id, ..child });
+            if !(is_told && (brought.before.has(&state) || brought.now.has(&state))) {
+                parents.extend(parent);
+            }
+            brought.now.note(state);
+        }
+        let look = |parent: String| {
+            let key = RecordKey::new(Arc::clone(self.name), self.side, parent);
+            Op::Enqueue(NewChange {
+                priority: PRIORITY,
+                run_id: Some(self.run_id),
+                ..NewChange::new(key, ChangeOrigin::Poll, EventKind::Updated)
+            })
+        };
+        let mut ops: Vec<Op> = parents.into_iter().map(look).collect();
+        ops.push(self.count(read));
+        Ok(self.engine.store().commit(ops).await?)
+    }
+
+    fn count(&self, read: u64) -> Op {
+        Op::AddCounters {
+            run_id: self.run_id,
+            counters: Counters {
+                read,
+                ..Counters::default()
+            },
+        }
+    }
+
     /// Puts one page into the dirty set.
     async fn take(&self, records: Vec<Record>, brought: &mut Brought) -> Result<(), Error> {
         let read = records.len() as u64;
@@ -205,13 +272,7 @@ impl Pass<'_> {
                 ..NewChange::new(key, ChangeOrigin::Poll, EventKind::Updated)
             }));
         }
-        ops.push(Op::AddCounters {
-            run_id: self.run_id,
-            counters: Counters {
-                read,
-                ..Counters::default()
-            },
-        });
+        ops.push(self.count(read));
         self.engine.store().commit(ops).await?;
         for state in states {
             brought.now.note(state);

@@ -3,14 +3,17 @@
 //! Such a look proves nothing about what it does not show. A record is gone only where its own system says so when it is asked
 //! for that record, and one that has no link yet gets a partner only after the other system was searched for it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 
 use super::{Context, listing};
 use crate::{
     client::{Listing, Road},
     core::{
+        connector::part::Part,
+        fault::Fault,
         mapping::Mapping,
         plan,
         record::Record,
@@ -97,8 +100,14 @@ async fn read(context: &Context, side: Side, since: DateTime<Utc>) -> Result<Opt
         // Nobody has tried the filter by time out yet: one that is ignored in silence would be believed.
         system.check_since(object, Road::Reconcile).await?;
     }
+    let parts = system.parts_that_change(object);
     for _ in 0..PASSES_MAX {
-        let (count, is_whole) = pass(context, side, since).await?;
+        let (mut count, mut is_whole) = pass(context, side, since).await?;
+        for part in &parts {
+            let (more, is_part_whole) = pass_part(context, side, since, part).await?;
+            count += more;
+            is_whole &= is_part_whole;
+        }
         if is_whole {
             return Ok(Some(count));
         }
@@ -122,6 +131,35 @@ async fn pass(context: &Context, side: Side, since: DateTime<Utc>) -> Result<(u6
         count += page.records.len() as u64;
         listing::note(context, side, count);
         keep(context, side, page.records).await?;
+    }
+    Ok((count, !lister.is_shifted()))
+}
+
+/// The same of records that belong to the mapping's: those are read whose parts changed.
+async fn pass_part(context: &Context, side: Side, since: DateTime<Utc>, part: &Part) -> Result<(u64, bool), Error> {
+    let listing = Listing {
+        since: Some(since),
+        ..Listing::default()
+    };
+    let system = context.engine.end(&context.mapping, side)?;
+    let object = &context.mapping.end(side).object;
+    let mut lister = system.list(&part.object, listing, Road::Reconcile);
+    let mut count = 0;
+    while let Some(page) = lister.next().await? {
+        context.go_on()?;
+        let parent = |child: &Record| part.parent.get_in(&child.fields)?.to_text();
+        let parents: BTreeSet<String> = page.records.iter().filter_map(parent).collect();
+        let mut reads: Vec<BoxFuture<'_, Result<Option<Record>, Fault>>> = Vec::with_capacity(parents.len());
+        for id in &parents {
+            reads.push(system.get(object, id, Road::Reconcile).boxed());
+        }
+        let mut reads = stream::iter(reads).buffer_unordered(context.engine.limits().in_flight);
+        let mut records = Vec::with_capacity(parents.len());
+        while let Some(read) = reads.next().await {
+            records.extend(read?);
+        }
+        count += records.len() as u64;
+        keep(context, side, records).await?;
     }
     Ok((count, !lister.is_shifted()))
 }

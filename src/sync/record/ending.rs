@@ -203,6 +203,23 @@ impl Synced {
     }
 }
 
+impl Synced {
+    /// Takes into account that the record was made before, and this is about what belongs to it: what was decided then is what
+    /// happened to the pair, unless the rest failed.
+    pub(super) fn begun(&mut self, plan: Plan, pair: Pair, counters: &Counters) {
+        if matches!(self.ending, Ending::Settled) {
+            self.plan = Some(plan);
+            self.pair = pair;
+            self.counters = Counters {
+                read: self.counters.read,
+                conflicts: self.counters.conflicts,
+                ..Counters::default()
+            };
+        }
+        self.counters.add(counters);
+    }
+}
+
 /// Remembers the states of a pair that is in step, where they are not those that its link knows: after a batch that showed
 /// no versions, an echo, or an edit of something that is not mapped. Polls and pushes of the same states then say nothing new.
 pub(super) fn seen(fetched: &Fetched, plan: &Plan) -> Option<Op> {

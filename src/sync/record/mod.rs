@@ -14,7 +14,7 @@ pub use self::{
 };
 use super::{
     Engine,
-    apply::{self, Applied, Work},
+    apply::{self, Applied, Done, Work},
     fetch::{self, Fetched, Look},
     overtaken,
 };
@@ -26,10 +26,10 @@ use crate::{
         plan::Plan,
         preview::{self, Preview},
         record::RecordKey,
-        status::{Side, Sides, WriteKind},
+        status::{ChangeOrigin, EventKind, Side, Sides, WriteKind},
     },
     seam::{self, Bug},
-    store::{self, Op},
+    store::{self, Op, change::NewChange, run::Counters},
 };
 
 /// How often a pair that changes while it is being written is read again at once.
@@ -178,6 +178,7 @@ pub async fn sync_all(
     let mut leased: HashSet<RecordKey> = leased.iter().cloned().collect();
     let mut synced: Vec<Option<Synced>> = looks.iter().map(|_| None).collect();
     let mut earlier: Vec<Vec<Op>> = looks.iter().map(|_| Vec::new()).collect();
+    let mut begun: Vec<Option<Begun>> = looks.iter().map(|_| None).collect();
     let mut open: Vec<usize> = (0..looks.len()).collect();
     for round in 1..=ROUNDS_MAX {
         if open.is_empty() {
@@ -192,6 +193,7 @@ pub async fn sync_all(
             leased: &mut leased,
             synced: &mut synced,
             earlier: &mut earlier,
+            begun: &mut begun,
         };
         let again = round.carry_out(&open, &looks, read, road).await?;
         (open, looks) = again.into_iter().unzip();
@@ -215,6 +217,15 @@ struct Round<'a> {
     leased: &'a mut HashSet<RecordKey>,
     synced: &'a mut [Option<Synced>],
     earlier: &'a mut [Vec<Op>],
+    /// Records that were made in an earlier round, without what belongs to them.
+    begun: &'a mut [Option<Begun>],
+}
+
+/// A record that was made, and what is yet to be made belongs to it: what was decided, and what it counts for.
+struct Begun {
+    plan: Plan,
+    pair: Pair,
+    counters: Counters,
 }
 
 impl Round<'_> {
@@ -253,9 +264,23 @@ impl Round<'_> {
         for ((place, look, fetched, plan), applied) in ready.into_iter().zip(applied) {
             let pair = Pair::of(&fetched, &look.key);
             match applied {
+                Applied::More(mut done) if !self.is_last => {
+                    self.engine.store().commit(std::mem::take(&mut done.ops)).await?;
+                    self.begin(place, plan, pair, &done);
+                    again.push((place, Look::at(look.key.clone())));
+                }
                 Applied::Done(done) => {
                     let (mapping, run_id) = (self.mapping, self.run_id);
                     self.keep(place, ending::seen(&fetched, &plan).into_iter().collect());
+                    self.end(place, |ops| Synced::finished(mapping, run_id, ops, plan, pair, done));
+                }
+                // What is left of it is looked at later.
+                Applied::More(mut done) => {
+                    let (mapping, run_id) = (self.mapping, self.run_id);
+                    done.ops.push(Op::Enqueue(NewChange {
+                        run_id,
+                        ..NewChange::new(look.key.clone(), ChangeOrigin::Reprocess, EventKind::Updated)
+                    }));
                     self.end(place, |ops| Synced::finished(mapping, run_id, ops, plan, pair, done));
                 }
                 Applied::Again { ops: more, .. } if !self.is_last => {
@@ -313,10 +338,25 @@ impl Round<'_> {
         }
     }
 
+    fn begin(&mut self, place: usize, plan: Plan, pair: Pair, done: &Done) {
+        if let Some(slot) = self.begun.get_mut(place) {
+            let counters = Counters {
+                created: done.created,
+                linked: done.linked,
+                ..Counters::default()
+            };
+            *slot = Some(Begun { plan, pair, counters });
+        }
+    }
+
     fn end(&mut self, place: usize, end: impl FnOnce(Vec<Op>) -> Synced) {
         let ops = self.earlier.get_mut(place).map(std::mem::take).unwrap_or_default();
+        let mut synced = end(ops);
+        if let Some(begun) = self.begun.get_mut(place).and_then(Option::take) {
+            synced.begun(begun.plan, begun.pair, &begun.counters);
+        }
         if let Some(slot) = self.synced.get_mut(place) {
-            *slot = Some(end(ops));
+            *slot = Some(synced);
         }
     }
 }

@@ -134,6 +134,7 @@ impl Sample {
                 .collect(),
             defaults: self.defaults,
             limits,
+            unwanted_parts: std::collections::BTreeSet::new(),
             network: self.network,
             tokens: self.tokens,
             quota: self

@@ -12,6 +12,7 @@ mod gate;
 mod graphql_soap;
 mod kinto;
 mod oidc;
+mod party;
 mod reconcile;
 mod story;
 pub mod system;

@@ -19,6 +19,11 @@ use crate::support::place::Place;
 impl Place {
     /// Compares both systems and repairs what differs.
     pub async fn reconcile(&self, kind: RunKind) -> Report {
+        self.reconcile_by(MAPPING, kind).await
+    }
+
+    /// The same by another mapping than that of the daemon's tests.
+    pub async fn reconcile_by(&self, mapping: &str, kind: RunKind) -> Report {
         let source = Source {
             folder: self.path().join("config"),
             environment: settings::DEV.to_owned(),
@@ -53,7 +58,7 @@ impl Place {
         };
         let store = Store::open(&options).await.unwrap();
         let engine = assembly::engine(&settings, &loaded.catalog, store.clone(), clock).unwrap();
-        let mapping = engine.mapping(MAPPING).unwrap();
+        let mapping = engine.mapping(mapping).unwrap();
         let request = Request {
             kind,
             trigger: Trigger::Person,

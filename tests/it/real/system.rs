@@ -195,7 +195,8 @@ impl Tryton {
         self.server.behind_its_back("erp.sqlite", "delete from ir_session", &[]);
     }
 
-    async fn call(&self, method: &str, params: Json) -> Json {
+    /// What a method answers.
+    pub async fn call(&self, method: &str, params: Json) -> Json {
         loop {
             let mut session = self.session.lock().await;
             if session.is_none() {

@@ -33,6 +33,7 @@ pub fn system(yaml: &str, base_url: &str, credentials: &[(&str, &str)], tokens: 
         credentials: credentials.iter().map(credential).collect(),
         defaults: Limits::default(),
         limits: LimitsForm::default(),
+        unwanted_parts: std::collections::BTreeSet::new(),
         network: Policy {
             allow: vec!["127.0.0.0/8".parse().unwrap()],
             proxy: None,

@@ -11,6 +11,7 @@ mod held;
 mod incremental;
 mod matching;
 mod oracle;
+mod part;
 mod poison;
 mod poll;
 mod promise;

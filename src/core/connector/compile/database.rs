@@ -224,6 +224,7 @@ impl Compiler<'_> {
         let has_batch = form.batch.create.is_some() || form.batch.update.is_some();
         let foreign = [
             ("changed", form.changed.is_some()),
+            ("of_parents", form.of_parents.is_some()),
             ("get", form.get.is_some()),
             ("create", form.create.is_some()),
             ("update", form.update.is_some()),

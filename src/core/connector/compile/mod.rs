@@ -5,6 +5,7 @@ mod auth;
 mod database;
 mod discover;
 mod object;
+mod part;
 mod request;
 mod subscription;
 mod types;
@@ -87,7 +88,7 @@ impl<'a> Compiler<'a> {
             self.error("CN013", "/objects", "a connector needs at least one object", "");
         }
         let types = self.types(&Self::types_form(form));
-        Connector {
+        let connector = Connector {
             name: form.connector.clone(),
             title: form.title.clone(),
             settings: form
@@ -123,7 +124,9 @@ impl<'a> Compiler<'a> {
                 let objects = form.objects.keys().map(String::as_str).collect();
                 event::Definition::compile(webhooks, "/webhooks", &objects, self.problems).map(Arc::new)
             }),
-        }
+        };
+        self.check_parts(form, &connector);
+        connector
     }
 
     fn check_base(&mut self, base: &Template, written: &str) {

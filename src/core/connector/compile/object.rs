@@ -45,6 +45,11 @@ impl Compiler<'_> {
                 .collect(),
             list: form.list.as_ref().map(|list| self.list(list, &at("list"))),
             changed: form.changed.as_ref().map(|list| self.list(list, &at("changed"))),
+            of_parents: form
+                .of_parents
+                .as_ref()
+                .map(|list| self.of_parents(list, &at("of_parents"))),
+            parts: self.parts(form, &at("parts")),
             find: form
                 .find
                 .as_ref()
@@ -98,7 +103,9 @@ impl Compiler<'_> {
                 "name the member that holds it",
             );
         }
-        if object.list.is_none() && object.get.is_none() && object.find.is_none() {
+        let is_read =
+            object.list.is_some() || object.get.is_some() || object.find.is_some() || object.of_parents.is_some();
+        if !is_read {
             let hint = "add `list:` (reconciliation needs it) and `get:`";
             self.error(
                 "CN013",

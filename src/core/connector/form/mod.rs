@@ -4,6 +4,7 @@
 //! Every request knows `settings` and, inside `auth`, `credentials`. Secrets never stand here.
 
 mod auth;
+mod part;
 mod subscription;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ pub use self::auth::{
     ApiKeyForm, ApiKeyQuery, AuthForm, BasicForm, BearerForm, ClientAuth, ClientCertificateForm, ClientJwtForm, Grant,
     JwtAlgorithm, JwtForm, OAuth1Form, OAuth1Signature, OAuth2Form, SessionForm, SignedForm,
 };
+pub use self::part::PartForm;
 pub use self::subscription::{SubscriptionsForm, TopicsForm};
 
 use schemars::JsonSchema;
@@ -314,6 +316,12 @@ pub struct ObjectForm {
     /// Reads the records changed since a time, where that is another request than `list`.
     #[serde(default)]
     pub changed: Option<ListForm>,
+    /// Reads the records that belong to some records of another object, whose ids it knows as `ids` (up to 100).
+    #[serde(default)]
+    pub of_parents: Option<ListForm>,
+    /// Records of other objects that belong to a record of this one, by the name of the list in which they stand in it.
+    #[serde(default)]
+    pub parts: BTreeMap<String, PartForm>,
     /// Finds records by one field's value.
     #[serde(default)]
     pub find: Option<FindForm>,

@@ -3,6 +3,7 @@ mod call;
 mod compile;
 mod discover;
 mod page;
+mod part;
 mod spelling;
 
 use super::{Connector, form::ConnectorForm};

@@ -34,24 +34,29 @@ const PAIR_KEYS: &[&str] = &[
 
 impl Compiler<'_> {
     pub(super) fn declared(&self, side: Side, path: &Path) -> Option<&known::Field> {
-        self.known.object(self.ends.get(side))?.fields.get(&path.to_string())
+        match self.known.object(self.ends.get(side))?.place(path) {
+            known::Place::Field(field) => Some(field),
+            _ => None,
+        }
     }
 
     /// The kind the connector declares for a field, and a problem where the object has no such field.
     pub(super) fn field_kind(&mut self, side: Side, path: &Path, place: &str) -> Kind {
-        let name = path.to_string();
         let Some(object) = self.known.object(self.ends.get(side)) else {
             return Kind::Any;
         };
-        if let Some(field) = object.fields.get(&name) {
-            return field.kind;
-        }
-        let near = nearest(&name, object.fields.keys().map(String::as_str));
         let end = self.ends.get(side);
-        let problem = match (near, object.closed) {
+        let (name, fields, closed, of) = match object.place(path) {
+            known::Place::Field(field) => return field.kind,
+            known::Place::Part(_) => return Kind::List,
+            known::Place::InPart(part, inner) => (inner, &part.fields, part.closed, &part.object),
+            known::Place::Unknown => (path.to_string(), &object.fields, object.closed, &end.object),
+        };
+        let near = nearest(&name, fields.keys().map(String::as_str));
+        let problem = match (near, closed) {
             (Some(near), true) => Some(Problem::error("MP012", "", "").with_hint(format!("did you mean `{near}`?"))),
             (None, true) => {
-                let names: Vec<&str> = object.fields.keys().map(String::as_str).take(20).collect();
+                let names: Vec<&str> = fields.keys().map(String::as_str).take(20).collect();
                 Some(Problem::error("MP012", "", "").with_hint(format!("its fields are: {}", names.join(", "))))
             }
             (Some(near), false) if near.eq_ignore_ascii_case(&name) || near.len() > 3 => {
@@ -61,10 +66,7 @@ impl Compiler<'_> {
         };
         if let Some(mut problem) = problem {
             problem.pointer = pointer(place, &end.system);
-            problem.message = format!(
-                "object `{}` of system `{}` declares no field `{name}`",
-                end.object, end.system
-            );
+            problem.message = format!("object `{of}` of system `{}` declares no field `{name}`", end.system);
             self.problems.push(problem);
         }
         Kind::Any
@@ -149,9 +151,11 @@ impl Compiler<'_> {
             sensitive,
             create_only: form.create_only,
             definition: definition(form),
+            parts: Sides::of(|side| self.part(side, paths.get(side).as_ref()?)),
             paths,
         };
         self.check_access(&field, &place);
+        self.check_parts(&field, &place);
         for problem in law::check(&field, &place) {
             self.problems.push(problem);
         }
@@ -248,7 +252,7 @@ impl Compiler<'_> {
         let fits = |field: &str| {
             field == name || field.starts_with(&format!("{name}.")) || name.starts_with(&format!("{field}."))
         };
-        if !object.closed || object.fields.keys().any(|field| fits(field)) {
+        if !object.closed || object.part_of(path).is_some() || object.fields.keys().any(|field| fits(field)) {
             return;
         }
         let end = self.ends.get(side);
@@ -265,6 +269,42 @@ impl Compiler<'_> {
             None => problem,
         };
         self.problems.push(problem);
+    }
+
+    /// Where the part stands that a path leads to or through.
+    fn part(&self, side: Side, path: &Path) -> Option<Path> {
+        let object = self.known.object(self.ends.get(side))?;
+        object.part_of(path).map(|(place, _)| place)
+    }
+
+    /// A field in records that belong to the record: what is written there is written after it.
+    fn check_parts(&mut self, field: &Field, place: &str) {
+        for side in [Side::Left, Side::Right] {
+            let Some(path) = field.paths.get(side).as_ref().filter(|_| field.flow.reaches(side)) else {
+                continue;
+            };
+            let known = self.known.object(self.ends.get(side));
+            let Some((_, part)) = known.and_then(|known| known.part_of(path)) else {
+                continue;
+            };
+            let system = self.system(side).to_owned();
+            if field.create_only {
+                let message =
+                    format!("`{path}` is in a record that is made after its parent: it cannot be `create_only`");
+                self.problems.error("MP060", pointer(place, "create_only"), message);
+            }
+            let missing = [("create", part.can.create), ("update", part.can.update)];
+            let missing = missing.into_iter().find(|(_, can)| !can);
+            if let Some((operation, _)) = missing {
+                let message = format!(
+                    "`{path}` cannot be written: object `{}` has no `{operation}:`",
+                    part.object
+                );
+                let hint = format!("add it to the connector, or let the pair go one way, away from `{system}`");
+                self.problems
+                    .push(Problem::error("MP060", pointer(place, &system), message).with_hint(hint));
+            }
+        }
     }
 
     pub(super) fn check_access(&mut self, field: &Field, place: &str) {
