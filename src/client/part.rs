@@ -199,20 +199,15 @@ impl System {
             let list = fields.and_then(|fields| fields.get(&part.name)?.as_list());
             list.map(<[Value]>::to_vec)
         };
-        let current = match list(change.current) {
-            Some(current) => current,
-            None => {
-                let read = children(inner, part, &[id], road).await;
-                let read = read.map_err(|refused| WriteFault {
-                    fault: refused.fault,
-                    outcome: if *is_begun {
-                        Outcome::Unknown
-                    } else {
-                        Outcome::NotWritten
-                    },
-                })?;
-                read.into_iter().map(|child| Value::Map(child.fields)).collect()
-            }
+        let current = if let Some(current) = list(change.current) {
+            current
+        } else {
+            let read = children(inner, part, &[id], road).await;
+            let read = read.map_err(|refused| WriteFault {
+                fault: refused.fault,
+                outcome: outcome(Outcome::NotWritten, *is_begun),
+            })?;
+            read.into_iter().map(|child| Value::Map(child.fields)).collect()
         };
         let wanted = list(Some(change.fields)).unwrap_or_default();
         for (at, step) in part::steps(part, child, id, &wanted, &current).into_iter().enumerate() {

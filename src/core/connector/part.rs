@@ -120,10 +120,9 @@ pub fn steps(part: &Part, child: &Object, parent: &str, wanted: &[Value], curren
                     });
                 }
             }
-            // Cleared: removed below.
-            Some(_) => {}
             None if is_there => creates.push(Step::Create(new(part, child, parent, item))),
-            None => {}
+            // What was cleared is removed below.
+            Some(_) | None => {}
         }
     }
     for map in current.iter().filter_map(Value::as_map) {

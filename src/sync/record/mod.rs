@@ -5,6 +5,8 @@ mod ending;
 
 use std::{collections::HashSet, time::Duration};
 
+use futures_util::FutureExt as _;
+
 pub(super) use self::conclude::{next_attempt, standing};
 pub(super) use self::ending::is_same_time;
 use self::ending::vanished;
@@ -195,7 +197,8 @@ pub async fn sync_all(
             earlier: &mut earlier,
             begun: &mut begun,
         };
-        let again = round.carry_out(&open, &looks, read, road).await?;
+        // One allocation for a whole chunk.
+        let again = round.carry_out(&open, &looks, read, road).boxed().await?;
         (open, looks) = again.into_iter().unzip();
     }
     Ok(synced
