@@ -50,9 +50,15 @@ impl Place {
         });
         assert!(loaded.is_ok());
         let keys = key::load_or_create(&self.path().join("data.key")).unwrap();
-        let url = format!("sqlite://{}", self.path().join("syncline.db").display());
+        let file = self.path().join("syncline.db");
+        let url = format!("sqlite://{}", file.display());
         let options = Options {
-            access: Access::Shared,
+            // Where no daemon was ever started, there is no database yet.
+            access: if file.exists() {
+                Access::Shared
+            } else {
+                Access::Daemon
+            },
             node: "real".into(),
             ..Options::new(url, keys)
         };
