@@ -104,10 +104,20 @@ impl<'a> Pair<'a> {
             return None;
         }
         let source = Source::new(&record.fields);
-        Some(
-            self.field
-                .offer(self.mapping(), to.other(), &source, self.context.references),
-        )
+        let offered = self
+            .field
+            .offer(self.mapping(), to.other(), &source, self.context.references);
+        Some(offered.and_then(|offered| self.as_written(to, offered)))
+    }
+
+    /// Of a list of lines, all that would be written; where that would change nothing, what is there.
+    fn as_written(&self, to: Side, offered: Option<Value>) -> Result<Option<Value>, Refusal> {
+        let (Some(offered), Convert::Lines(_)) = (&offered, &self.field.convert) else {
+            return Ok(offered);
+        };
+        let there = self.records.get(to).map(|record| &record.fields);
+        let written = self.field.written(to, offered.clone(), there)?;
+        Ok(written.or_else(|| self.value(to).cloned()))
     }
 
     /// What would be written to a side, and why, or why nothing.

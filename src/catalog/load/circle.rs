@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::Definition;
-use crate::core::{mapping::form::MappingForm, problem::Problem};
+use crate::core::{mapping::form::{MappingForm, PairForm}, problem::Problem};
 
-/// A link from a mapping to another, and the pair that has it.
-type Edge = (usize, String);
+/// A link from a mapping to another, and the place of the pair that has it.
+type Edge = (String, String);
 
 /// The mappings, each after those it refers to. Circles are added to the problems of the mapping where they begin.
 ///
@@ -28,7 +28,7 @@ pub(super) fn check(mappings: &mut BTreeMap<String, Definition<MappingForm>>) ->
     }
     let Walk { order, circles, .. } = walk;
     for Circle { mapping, pair, names } in circles {
-        let place = format!("/fields/{pair}/link");
+        let place = format!("{pair}/link");
         let message = format!("the links of mappings form a circle: {}", names.join(" → "));
         let hint = "records of each would wait for the next for ever: leave one of these links out";
         if let Some(mapping) = mappings.get_mut(&mapping) {
@@ -39,16 +39,28 @@ pub(super) fn check(mappings: &mut BTreeMap<String, Definition<MappingForm>>) ->
 }
 
 fn edges(name: &str, mapping: &Definition<MappingForm>) -> Vec<Edge> {
-    let pairs = mapping.form.iter().flat_map(|form| form.fields.iter().enumerate());
-    pairs
-        .filter_map(|(index, pair)| Some((index, pair.link.clone()?)))
+    let pairs = mapping.form.iter().flat_map(|form| placed("", &form.fields));
+    let all = pairs.flat_map(|(place, pair)| {
+        let inner = placed(&place, &pair.fields).collect::<Vec<_>>();
+        std::iter::once((place, pair)).chain(inner)
+    });
+    all.filter_map(|(place, pair)| Some((place, pair.link.clone()?)))
         .filter(|(_, other)| other != name)
         .collect()
 }
 
+/// Pairs with their places in the file.
+fn placed<'f>(at: &str, pairs: &'f [PairForm]) -> impl Iterator<Item = (String, &'f PairForm)> {
+    pairs
+        .iter()
+        .enumerate()
+        .map(move |(index, pair)| (format!("{at}/fields/{index}"), pair))
+}
+
 struct Circle {
     mapping: String,
-    pair: usize,
+    /// The place of the pair.
+    pair: String,
     names: Vec<String>,
 }
 
@@ -72,7 +84,7 @@ impl<'a> Walk<'a> {
             match self.path.iter().position(|above| above == other) {
                 Some(start) => self.circles.push(Circle {
                     mapping: name.to_owned(),
-                    pair: *pair,
+                    pair: pair.clone(),
                     names: self
                         .path
                         .iter()

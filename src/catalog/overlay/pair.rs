@@ -6,9 +6,10 @@ use crate::core::problem::pointer;
 /// The key of an item that takes the mapping's own away.
 const REMOVE: &str = "remove";
 
-/// Whether a list holds pairs of fields.
+/// Whether a list holds pairs of fields: of a mapping, or of the lines of one of its pairs.
 pub(super) fn is_list(at: &str) -> bool {
-    matches!(at, "/fields" | "/match" | "/suggest/fields")
+    let of_lines = at.strip_prefix("/fields/").and_then(|at| at.strip_suffix("/fields"));
+    matches!(at, "/fields" | "/match" | "/suggest/fields") || of_lines.is_some_and(|pair| pair.parse::<usize>().is_ok())
 }
 
 /// The names of both systems, which are keys of every pair.

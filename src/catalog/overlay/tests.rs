@@ -211,6 +211,48 @@ fields:
 }
 
 #[test]
+fn the_pairs_of_a_lists_lines_are_those_that_name_the_same_fields_too() {
+    let base = "\
+mapping: shop
+between: { erp: order, crm: deal }
+fields:
+  - { erp: number, crm: Number }
+  - erp: items
+    crm: Lines
+    by: { erp: code }
+    fields:
+      - { erp: code, crm: Code }
+      - { erp: qty, crm: Quantity }
+      - { erp: note, crm: Note }
+";
+    let over = "\
+extends: shop
+fields:
+  - erp: items
+    others: keep
+    fields:
+      - { erp: qty, type: decimal(3) }
+      - { erp: note, remove: yes }
+      - { erp: colour, crm: Colour__c }
+";
+    let merged = merged(base, over, Kind::Mapping);
+    assert_eq!(
+        merged["fields"][1],
+        serde_json::json!({
+            "erp": "items", "crm": "Lines", "by": { "erp": "code" }, "others": "keep",
+            "fields": [
+                { "erp": "code", "crm": "Code" },
+                { "erp": "qty", "crm": "Quantity", "type": "decimal(3)" },
+                { "erp": "colour", "crm": "Colour__c" },
+            ],
+        })
+    );
+    let gone = "extends: shop\nfields:\n  - { erp: items, fields: [ { erp: price, type: decimal(2) } ] }\n";
+    let problems = laid(base, gone, Kind::Mapping).problems;
+    assert!(problems.contains("at: /fields/0/fields/0"), "{problems}");
+}
+
+#[test]
 fn a_pair_that_is_gone_or_not_the_only_one_is_told() {
     let over = "\
 extends: shop

@@ -4,6 +4,7 @@
 //! never depends on how the other side rounds or spells a value. See `docs/mappings.md` for the table in people's words.
 
 mod decided;
+mod lines;
 
 use std::cmp::Ordering;
 
@@ -73,6 +74,8 @@ pub enum Reason {
     Accepted,
     /// The winner's record does not have the field.
     Absent(Side),
+    /// Of two lists, what this side's would change is kept on the other one: lines of its own, or what is empty here.
+    LinesKept(Side),
     /// Written with new records only.
     CreateOnly,
 }
@@ -111,6 +114,7 @@ impl Reason {
             Self::EmptyKept(side) => format!("{} is empty, and empty values do not travel here", name(side)),
             Self::Accepted => "unchanged on both sides since the difference was accepted".to_owned(),
             Self::Absent(side) => format!("{} did not send this field", name(side)),
+            Self::LinesKept(side) => format!("what differs from the lines of {} is kept here", name(side)),
             Self::CreateOnly => "written with new records only".to_owned(),
         }
     }
@@ -163,7 +167,7 @@ pub struct Decision {
     pub reason: Reason,
     /// Which sides changed.
     pub changed: Changed,
-    /// Both values, each as its own side has it (computed on a side that has no field).
+    /// Both values, each as its own side has it (computed on a side that has no field); of lists of lines, the lines that differ.
     pub values: Sides<Option<Value>>,
     /// The hashes of both values.
     pub hashes: Sides<u64>,
@@ -239,20 +243,19 @@ pub fn compare(
     }
 }
 
-/// The hash of one side's value, in the side's own form.
+/// The hash of one side's value, in the side's own form. Of a list of lines only what is mapped counts, and the order of its lines
+/// only where they are known by it.
 #[must_use]
 pub fn hash(key: &Key, field: &Field, side: Side, value: Option<&Value>) -> u64 {
-    let kind = if matches!(field.convert, Convert::Copy) {
-        field.kind
-    } else {
-        *field.kinds.get(side)
+    // A field that was not sent and one that is cleared are the same agreement: "nothing there".
+    let Some(value) = value.filter(|value| !value.is_empty()) else {
+        return key.field(&field.name, None);
     };
-    match value {
-        // A field that was not sent and one that is cleared are the same agreement: "nothing there".
-        None => key.field(&field.name, None),
-        Some(value) if value.is_empty() => key.field(&field.name, None),
-        Some(value) => key.field(&field.name, Some(&compare::normalize(value, kind, field.compare))),
-    }
+    let normal = match &field.convert {
+        Convert::Lines(lines) => lines.normalize(side, value),
+        _ => compare::normalize(value, field.kind_on(side), field.compare),
+    };
+    key.field(&field.name, Some(&normal))
 }
 
 /// The hashes of one record, a field each, in the mapping's order: what reconciliation keeps of it while it compares.
@@ -343,16 +346,19 @@ fn decide(
     };
     let (verdict, reason) = judge(context, pair, judged)?;
     let agreed = match reason {
-        Reason::Equal | Reason::Accepted | Reason::CreateOnly => Some(agreed),
+        Reason::Equal | Reason::Accepted | Reason::CreateOnly | Reason::LinesKept(_) => Some(agreed),
         // Kept until it is settled: with a base of the other fields alone this one would pass for newly mapped.
         _ => is_lost.then(|| BaseField::lost(field.definition)),
     };
     Ok(Decision {
         field: index,
-        verdict,
         reason,
         changed,
-        values,
+        values: match verdict {
+            Verdict::Equal => values,
+            _ => lines::told(context, field, pair, values),
+        },
+        verdict,
         hashes,
         agreed,
     })
@@ -407,26 +413,19 @@ fn judge(context: Context<'_>, pair: &Pair<'_>, judged: Judged<'_>) -> Result<(V
         return Ok((Verdict::Report, reason));
     }
     let offered = field.offer(context.mapping, winner, pair.sources.get(winner), context.references)?;
-    Ok(match offered {
-        None => (Verdict::Kept, Reason::Absent(winner)),
-        Some(value) if !value.is_empty() => (
-            Verdict::Write {
-                to: winner.other(),
-                value,
-            },
-            reason,
-        ),
+    let to = winner.other();
+    let value = match offered {
+        None => return Ok((Verdict::Kept, Reason::Absent(winner))),
+        Some(value) if !value.is_empty() => value,
         // Whoever takes an empty side wants the other one cleared.
         Some(_) if field.empty == Empty::Keep && !matches!(reason, Reason::Decided(_)) => {
-            (Verdict::Kept, Reason::EmptyKept(winner))
+            return Ok((Verdict::Kept, Reason::EmptyKept(winner)));
         }
-        Some(_) => (
-            Verdict::Write {
-                to: winner.other(),
-                value: Value::Null,
-            },
-            reason,
-        ),
+        Some(_) => Value::Null,
+    };
+    Ok(match field.written(to, value, Some(&pair.records.get(to).fields))? {
+        Some(value) => (Verdict::Write { to, value }, reason),
+        None => (Verdict::Kept, Reason::LinesKept(winner)),
     })
 }
 
@@ -440,12 +439,17 @@ fn changed(base: Option<BaseField>, now: Sides<u64>) -> Changed {
     }
 }
 
-/// Whether both sides mean the same, judged in the form of the side that values travel towards.
-fn same(context: Context<'_>, field: &Field, pair: &Pair<'_>, values: &Sides<Option<Value>>) -> Result<bool, Refusal> {
-    let target = match field.flow {
+/// The side in whose form two values are compared: that which they travel towards.
+const fn target(flow: Flow) -> Side {
+    match flow {
         Flow::To(side) => side,
         Flow::Both => Side::Right,
-    };
+    }
+}
+
+/// Whether both sides mean the same.
+fn same(context: Context<'_>, field: &Field, pair: &Pair<'_>, values: &Sides<Option<Value>>) -> Result<bool, Refusal> {
+    let target = target(field.flow);
     let source = target.other();
     let is_empty = |value: &Option<Value>| value.as_ref().is_none_or(Value::is_empty);
     if is_empty(values.get(source)) && is_empty(values.get(target)) {
@@ -455,16 +459,9 @@ fn same(context: Context<'_>, field: &Field, pair: &Pair<'_>, values: &Sides<Opt
         Convert::From { .. } => values.get(source).clone(),
         _ => field.offer(context.mapping, source, pair.sources.get(source), context.references)?,
     };
-    Ok(match (offered, values.get(target)) {
-        (Some(offered), Some(there)) => {
-            let kind = if matches!(field.convert, Convert::Copy) {
-                field.kind
-            } else {
-                *field.kinds.get(target)
-            };
-            (offered.is_empty() && there.is_empty()) || compare::equal(&offered, there, kind, field.compare)
-        }
-        (offered, there) => is_empty(&offered) && is_empty(there),
+    Ok(match (&field.convert, &offered, values.get(target)) {
+        (Convert::Lines(list), Some(offered), Some(there)) => lines::same(list, field.flow, offered, there),
+        (_, offered, there) => field.agrees(target, offered.as_ref(), there.as_ref()),
     })
 }
 

@@ -2,12 +2,12 @@
 
 use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
 
-use super::{Field, Mapping};
+use super::{Field, Mapping, lines::Lines};
 use crate::core::{
     expr::{Scope, Template},
     fault::Fault,
     status::{FailureClass, Side, Sides, Stage},
-    value::{Map, Value, kind::Kind, spelling::Spelling},
+    value::{Map, Value, compare, kind::Kind, spelling::Spelling},
 };
 
 /// How a value becomes the other side's.
@@ -38,6 +38,8 @@ pub enum Convert {
         /// For each side of this mapping, the side of the other one that the same system is on.
         sides: Sides<Side>,
     },
+    /// A list, line by line.
+    Lines(Box<Lines>),
 }
 
 /// What is done with a value that a table does not name.
@@ -126,7 +128,8 @@ pub enum Refusal {
 impl Field {
     /// The value on `side`, in the field's kind; `None` where the record does not have it.
     ///
-    /// A computed pair has no value on its source side; there, what it computes stands for it.
+    /// A computed pair has no value on its source side; there, what it computes stands for it. Of a list of lines this is what is
+    /// mapped of it, by the names of the inner pairs.
     pub fn read(&self, side: Side, record: &Map) -> Result<Option<Value>, Fault> {
         let Some(path) = self.paths.get(side) else {
             return Ok(None);
@@ -137,8 +140,10 @@ impl Field {
         if value.is_null() {
             return Ok(Some(Value::Null));
         }
-        if matches!(self.convert, Convert::Values { .. } | Convert::Link { .. }) {
-            return Ok(Some(value.clone()));
+        match &self.convert {
+            Convert::Values { .. } | Convert::Link { .. } => return Ok(Some(value.clone())),
+            Convert::Lines(lines) => return lines.read(self, side, value).map(Some),
+            Convert::Copy | Convert::From { .. } => {}
         }
         self.kind
             .read(value, &Spelling::default())
@@ -156,12 +161,17 @@ impl Field {
     #[must_use]
     pub fn read_text<'r>(&self, side: Side, record: &'r Map) -> Option<&'r str> {
         let text = self.paths.get(side).as_ref()?.get_in(record)?.as_str()?;
-        let is_as_it_stands = matches!(self.convert, Convert::Values { .. } | Convert::Link { .. })
-            || matches!(self.kind, Kind::Any | Kind::Text);
+        let is_as_it_stands = match self.convert {
+            Convert::Values { .. } | Convert::Link { .. } => true,
+            Convert::Copy | Convert::From { .. } => matches!(self.kind, Kind::Any | Kind::Text),
+            Convert::Lines(_) => false,
+        };
         is_as_it_stands.then_some(text)
     }
 
     /// What the record on `from` offers to the other side, in the other side's form; `None` where it offers nothing.
+    ///
+    /// Of a list of lines this is what is mapped of it; [`Field::written`] makes of it what is written.
     pub fn offer(
         &self,
         mapping: &Mapping,
@@ -186,6 +196,10 @@ impl Field {
                 Some(value) if value.is_empty() => Some(Value::Null),
                 Some(value) => Some(follow(other, *sides.get(from), &value, references)?),
             },
+            Convert::Lines(lines) => match self.paths.get(from).as_ref().and_then(|path| path.get_in(map)) {
+                None => None,
+                Some(list) => Some(lines.offer(self, mapping, from, list, references)?),
+            },
         };
         offered
             .map(|value| self.fit(mapping, from.other(), value).map_err(Refusal::Fault))
@@ -203,6 +217,9 @@ impl Field {
             return Err(refuse(
                 "it refers to another record, so that no value can be set: take a side",
             ));
+        }
+        if matches!(self.convert, Convert::Lines(_)) {
+            return Err(refuse("it is a list of lines, so that no value can be set: take a side"));
         }
         if text.is_empty() {
             return Ok(Sides::of(|_| Value::Null));
@@ -232,6 +249,46 @@ impl Field {
         let right = offered.ok_or_else(|| refuse("the value has no partner on the other side"))?;
         let left = self.fit(mapping, Side::Left, value).map_err(Refusal::Fault)?;
         Ok(Sides { left, right })
+    }
+
+    /// What is written to `to` where this is offered: of a list of lines all of the list, made of the one that is there; `None`
+    /// where that would change nothing. `there` is the record that is written to, if there is one.
+    pub fn written(&self, to: Side, offered: Value, there: Option<&Map>) -> Result<Option<Value>, Refusal> {
+        let Convert::Lines(lines) = &self.convert else {
+            return Ok(Some(offered));
+        };
+        let path = self.paths.get(to).as_ref();
+        let list = there.and_then(|record| path?.get_in(record));
+        lines.written(self, to, &offered, list).map_err(Refusal::Fault)
+    }
+
+    /// Whether what is offered to `side` means the same as what is there.
+    #[must_use]
+    pub fn agrees(&self, side: Side, offered: Option<&Value>, there: Option<&Value>) -> bool {
+        let is_empty = |value: Option<&Value>| value.is_none_or(Value::is_empty);
+        match (offered, there) {
+            (Some(offered), Some(there)) => {
+                (offered.is_empty() && there.is_empty())
+                    || compare::equal(offered, there, self.kind_on(side), self.compare)
+            }
+            (offered, there) => is_empty(offered) && is_empty(there),
+        }
+    }
+
+    /// The records that the value on `side` refers to: by which mapping, on which side of that one, and their ids.
+    #[must_use]
+    pub fn refers(&self, side: Side, record: &Map) -> Vec<(&str, Side, String)> {
+        let Some(value) = self.paths.get(side).as_ref().and_then(|path| path.get_in(record)) else {
+            return Vec::new();
+        };
+        match &self.convert {
+            Convert::Link { mapping, sides } => {
+                let id = value.to_text().filter(|id| !id.is_empty());
+                id.map(|id| (mapping.as_str(), *sides.get(side), id)).into_iter().collect()
+            }
+            Convert::Lines(lines) => lines.refers(side, value),
+            Convert::Copy | Convert::Values { .. } | Convert::From { .. } => Vec::new(),
+        }
     }
 
     fn compute(&self, template: &Template, name: &str, record: &Source<'_>) -> Result<Value, Refusal> {
@@ -293,7 +350,7 @@ impl Field {
         })
     }
 
-    fn fault(&self, code: &'static str, message: &str) -> Fault {
+    pub(super) fn fault(&self, code: &'static str, message: &str) -> Fault {
         Fault::new(
             code,
             FailureClass::Mapping,

@@ -142,9 +142,49 @@ pub struct PairForm {
     /// The value is the id of a record that this other mapping links.
     #[serde(default)]
     pub link: Option<String>,
-    /// Where a value is written only with a new record.
+    /// Where a value is written only with a new record; inside of lines, with a new line.
     #[serde(default)]
     pub create_only: bool,
+    /// The pairs of one line, where the fields are lists of lines: paths are those within a line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<PairForm>,
+    /// Which line is which: a pair of `fields`, or several, whose values no two lines of a list share (default: their places).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<ByForm>,
+    /// What is done with lines that only the losing side has: `remove` (default) or `keep`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others: Option<OthersForm>,
+}
+
+/// What tells lines apart: one pair of fields, or several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "system to field, or a list of such pairs")]
+pub enum ByForm {
+    /// One.
+    One(JsonMap<String, Json>),
+    /// Several, which only together tell lines apart.
+    Many(Vec<JsonMap<String, Json>>),
+}
+
+impl ByForm {
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> &[JsonMap<String, Json>] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+/// What is done with lines that only the losing side has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OthersForm {
+    /// They are removed.
+    Remove,
+    /// They are kept.
+    Keep,
 }
 
 /// What an empty winner does.

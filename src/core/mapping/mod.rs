@@ -9,6 +9,7 @@ mod compile;
 pub mod convert;
 pub mod known;
 mod law;
+pub mod lines;
 mod wanted;
 
 use chrono::NaiveTime;
@@ -106,7 +107,9 @@ impl Mapping {
 
     /// The other mappings whose links this one needs.
     pub fn references(&self) -> impl Iterator<Item = &str> {
-        self.fields.iter().filter_map(|field| match &field.convert {
+        let own = self.fields.iter();
+        let in_lines = self.fields.iter().flat_map(Field::inner);
+        own.chain(in_lines).filter_map(|field| match &field.convert {
             Convert::Link { mapping, .. } => Some(mapping.as_str()),
             _ => None,
         })
@@ -150,6 +153,32 @@ pub struct Field {
     pub create_only: bool,
     /// Fingerprint of name and definition; a base belongs to it.
     pub definition: u64,
+}
+
+impl Field {
+    /// The pairs of one line, where the field is a list of lines.
+    #[must_use]
+    pub fn inner(&self) -> &[Self] {
+        match &self.convert {
+            Convert::Lines(lines) => &lines.fields,
+            _ => &[],
+        }
+    }
+
+    /// Whether values travel as they are, or as a template makes them: then they are of the pair's kind.
+    #[must_use]
+    pub const fn is_copied(&self) -> bool {
+        matches!(self.convert, Convert::Copy | Convert::From { .. })
+    }
+
+    /// The kind that values of `side` are compared in.
+    #[must_use]
+    pub const fn kind_on(&self, side: Side) -> Kind {
+        match self.convert {
+            Convert::Copy => self.kind,
+            _ => *self.kinds.get(side),
+        }
+    }
 }
 
 /// Which way a field's values travel.

@@ -511,11 +511,17 @@ fn creation(context: Context<'_>, from: Side, record: &Record) -> Result<Write, 
     let mut faults = Vec::new();
     for field in context.mapping.fields.iter().filter(|field| field.flow.reaches(to)) {
         let Some(path) = field.paths.get(to) else { continue };
-        match field.offer(context.mapping, from, &source, context.references) {
+        let offered = field.offer(context.mapping, from, &source, context.references);
+        let written = match offered {
             // What belongs to a record is made after it, by the next plan.
-            Ok(Some(_)) if field.parts.get(to).is_some() => {}
-            Ok(Some(value)) if !value.is_empty() => put(path, &mut fields, value),
-            Ok(_) => {}
+            Ok(Some(_)) if field.parts.get(to).is_some() => Ok(None),
+            Ok(Some(value)) if !value.is_empty() => field.written(to, value, None),
+            Ok(_) => Ok(None),
+            Err(refusal) => Err(refusal),
+        };
+        match written {
+            Ok(Some(value)) => put(path, &mut fields, value),
+            Ok(None) => {}
             Err(Refusal::Fault(fault)) => faults.push(fault),
             Err(Refusal::Awaited(awaited)) => return Err(Refused::Awaited(awaited)),
         }

@@ -74,6 +74,8 @@ const PORTUGUESE: &[(&str, &str, &str)] = &[
     ("MP104", "um valor não cabe no campo do outro sistema", "converta-o com `values:` ou `from:`, ou declare outro `type:`"),
     ("MP105", "um filtro não pode ser calculado, ou não dá sim nem não", "faça-o valer para todos os registros"),
     ("MP106", "um valor definido por uma pessoa não cabe no campo, ou não pode valer para os dois lados", "dê outro valor, ou escolha um lado"),
+    ("MP107", "um valor não é uma lista de linhas, uma das linhas não é um mapa de campos, ou há mais de 5.000 delas", "corrija o registro, ou mapeie a lista como um só valor, sem `fields:`"),
+    ("MP108", "uma linha não tem chave, ou a divide com outra da mesma lista", "corrija o registro, indique mais em `by:`, ou deixe `by:` fora: as linhas são então conhecidas pela posição"),
 ];
 
 /// What a code means, in the reader's language; none where it is not one of ours.

@@ -12,7 +12,10 @@ use super::{
     query,
 };
 use crate::{
-    core::{mapping::Flow, status::Side},
+    core::{
+        mapping::{Field as Pair, Flow, Mapping},
+        status::Side,
+    },
     report::{Overview as Report, overview::Point},
     server::{
         api::{self, mapping::View, run},
@@ -51,6 +54,41 @@ struct Field {
     sensitive: bool,
 }
 
+impl Field {
+    /// The pairs of a mapping, those of lines behind their list.
+    fn all(mapping: &Mapping) -> Vec<Self> {
+        let mut all = Vec::with_capacity(mapping.fields.len());
+        for field in &mapping.fields {
+            all.push(Self::of(field, None));
+            all.extend(field.inner().iter().map(|inner| Self::of(inner, Some(field))));
+        }
+        all
+    }
+
+    /// A pair, or one of the pairs of a list's lines.
+    fn of(pair: &Pair, list: Option<&Pair>) -> Self {
+        let path = |pair: &Pair, side: Side| pair.paths.get(side).as_ref().map(ToString::to_string);
+        let place = |side: Side| {
+            let own = path(pair, side).unwrap_or_default();
+            match list.and_then(|list| path(list, side)) {
+                Some(list) => format!("{list}[].{own}"),
+                None => own,
+            }
+        };
+        Self {
+            name: pair.name.clone(),
+            left: place(Side::Left),
+            way: match pair.flow {
+                Flow::Both => "↔",
+                Flow::To(Side::Right) => "→",
+                Flow::To(Side::Left) => "←",
+            },
+            right: place(Side::Right),
+            sensitive: pair.sensitive,
+        }
+    }
+}
+
 /// `GET /mappings/{name}`
 pub async fn page(State(app): State<App>, f: Frame, Within(name): Within<String>) -> Result<Page<MappingPage>> {
     let mapping = api::mapping::named(&app, &name)?;
@@ -63,26 +101,7 @@ pub async fn page(State(app): State<App>, f: Frame, Within(name): Within<String>
         .first()
         .and_then(|report| report.summary.as_ref())
         .map(|summary| summary.pairs);
-    let fields = mapping.fields.iter().map(|field| {
-        let path = |side: Side| {
-            field
-                .paths
-                .get(side)
-                .as_ref()
-                .map_or_else(String::new, ToString::to_string)
-        };
-        Field {
-            name: field.name.clone(),
-            left: path(Side::Left),
-            way: match field.flow {
-                Flow::Both => "↔",
-                Flow::To(Side::Right) => "→",
-                Flow::To(Side::Left) => "←",
-            },
-            right: path(Side::Right),
-            sensitive: field.sensitive,
-        }
-    });
+    let fields = Field::all(&mapping);
     let of_mapping = RunFilter {
         mapping: Some(name.clone()),
         ..RunFilter::default()
@@ -93,7 +112,7 @@ pub async fn page(State(app): State<App>, f: Frame, Within(name): Within<String>
         f,
         view: View::from(&*mapping),
         standing: overview::standing(&app, &mapping, &Seen::now(&app).await?, now).await?,
-        fields: fields.collect(),
+        fields,
         pairs,
         points,
         trend,

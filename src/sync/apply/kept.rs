@@ -4,7 +4,7 @@ use crate::{
     core::{
         diff,
         fault::Fault,
-        mapping::{Field, Mapping},
+        mapping::{Convert, Field, Mapping},
         plan::Write,
         record::Record,
         status::{FailureClass, Side, Stage, WriteKind},
@@ -49,8 +49,17 @@ fn is_kept(key: &Key, field: &Field, write: &Write, before: &Record, shown: &Rec
         return false;
     }
     match (sent, is) {
-        (Some(sent), Some(is)) => !is_form_of(&sent, &is, *field.kinds.get(side), field.compare),
+        (Some(sent), Some(is)) => !is_form(field, side, &sent, &is),
         _ => true,
+    }
+}
+
+/// As [`is_form_of`], of a list line by line.
+fn is_form(field: &Field, side: Side, sent: &Value, shown: &Value) -> bool {
+    let of = |field: &Field, sent: &Value, shown: &Value| is_form_of(sent, shown, *field.kinds.get(side), field.compare);
+    match &field.convert {
+        Convert::Lines(lines) => lines.all(side, sent, shown, of),
+        _ => of(field, sent, shown),
     }
 }
 

@@ -7,10 +7,9 @@ use crate::{
     client::Road,
     core::{
         fault::Fault,
-        mapping::{Convert, Mapping},
+        mapping::Mapping,
         settled::{Choice, Settlement},
         status::{ConflictStatus, Side, Sides, SuggestionStatus},
-        value::Value,
     },
     seam::{self, Bug},
     store::{self, ignore::IgnoreRule, suggestion::Suggestion},
@@ -23,21 +22,16 @@ pub(super) async fn references(
     mapping: &Mapping,
     fetched: &[Result<Fetched, Fault>],
 ) -> Result<Across, store::Error> {
-    let mut wanted: BTreeMap<(&String, Side), HashSet<String>> = BTreeMap::new();
+    let mut wanted: BTreeMap<(&str, Side), HashSet<String>> = BTreeMap::new();
     for field in &mapping.fields {
-        let Convert::Link { mapping: other, sides } = &field.convert else {
-            continue;
-        };
         for side in [Side::Left, Side::Right] {
-            let Some(path) = field.paths.get(side) else { continue };
             let of_side = fetched
                 .iter()
                 .flatten()
                 .filter_map(|one| one.records.get(side).record());
-            let ids = of_side
-                .filter_map(|record| path.get_in(&record.fields).and_then(Value::to_text))
-                .filter(|id| !id.is_empty());
-            wanted.entry((other, *sides.get(side))).or_default().extend(ids);
+            for (other, across, id) in of_side.flat_map(|record| field.refers(side, &record.fields)) {
+                wanted.entry((other, across)).or_default().insert(id);
+            }
         }
     }
     let mut found = Across::new();
@@ -45,7 +39,7 @@ pub(super) async fn references(
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         for stored in engine.store().links_by(other, across, &ids).await? {
             let (own, partner) = (stored.link.id(across), stored.link.id(across.other()));
-            found.insert((other.clone(), across, own.to_owned()), partner.to_owned());
+            found.insert((other.to_owned(), across, own.to_owned()), partner.to_owned());
         }
     }
     Ok(found)

@@ -9,6 +9,7 @@ mod failure;
 mod first;
 mod held;
 mod incremental;
+mod lines;
 mod matching;
 mod oracle;
 mod part;

@@ -76,16 +76,41 @@ struct Part {
     is_touched: bool,
 }
 
+/// A pair: its place in the mapping, and its place among the pairs of a line where it is one of these.
+#[derive(Clone, Copy)]
+struct Spot {
+    field: usize,
+    inner: Option<usize>,
+}
+
+impl Spot {
+    fn pair(self, mapping: &Mapping) -> Option<&Field> {
+        let field = mapping.fields.get(self.field)?;
+        match self.inner {
+            None => Some(field),
+            Some(inner) => field.inner().get(inner),
+        }
+    }
+
+    fn describe(self, mapping: &Mapping) -> String {
+        let name = |pair: Option<&Field>| pair.map_or_else(|| "?".to_owned(), |field| format!("`{}`", field.name));
+        match self.inner {
+            None => name(self.pair(mapping)),
+            Some(_) => format!("{} in {}", name(self.pair(mapping)), name(mapping.fields.get(self.field))),
+        }
+    }
+}
+
 /// One part of a mapping.
 enum What {
     /// A field's value on its way to a side.
-    Way(usize, Side),
+    Way(Spot, Side),
     /// An entry of `values`: the value on this side.
-    Entry(usize, Side, String),
+    Entry(Spot, Side, String),
     /// A value on this side that `values` does not name, where the mapping says what to do about it.
-    Unmapped(usize, Side),
+    Unmapped(Spot, Side),
     /// A condition in the template of a field, with the side whose record it looks at, and what it comes to.
-    Condition(usize, Side, Expr, bool),
+    Condition(Spot, Side, Expr, bool),
     /// A record of this side that passes the filter, or does not.
     Filter(Side, bool),
 }
@@ -99,9 +124,14 @@ fn parts(mapping: &Mapping) -> Vec<Part> {
     }
     for (index, field) in mapping.fields.iter().enumerate() {
         for to in [Side::Right, Side::Left] {
-            if field.flow.reaches(to) && field.paths.get(to).is_some() {
-                found.push(What::Way(index, to));
-                found.extend(of_way(mapping, index, field, to));
+            let of_lines = (0..field.inner().len()).map(Some);
+            for inner in std::iter::once(None).chain(of_lines) {
+                let spot = Spot { field: index, inner };
+                let Some(pair) = spot.pair(mapping) else { continue };
+                if pair.flow.reaches(to) && pair.paths.get(to).is_some() {
+                    found.push(What::Way(spot, to));
+                    found.extend(of_way(mapping, spot, pair, to));
+                }
             }
         }
     }
@@ -113,13 +143,13 @@ fn parts(mapping: &Mapping) -> Vec<Part> {
 }
 
 /// What there is on the way of one field to one side.
-fn of_way(mapping: &Mapping, index: usize, field: &Field, to: Side) -> Vec<What> {
+fn of_way(mapping: &Mapping, spot: Spot, field: &Field, to: Side) -> Vec<What> {
     let from = to.other();
     match &field.convert {
         Convert::Values { tables, unmapped } => {
             let entries = tables.get(from).keys();
-            let entries = entries.map(|entry| What::Entry(index, from, entry.clone()));
-            let other = (*unmapped != Unmapped::Error).then_some(What::Unmapped(index, from));
+            let entries = entries.map(|entry| What::Entry(spot, from, entry.clone()));
+            let other = (*unmapped != Unmapped::Error).then_some(What::Unmapped(spot, from));
             entries.chain(other).collect()
         }
         Convert::From { source, template, .. } => {
@@ -127,32 +157,30 @@ fn of_way(mapping: &Mapping, index: usize, field: &Field, to: Side) -> Vec<What>
             let conditions = template.conditions(&names).into_iter();
             let both = conditions.flat_map(|condition| {
                 let again = Expr::parse(condition.source(), &names).ok();
-                let no = again.map(|again| What::Condition(index, *source, again, false));
-                [Some(What::Condition(index, *source, condition, true)), no]
+                let no = again.map(|again| What::Condition(spot, *source, again, false));
+                [Some(What::Condition(spot, *source, condition, true)), no]
             });
             both.flatten().collect()
         }
-        Convert::Copy | Convert::Link { .. } => Vec::new(),
+        Convert::Copy | Convert::Link { .. } | Convert::Lines(_) => Vec::new(),
     }
 }
 
 impl What {
     fn describe(&self, mapping: &Mapping) -> String {
         let system = |side: Side| mapping.end(side).system.as_str();
-        let field = |index: &usize| mapping.fields.get(*index).map_or("?", |field| field.name.as_str());
         match self {
-            Self::Way(index, to) => format!("`{}` towards {}", field(index), system(*to)),
-            Self::Entry(index, from, value) => format!("`{}`: the value `{value}` of {}", field(index), system(*from)),
-            Self::Unmapped(index, from) => {
-                format!(
-                    "`{}`: a value of {} that `values` does not name",
-                    field(index),
-                    system(*from)
-                )
+            Self::Way(spot, to) => format!("{} towards {}", spot.describe(mapping), system(*to)),
+            Self::Entry(spot, from, value) => {
+                format!("{}: the value `{value}` of {}", spot.describe(mapping), system(*from))
             }
-            Self::Condition(index, _, condition, truth) => {
+            Self::Unmapped(spot, from) => {
+                let (pair, system) = (spot.describe(mapping), system(*from));
+                format!("{pair}: a value of {system} that `values` does not name")
+            }
+            Self::Condition(spot, _, condition, truth) => {
                 let word = if *truth { "holds" } else { "does not hold" };
-                format!("`{}`: where `{}` {word}", field(index), condition.source())
+                format!("{}: where `{}` {word}", spot.describe(mapping), condition.source())
             }
             Self::Filter(side, true) => format!("`filter`: a record of {} that passes", system(*side)),
             Self::Filter(side, false) => format!("`filter`: a record of {} that does not pass", system(*side)),
@@ -170,18 +198,16 @@ struct Seen<'a> {
 impl Seen<'_> {
     fn touches(&self, what: &What) -> bool {
         match what {
-            What::Way(index, to) => self.travels(*index, *to),
-            What::Entry(index, from, entry) => {
-                self.is_planned(*index, from.other()) && self.key(*index, *from).as_ref() == Some(entry)
+            What::Way(spot, to) => self.travels(*spot, *to),
+            What::Entry(spot, from, entry) => {
+                self.is_planned(*spot, from.other()) && self.keys(*spot, *from).any(|key| key == *entry)
             }
-            What::Unmapped(index, from) => {
-                self.is_planned(*index, from.other())
-                    && self
-                        .key(*index, *from)
-                        .is_some_and(|key| !self.is_named(*index, *from, &key))
+            What::Unmapped(spot, from) => {
+                self.is_planned(*spot, from.other())
+                    && self.keys(*spot, *from).any(|key| !self.is_named(*spot, *from, &key))
             }
-            What::Condition(index, source, condition, truth) => {
-                self.is_planned(*index, source.other()) && self.holds(*source, condition) == Some(*truth)
+            What::Condition(spot, source, condition, truth) => {
+                self.is_planned(*spot, source.other()) && self.holds(*source, condition) == Some(*truth)
             }
             What::Filter(side, passes) => {
                 let record = self.records.get(*side).as_ref();
@@ -190,14 +216,12 @@ impl Seen<'_> {
         }
     }
 
-    fn field(&self, index: usize) -> Option<&Field> {
-        self.mapping.fields.get(index)
-    }
-
     /// Whether the planner came to decide about the field towards a side.
-    fn is_planned(&self, index: usize, to: Side) -> bool {
-        let Some(field) = self.field(index) else { return false };
-        let is_decided = self.plan.decisions.iter().any(|decision| decision.field == index);
+    fn is_planned(&self, spot: Spot, to: Side) -> bool {
+        let Some(field) = self.mapping.fields.get(spot.field) else {
+            return false;
+        };
+        let is_decided = self.plan.decisions.iter().any(|decision| decision.field == spot.field);
         let is_made = self
             .plan
             .writes
@@ -212,8 +236,8 @@ impl Seen<'_> {
     }
 
     /// Whether a case gives the field's value to the planner.
-    fn travels(&self, index: usize, to: Side) -> bool {
-        let Some(field) = self.field(index).filter(|_| self.is_planned(index, to)) else {
+    fn travels(&self, spot: Spot, to: Side) -> bool {
+        let Some(field) = spot.pair(self.mapping).filter(|_| self.is_planned(spot, to)) else {
             return false;
         };
         let from = to.other();
@@ -224,22 +248,36 @@ impl Seen<'_> {
                     || paths.is_empty()
                     || paths.iter().any(|path| path.get_in(&record.fields).is_some())
             }),
-            _ => self.value(index, from).is_some(),
+            _ => !self.values(spot, from).is_empty(),
         }
     }
 
-    fn value(&self, index: usize, side: Side) -> Option<&Value> {
-        let path = self.field(index)?.paths.get(side).as_ref()?;
-        path.get_in(&self.records.get(side).as_ref()?.fields)
+    /// The values of a pair: of one within lines, each line's.
+    fn values(&self, spot: Spot, side: Side) -> Vec<&Value> {
+        let path_of = |field: Option<&'_ Field>| field.and_then(|field| field.paths.get(side).clone());
+        let field = self.mapping.fields.get(spot.field);
+        let (Some(path), Some(record)) = (path_of(field), self.records.get(side)) else {
+            return Vec::new();
+        };
+        let value = path.get_in(&record.fields);
+        if spot.inner.is_none() {
+            return value.into_iter().collect();
+        }
+        let Some(path) = path_of(spot.pair(self.mapping)) else {
+            return Vec::new();
+        };
+        let lines = value.and_then(Value::as_list).unwrap_or_default().iter();
+        lines.filter_map(|line| path.get(line)).collect()
     }
 
-    /// The value as `values` names it.
-    fn key(&self, index: usize, side: Side) -> Option<String> {
-        self.value(index, side).filter(|value| !value.is_null())?.to_text()
+    /// The values as `values` names them.
+    fn keys(&self, spot: Spot, side: Side) -> impl Iterator<Item = String> {
+        let values = self.values(spot, side).into_iter().filter(|value| !value.is_null());
+        values.filter_map(Value::to_text)
     }
 
-    fn is_named(&self, index: usize, side: Side, key: &str) -> bool {
-        let convert = self.field(index).map(|field| &field.convert);
+    fn is_named(&self, spot: Spot, side: Side, key: &str) -> bool {
+        let convert = spot.pair(self.mapping).map(|field| &field.convert);
         matches!(convert, Some(Convert::Values { tables, .. }) if tables.get(side).contains_key(key))
     }
 

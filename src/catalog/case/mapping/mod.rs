@@ -314,11 +314,11 @@ impl<'a> Case<'a> {
             let path = field.paths.get(side).as_ref();
             path.is_some_and(|path| path.to_string() == name)
         });
+        if let Some(Convert::Lines(lines)) = field.map(|field| &field.convert) {
+            return compare::equal(&lines.typed(side, wanted), written, Kind::Any, Compare::Exact);
+        }
         // Values of a table keep their own kind; everything else is in the pair's.
-        let kind = match field {
-            Some(field) if matches!(field.convert, Convert::Copy | Convert::From { .. }) => field.kind,
-            _ => Kind::Any,
-        };
+        let kind = field.filter(|field| field.is_copied()).map_or(Kind::Any, |field| field.kind);
         let wanted = kind.read(wanted, &Spelling::default());
         wanted.is_ok_and(|wanted| compare::equal(&wanted, written, kind, Compare::Exact))
     }

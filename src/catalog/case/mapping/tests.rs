@@ -71,6 +71,53 @@ fn cases_that_hold_say_nothing() {
     assert!(report.is_ok());
 }
 
+const ORDER: &str = "
+mapping: m
+between: { erp: order, crm: deal }
+prefer: erp
+create: { crm: yes }
+fields:
+  - erp: items
+    crm: Lines
+    by: { erp: code, crm: Code }
+    fields:
+      - { erp: code, crm: Code }
+      - { erp: qty, crm: Quantity, type: decimal(2) }
+      - { erp: unit, crm: Unit, values: { pc: Piece, kg: Kilo } }
+";
+
+const LINES: &str = "
+- name: a line is changed, one is new, one is gone
+  base: { items: [ { code: A, qty: 1, unit: pc }, { code: B, qty: 2, unit: kg } ] }
+  erp: { items: [ { code: C, qty: 3 }, { code: A, qty: 1.50, unit: pc } ] }
+  crm: { Lines: [ { Id: 8, Code: B, Quantity: 2, Unit: Kilo }, { Id: 7, Code: A, Quantity: 1, Unit: Piece } ] }
+  expect: { crm: { Lines: [ { Id: 7, Code: A, Quantity: '1.5', Unit: Piece }, { Code: C, Quantity: 3 } ] } }
+- name: a new order
+  erp: { items: [ { code: A, qty: 1 } ] }
+  expect: { crm: { Lines: [ { Code: A, Quantity: 1 } ] } }
+- name: two lines of one code
+  erp: { items: [ { code: A }, { code: A } ] }
+  expect: { failure: have the same key }
+";
+
+#[test]
+fn lists_of_lines_are_given_and_expected_as_lists() {
+    let report = run("m.test.yaml", LINES.as_bytes(), &mapping(ORDER));
+    assert_eq!(told(&report), "");
+    let other = LINES.replace("'1.5'", "'1.6'");
+    let report = run("m.test.yaml", other.as_bytes(), &mapping(ORDER));
+    assert!(told(&report).contains("expected `Lines` to become"), "{}", told(&report));
+}
+
+#[test]
+fn what_no_case_shows_of_a_line_is_named() {
+    let covered = coverage::of(&mapping(ORDER), [LINES.as_bytes()].into_iter());
+    assert_eq!(
+        covered.untouched,
+        ["`unit` in `items`: the value `kg` of erp"]
+    );
+}
+
 const MISSES: &str = "
 - name: another value
   base: { status: active }

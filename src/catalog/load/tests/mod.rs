@@ -564,6 +564,21 @@ fn links_that_form_a_circle_are_told_once() {
 }
 
 #[test]
+fn a_link_within_lines_closes_a_circle_as_any_other_does() {
+    let lines = "  - { erp: list, crm: List, fields: [ { erp: contact, crm: Contact, link: person } ] }\n";
+    let edits = [(
+        CUSTOMER,
+        "  - { erp: status, crm: Status, values: { active: Active, blocked: Inactive } }\n",
+        lines,
+    )];
+    let told = problems(&edits);
+    assert!(
+        told.contains("error[CT009]: the links of mappings form a circle: customer → person → customer"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_mapping_may_refer_to_itself() {
     let edits = [(
         CUSTOMER,

@@ -6,7 +6,9 @@ use super::{
         form::{EmptyForm, PairForm},
         known, law,
     },
-    Compiler, definition, list,
+    Compiler, definition,
+    lines::List,
+    list,
 };
 use crate::core::{
     connector::form::Access,
@@ -30,6 +32,9 @@ const PAIR_KEYS: &[&str] = &[
     "sensitive",
     "link",
     "create_only",
+    "fields",
+    "by",
+    "others",
 ];
 
 impl Compiler<'_> {
@@ -84,22 +89,26 @@ impl Compiler<'_> {
             let Some(field) = self.field(index, pair, direction, conflict) else {
                 continue;
             };
-            for side in [Side::Left, Side::Right] {
-                let Some(path) = field.paths.get(side).as_ref().filter(|_| field.flow.reaches(side)) else {
-                    continue;
-                };
-                let overlaps =
-                    |(at, other): &(Side, Path)| *at == side && (other.contains(path) || path.contains(other));
-                if targets.iter().any(overlaps) {
-                    let place = pointer(&format!("/fields/{index}"), self.system(side));
-                    self.problems
-                        .error("MP014", place, format!("`{path}` is written by two pairs"));
-                }
-                targets.push((side, path.clone()));
-            }
+            self.check_targets(&field, &mut targets, &format!("/fields/{index}"));
             fields.push(field);
         }
         fields
+    }
+
+    /// That no two pairs write the same field.
+    pub(super) fn check_targets(&mut self, field: &Field, targets: &mut Vec<(Side, Path)>, place: &str) {
+        for side in [Side::Left, Side::Right] {
+            let Some(path) = field.paths.get(side).as_ref().filter(|_| field.flow.reaches(side)) else {
+                continue;
+            };
+            let overlaps = |(at, other): &(Side, Path)| *at == side && (other.contains(path) || path.contains(other));
+            if targets.iter().any(overlaps) {
+                let place = pointer(place, self.system(side));
+                self.problems
+                    .error("MP014", place, format!("`{path}` is written by two pairs"));
+            }
+            targets.push((side, path.clone()));
+        }
     }
 
     pub(super) fn field(&mut self, index: usize, form: &PairForm, direction: Flow, conflict: Policy) -> Option<Field> {
@@ -115,9 +124,25 @@ impl Compiler<'_> {
                 .as_ref()
                 .map_or(Kind::Any, |path| self.field_kind(Side::Right, path, &place)),
         };
+        self.check_list(form, &kinds, &place);
         let flow = self.flow(form, &paths, direction, &place)?;
-        let kind = self.kind(form, &kinds, &place);
-        let convert = self.convert(form, flow, &place)?;
+        let is_sensitive = form.sensitive
+            || [Side::Left, Side::Right].into_iter().any(|side| {
+                let declared = paths.get(side).as_ref().and_then(|path| self.declared(side, path));
+                declared.is_some_and(|field| field.sensitive)
+            });
+        let (kind, convert) = if form.fields.is_empty() {
+            (self.kind(form, &kinds, &place), self.convert(form, flow, &place)?)
+        } else {
+            let list = List {
+                form,
+                paths: &paths,
+                place: &place,
+                flow,
+                is_sensitive,
+            };
+            (Kind::List, self.lines(list)?)
+        };
         let conflict = self
             .policy(form.conflict.as_deref(), &pointer(&place, "conflict"))
             .unwrap_or(conflict);
@@ -126,15 +151,7 @@ impl Compiler<'_> {
             .as_deref()
             .and_then(|name| self.named(name, &pointer(&place, "wins"), &[]));
         let name = paths.left.as_ref().or(paths.right.as_ref()).map(ToString::to_string)?;
-        let sensitive = form.sensitive
-            || [Side::Left, Side::Right].into_iter().any(|side| {
-                paths
-                    .get(side)
-                    .as_ref()
-                    .and_then(|path| self.declared(side, path))
-                    .is_some_and(|field| field.sensitive)
-            });
-        let field = Field {
+        let mut field = Field {
             name,
             flow,
             kind,
@@ -148,13 +165,15 @@ impl Compiler<'_> {
             } else {
                 Empty::Keep
             },
-            sensitive,
+            sensitive: is_sensitive,
             create_only: form.create_only,
             definition: definition(form),
             parts: Sides::of(|side| self.part(side, paths.get(side).as_ref()?)),
             paths,
         };
-        self.check_access(&field, &place);
+        // What is personal in one line is so in the list.
+        field.sensitive |= field.inner().iter().any(|inner| inner.sensitive);
+        self.check_access(&field, &field.paths, &place);
         self.check_parts(&field, &place);
         for problem in law::check(&field, &place) {
             self.problems.push(problem);
@@ -307,14 +326,14 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn check_access(&mut self, field: &Field, place: &str) {
+    /// That a field is written only where the connector, which knows it by the path `known`, allows it.
+    pub(super) fn check_access(&mut self, field: &Field, known: &Sides<Option<Path>>, place: &str) {
         for side in [Side::Left, Side::Right] {
             let Some(path) = field.paths.get(side).as_ref().filter(|_| field.flow.reaches(side)) else {
                 continue;
             };
-            let access = self
-                .declared(side, path)
-                .map_or(Access::ReadWrite, |declared| declared.access);
+            let declared = known.get(side).as_ref().and_then(|known| self.declared(side, known));
+            let access = declared.map_or(Access::ReadWrite, |declared| declared.access);
             let other = self.system(side.other()).to_owned();
             let system = self.system(side).to_owned();
             let place = pointer(place, &system);

@@ -3,6 +3,7 @@
 mod archive;
 mod convert;
 mod field;
+mod lines;
 mod matching;
 mod record;
 
