@@ -20,6 +20,7 @@ use crate::{
     },
     store::run::Counters,
     sync::reconcile::{Report, Request},
+    telemetry::harmless,
 };
 
 /// Compares both systems of a mapping now, says what drifted and why, and repairs it.
@@ -182,6 +183,10 @@ impl Numbers {
                 out.line(format!("  by {what}: {counts}"))?;
             }
         }
+        for new in &summary.new_fields {
+            let (system, object) = (&new.system, &new.object);
+            out.line(format!("  new in {system} {object}: {}", harmless(&new.told())))?;
+        }
         let did = [
             done.linked,
             done.created,
@@ -237,6 +242,9 @@ pub(super) fn next_steps(context: &Context, report: &Report) {
     }
     if report.counters.conflicts > 0 {
         steps.push("syncline conflicts         fields that a person decides".to_owned());
+    }
+    for new in &report.summary.new_fields {
+        steps.push(format!("{}    its new fields, with their types", new.next_step()));
     }
     if !steps.is_empty() {
         context.output.talk(format!("next:\n  {}", steps.join("\n  ")));

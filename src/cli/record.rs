@@ -155,7 +155,7 @@ fn told(error: record::Error) -> Error {
             Some("write a case with `login: {}` and a made-up answer beside the connector first".to_owned())
         }
         record::Error::NoList(_) => Some("name an object that can be listed".to_owned()),
-        record::Error::NotJson(_) => {
+        record::Error::Unreadable { .. } => {
             Some("write the case by hand: `syncline connector try` shows what is answered".to_owned())
         }
         record::Error::Config(_) => None,

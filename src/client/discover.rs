@@ -10,6 +10,8 @@ use crate::core::{
         discover::{Described, Description},
     },
     fault::Fault,
+    newcomer::Names,
+    path::Path,
     record::Record,
 };
 
@@ -68,6 +70,23 @@ impl System {
             }
         };
         asked.await.map(Some).map_err(|refused| refused.fault)
+    }
+
+    /// The names of the columns behind an object, whatever the connector names of them. None where it is no database, or does not
+    /// tell: nothing depends on it.
+    pub async fn columns(&self, object: &str) -> Names {
+        let mut names = Names::default();
+        let Some(sql) = self.inner().exchange.transport.sql() else {
+            return names;
+        };
+        let described = sql.describe(object).boxed().await;
+        for column in described.ok().flatten().iter().flatten() {
+            let path = Path::parse(&column.path);
+            if let Some(root) = path.ok().as_ref().and_then(Path::root) {
+                names.add(&[root.to_owned()]);
+            }
+        }
+        names
     }
 
     fn undescribed(&self, object: &str, reason: &str) -> Fault {

@@ -25,7 +25,7 @@ use crate::{
         path::Path,
         retry,
         status::FailureClass,
-        value::{Map, Value, projection::Projection},
+        value::{Map, Value, json::Look, projection::Projection},
     },
     seam,
 };
@@ -70,6 +70,8 @@ pub(super) struct Records<'a> {
     pub(super) columns: &'a [String],
     /// What is wanted of each.
     pub(super) wanted: &'a Projection,
+    /// The names that are wanted of what else there is.
+    pub(super) look: Option<Look<'a>>,
 }
 
 /// What a request to a token endpoint is about, in place of an object.

@@ -26,10 +26,15 @@ use crate::core::{
         request::Call,
     },
     fault::Fault,
+    newcomer::Names,
     path::{Path, Segment},
     record::Record,
     status::{FailureClass, Stage},
-    value::{Map, Value, json, projection::Projection},
+    value::{
+        Map, Value,
+        json::{self, Look},
+        projection::Projection,
+    },
 };
 
 /// What is to be listed.
@@ -41,6 +46,9 @@ pub struct Listing {
     pub projection: Option<Projection>,
     /// Where an earlier listing stood ([`Page::resume`]).
     pub resume: Option<String>,
+    /// That the names of all members are wanted as well, of some records of each page; and of members that this leads through,
+    /// those of their own members.
+    pub names: Option<Projection>,
 }
 
 /// One page.
@@ -50,10 +58,15 @@ pub struct Page {
     pub records: Vec<Record>,
     /// Where the listing stands behind it; `None` at the end, and where that cannot be stored.
     pub resume: Option<String>,
+    /// The names of members, where they were asked for.
+    pub names: Names,
 }
 
 /// So many records are watched for coming twice: 8 bytes each.
 const WATCHED_MAX: usize = 1_000_000;
+/// Of so many records of the first page names are looked at, and of so many of each further one.
+const LOOKED_AT_FIRST: usize = 1_000;
+const LOOKED_AT: usize = 10;
 
 type Read = Result<Box<Fetched>, Box<Fault>>;
 
@@ -190,6 +203,7 @@ pub(super) struct Asked {
     pub(super) projection: Projection,
     /// The ids of the records whose parts are listed, where it is they.
     pub(super) of_parents: Option<Value>,
+    pub(super) names: Option<Projection>,
     pub(super) road: Road,
 }
 
@@ -206,6 +220,7 @@ pub(super) struct Fetched {
     reply: Reply,
     last: Option<Map>,
     print: u64,
+    names: Names,
 }
 
 impl Reader {
@@ -222,6 +237,7 @@ impl Reader {
             reply,
             last,
             print,
+            names,
         } = fetched;
         let turn = self.pager.turn(&page::Page {
             rest: &reply.body,
@@ -236,7 +252,12 @@ impl Reader {
         // Some systems repeat a key in the address of the next page; it is not stored.
         let secrets = system.exchange.auth.secrets();
         let resume = self.pager.resume().filter(|resume| !secrets.are_in(resume));
-        Ok((Page { records, resume }, reply))
+        let page = Page {
+            records,
+            resume,
+            names,
+        };
+        Ok((page, reply))
     }
 }
 
@@ -303,6 +324,7 @@ impl Asked {
             } else {
                 &whole
             },
+            look: self.look(list, pager),
         };
         let errand = Errand {
             purpose: Purpose::List,
@@ -311,7 +333,7 @@ impl Asked {
             records: Some(records),
         };
         let mut reply = system.exchange.call(errand, call).await?;
-        let Elements { values, print } = self.elements(list, records, &mut reply)?;
+        let Elements { values, print, names } = self.elements(list, records, &mut reply)?;
         // It may wait in line for the pages before it.
         reply.raw.body = Vec::new();
         let has_keyset = !list.paging.keyset().is_empty();
@@ -337,6 +359,21 @@ impl Asked {
             reply,
             last,
             print,
+            names,
+        })
+    }
+
+    /// The names that are wanted of a page. A database answers the columns that it is asked for, whatever else there is.
+    fn look<'a>(&'a self, list: &'a List, pager: &Pager) -> Option<Look<'a>> {
+        let within = self.names.as_ref()?;
+        let items = match pager.position() {
+            Position::First => LOOKED_AT_FIRST,
+            _ => LOOKED_AT,
+        };
+        self.system.exchange.transport.sql().is_none().then_some(Look {
+            items,
+            record: &list.record,
+            within,
         })
     }
 }

@@ -307,6 +307,7 @@ impl System {
             since: listing.since,
             projection,
             of_parents: None,
+            names: listing.names,
             road,
         };
         Ok(Reader {

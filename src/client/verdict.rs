@@ -19,6 +19,7 @@ use crate::{
             request::Call,
         },
         fault::Fault,
+        newcomer::Names,
         status::{FailureClass, Stage},
         value::{
             Value,
@@ -67,6 +68,8 @@ pub(super) struct Elements {
     pub(super) values: Vec<Value>,
     /// A hash of them as they came.
     pub(super) print: u64,
+    /// The names of their members, as far as they were looked at.
+    pub(super) names: Names,
 }
 
 impl Elements {
@@ -77,9 +80,15 @@ impl Elements {
         limits: &json::Limits,
     ) -> Result<(Option<Self>, Value), json::Error> {
         let split = json::split(body, records.path, records.wanted, limits)?;
+        let place = body.get(split.place).unwrap_or_default();
+        let mut names = Names::default();
+        if let Some(look) = records.look {
+            json::names(place, look, &mut |steps| names.add(steps));
+        }
         let elements = split.elements.map(|values| Self {
             values,
-            print: page::print_of_records(body.get(split.place).unwrap_or_default()),
+            print: page::print_of_records(place),
+            names,
         });
         Ok((elements, split.rest))
     }

@@ -11,6 +11,7 @@ pub mod expr;
 pub mod fault;
 pub mod mapping;
 pub mod matching;
+pub mod newcomer;
 pub mod notice;
 pub mod pace;
 pub mod path;

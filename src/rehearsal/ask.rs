@@ -39,7 +39,7 @@ impl Stage<'_> {
         let asked = asked(case);
         let [only] = asked.as_slice() else {
             let hint = "one of `list`, `find`, `get`, `create`, `update`, `delete`, `batch_create`, `batch_update`, \
-                        `login`, `webhook`";
+                        `discover`, `login`, `webhook`";
             let message = match asked.len() {
                 0 => "the case asks for nothing".to_owned(),
                 _ => format!("the case asks for several things: {}", asked.join(", ")),
@@ -49,11 +49,15 @@ impl Stage<'_> {
         match *only {
             "webhook" => self.push(case, misses),
             "login" => self.login(case, misses).await,
-            _ => {
+            asked => {
                 let Some(object) = self.object(case, misses) else {
                     return;
                 };
-                self.operation(case, object, misses).await;
+                if asked == "discover" {
+                    self.describe(case, object, misses).await;
+                } else {
+                    self.operation(case, object, misses).await;
+                }
             }
         }
     }
@@ -166,6 +170,7 @@ fn asked(case: &CaseForm) -> Vec<&'static str> {
         ("delete", case.delete.is_some()),
         ("batch_create", case.batch_create.is_some()),
         ("batch_update", case.batch_update.is_some()),
+        ("discover", case.discover.is_some()),
         ("login", case.login.is_some()),
         ("webhook", case.webhook.is_some()),
     ];
@@ -263,8 +268,8 @@ async fn listing(
     };
     let wanted = Listing {
         since,
-        projection: None,
         resume,
+        ..Listing::default()
     };
     let mut lister = system.list(&object.name, wanted, Road::Manual);
     let mut heard = Heard::default();
@@ -402,7 +407,7 @@ fn refused(error: &WriteFault) -> Heard {
     }
 }
 
-fn failed(fault: &Fault) -> Heard {
+pub(super) fn failed(fault: &Fault) -> Heard {
     Heard {
         fault: Some(of_fault(fault)),
         ..Heard::default()

@@ -4,6 +4,7 @@
 //! connector's rules, paths and types as any other. Only the network is missing.
 
 mod ask;
+mod describe;
 mod expect;
 mod observe;
 mod push;
@@ -15,6 +16,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::{DateTime, Utc};
 use serde_json::{Map as JsonMap, Value as Json};
 
+pub use self::describe::described;
 use crate::{
     catalog::{
         case::{Difference, Report},

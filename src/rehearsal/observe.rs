@@ -1,11 +1,11 @@
 //! What a case with a recorded answer shows: the request that the connector makes of it, and what it understands.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde_json::{Map as JsonMap, Value as Json};
 use url::Url;
 
-use super::{Misses, Stage, ask, scripted};
+use super::{Misses, Stage, ask, record::Body, scripted};
 use crate::{
     client::{ConfigError, Script},
     core::{
@@ -118,15 +118,7 @@ fn request(call: &Call, base: &Url, with_body: bool) -> RequestForm {
         .strip_prefix(root)
         .filter(|rest| rest.starts_with('/'))
         .unwrap_or(whole);
-    let mut query: JsonMap<String, Json> = JsonMap::new();
-    for (name, value) in call.url.query_pairs() {
-        let value = Json::from(value.into_owned());
-        match query.get_mut(name.as_ref()) {
-            Some(Json::Array(several)) => several.push(value),
-            Some(first) => *first = Json::Array(vec![first.take(), value]),
-            None => drop(query.insert(name.into_owned(), value)),
-        }
-    }
+    let query = several(call.url.query_pairs());
     let address = Some(address.to_owned());
     let mut form = RequestForm {
         query,
@@ -140,6 +132,10 @@ fn request(call: &Call, base: &Url, with_body: bool) -> RequestForm {
         _ => form.get = address,
     }
     if let Some(body) = call.body.as_deref().filter(|body| with_body && !body.is_empty()) {
+        if is_form(call) {
+            form.form = Some(several(url::form_urlencoded::parse(body)));
+            return form;
+        }
         match json::parse(body, &json::Limits::default()) {
             Ok(value) => form.body = Some(Json::from(&value)),
             Err(_) => form.text = Some(String::from_utf8_lossy(body).into_owned()),
@@ -148,13 +144,32 @@ fn request(call: &Call, base: &Url, with_body: bool) -> RequestForm {
     form
 }
 
+/// Pairs by name; several of one name are a list.
+fn several<'p>(pairs: impl Iterator<Item = (Cow<'p, str>, Cow<'p, str>)>) -> JsonMap<String, Json> {
+    let mut found: JsonMap<String, Json> = JsonMap::new();
+    for (name, value) in pairs {
+        let value = Json::from(value.into_owned());
+        match found.get_mut(name.as_ref()) {
+            Some(Json::Array(several)) => several.push(value),
+            Some(first) => *first = Json::Array(vec![first.take(), value]),
+            None => drop(found.insert(name.into_owned(), value)),
+        }
+    }
+    found
+}
+
+fn is_form(call: &Call) -> bool {
+    let kind = ask::header(&call.headers, "content-type");
+    kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
+}
+
 /// Only what is said.
 fn plain(form: &RequestForm) -> Json {
     sparse(serde_json::to_value(form).unwrap_or_default())
 }
 
 /// What a person wrote or a system sent: every part of it says something.
-const CONTENT: [&str; 4] = ["body", "fields", "find", "query"];
+const CONTENT: [&str; 5] = ["body", "fields", "find", "form", "query"];
 /// What is said by being there.
 const SAID: [&str; 2] = ["list", "login"];
 
@@ -188,11 +203,15 @@ fn is_said(name: &str, member: &Json) -> bool {
 }
 
 /// An answer as a case gives it.
-pub(super) fn answer(status: u16, headers: Vec<(String, String)>, body: Json) -> AnswerForm {
+pub(super) fn answer(status: u16, headers: Vec<(String, String)>, body: Body) -> AnswerForm {
+    let (body, text) = match body {
+        Body::Json(value) => (Some(Json::from(&value)), None),
+        Body::Text(text) => (None, Some(text)),
+    };
     AnswerForm {
         status,
         headers: headers.into_iter().collect(),
-        body: Some(body),
-        text: None,
+        body,
+        text,
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::{
     core::{
         drift::{Report, Summary},
+        newcomer::NewFields,
         status::{Cause, Situation},
     },
     store::drift::DriftSummary,
@@ -72,6 +73,12 @@ impl Overview {
     #[must_use]
     pub fn unmapped(&self) -> Vec<(String, u64)> {
         ranked(self.summary.iter().flat_map(|summary| &summary.unmapped))
+    }
+
+    /// Fields that a system newly answers.
+    #[must_use]
+    pub fn new_fields(&self) -> &[NewFields] {
+        self.summary.as_ref().map_or(&[], |summary| &summary.new_fields)
     }
 
     /// The numbers at the head of a report: what, how many, and what it means. None where an older Syncline wrote it.

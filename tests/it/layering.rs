@@ -34,7 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "catalog",
         ],
     ),
-    ("rehearsal", &["core", "clock", "client", "catalog"]),
+    ("rehearsal", &["core", "clock", "client", "catalog", "draft"]),
     ("report", &["core", "clock", "telemetry", "metrics", "store", "sync"]),
     (
         "worker",

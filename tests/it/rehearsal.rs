@@ -397,6 +397,10 @@ fn every_operation_of_a_shipped_connector_has_a_case() {
                 assert!(!can || has(ask), "{name}: no case of `{ask}` for `{object}`");
             }
         }
+        if connector.discover.is_some() {
+            let is_tried = cases.iter().any(|case| !case["discover"].is_null());
+            assert!(is_tried, "{name}: no case of `discover`");
+        }
         let pushes = || cases.iter().filter(|case| !case["webhook"].is_null());
         if connector
             .webhooks

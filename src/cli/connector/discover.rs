@@ -14,12 +14,13 @@ use crate::{
         error::{Error, Result},
         output::{count, print},
     },
-    client::{Found, System},
+    client::System,
     core::connector::{
         Object,
-        discover::{Compared, Described, Standing, compare, seen},
+        discover::{Compared, Described, Standing, compare_with, seen},
     },
     draft,
+    rehearsal::described,
     telemetry::harmless,
 };
 
@@ -101,14 +102,18 @@ async fn look<'a>(system: &System, object: &'a Object) -> Result<Report<'a>> {
         }
     };
     let found = Box::pin(system.describe(&object.name)).await.map_err(failed)?;
+    let discover = system.connector().discover.as_ref();
+    let besides = discover.map_or(&[][..], |discover| &discover.besides);
     let report = |fields: &[Described], is_whole: bool, source| Report {
         object,
-        fields: compare(object, fields, is_whole),
+        fields: compare_with(object, fields, is_whole, besides),
         source,
     };
     if let Some(found) = found {
         let is_database = system.connector().database.is_some();
-        if let Some(fields) = described(system, object, found)? {
+        let fields = described(system, object, found)
+            .map_err(|error| Error::found(format!("the description of `{}`: {error}", system.name())))?;
+        if let Some(fields) = fields {
             return Ok(report(
                 &fields,
                 true,
@@ -119,23 +124,6 @@ async fn look<'a>(system: &System, object: &'a Object) -> Result<Report<'a>> {
     let records = Box::pin(system.some_records(&object.name)).await.map_err(failed)?;
     let fields = seen(object, records.iter().map(|record| &record.fields));
     Ok(report(&fields, false, "records"))
-}
-
-/// The fields in a description; `None` where the object is not in it.
-fn described(system: &System, object: &Object, found: Found) -> Result<Option<Vec<Described>>> {
-    let name = &object.name;
-    let path = system.path_of(name).unwrap_or_default();
-    let fields = match found {
-        Found::Fields(fields) => return Ok(Some(fields)),
-        Found::OpenApi(bytes) => draft::source::read(&bytes).and_then(|root| draft::openapi::fields(&root, &path)),
-        Found::OData(bytes) => {
-            let names = system.connector().discover.as_ref().map(|discover| &discover.names);
-            let set = names.and_then(|names| names.get(name)).map(String::as_str);
-            let last = path.rsplit('/').next().unwrap_or_default();
-            draft::odata::fields(&bytes, set.unwrap_or(last))
-        }
-    };
-    fields.map_err(|error| Error::found(format!("the description of `{}`: {error}", system.name())))
 }
 
 fn overview(context: &Context, reports: &[Report<'_>]) -> Result<()> {

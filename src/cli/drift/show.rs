@@ -132,6 +132,10 @@ impl Glance<'_> {
                 lines.push(line(what, harmless(&counts)));
             }
         }
+        for new in report.new_fields() {
+            let told = format!("{} {}: {}", new.system, new.object, new.told());
+            lines.push(line("new fields", harmless(&told)));
+        }
         lines.extend(self.oldest());
         for (value, times) in report.unmapped().iter().take(5) {
             lines.push(line("no partner", format!("{} ({times} ×)", harmless(value))));
@@ -249,6 +253,8 @@ fn next_steps(context: &Context, report: &Overview, run: Option<&Run>) -> io::Re
             "the whole list as a spreadsheet",
         ));
     }
+    let new = report.new_fields().iter();
+    steps.extend(new.map(|new| (new.next_step(), "the new fields, with their types")));
     if steps.is_empty() {
         return Ok(());
     }

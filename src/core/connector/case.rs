@@ -30,8 +30,8 @@ pub struct CasesForm {
     pub cases: Vec<CaseForm>,
 }
 
-/// One case: exactly one of `list`, `find`, `get`, `create`, `update`, `delete`, `batch_create`, `batch_update`, `login` and
-/// `webhook` says what is asked.
+/// One case: exactly one of `list`, `find`, `get`, `create`, `update`, `delete`, `batch_create`, `batch_update`, `discover`,
+/// `login` and `webhook` says what is asked.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CaseForm {
@@ -64,6 +64,9 @@ pub struct CaseForm {
     /// Changes of several records in one request.
     #[serde(default)]
     pub batch_update: Option<Vec<ChangeForm>>,
+    /// What the system says that the object has.
+    #[serde(default)]
+    pub discover: Option<NothingForm>,
     /// Signing in, by a token or session request. Its answer also signs the other cases in.
     #[serde(default)]
     pub login: Option<NothingForm>,
@@ -247,6 +250,9 @@ pub struct ExpectForm {
     /// What came of each record of a batch, in order.
     #[serde(default)]
     pub results: Option<Vec<ResultForm>>,
+    /// The types of fields that the system describes, by path; null for what must not be a field.
+    #[serde(default)]
+    pub described: BTreeMap<String, Option<String>>,
     /// The headers that later requests carry.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,

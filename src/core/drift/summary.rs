@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Item;
 use crate::core::{
     diff::{Decision, Verdict},
+    newcomer::{Known, NewFields},
     plan::Plan,
     shape::Shape,
     status::{Cause, Side, Situation, WriteKind},
@@ -80,6 +81,15 @@ pub struct Summary {
     /// What was seen of the fields of the right side.
     #[serde(default, skip_serializing_if = "Shape::is_empty")]
     pub right_shape: Shape,
+    /// Fields that a system newly answers and nothing names; told in one report alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub new_fields: Vec<NewFields>,
+    /// Which fields of the left side were ever seen, so that the next report tells new ones.
+    #[serde(default, skip_serializing_if = "Known::is_empty")]
+    pub left_known: Known,
+    /// Which fields of the right side were ever seen.
+    #[serde(default, skip_serializing_if = "Known::is_empty")]
+    pub right_known: Known,
 }
 
 /// The most unmapped values a report names: a column of free text in a `values` table must not fill it.
@@ -102,6 +112,15 @@ impl Summary {
         match side {
             Side::Left => &self.left_shape,
             Side::Right => &self.right_shape,
+        }
+    }
+
+    /// Which fields of one side were ever seen.
+    #[must_use]
+    pub const fn known(&self, side: Side) -> &Known {
+        match side {
+            Side::Left => &self.left_known,
+            Side::Right => &self.right_known,
         }
     }
 

@@ -5,22 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use super::word::{self, Treatment};
+use super::{
+    maker::Maker,
+    word::{self, Treatment},
+};
 use crate::core::{
     connector::{Moment, Object, Source},
     path::{Path, Segment},
     value::{Map, Value, kind::Kind},
 };
-
-/// Letters of made-up words, in turn.
-const CONSONANTS: &[u8] = b"bdfgklmnprstvz";
-const VOWELS: &[u8] = b"aeiou";
-/// Letters for letters with accents.
-const ACCENTED: [char; 6] = ['á', 'é', 'í', 'ó', 'ú', 'ç'];
-/// Ends of companies' names: no secret, and mappings know them.
-const KEPT_WORDS: [&str; 14] = [
-    "ltda", "gmbh", "inc", "ltd", "llc", "sa", "ag", "kg", "co", "bv", "ab", "spa", "srl", "plc",
-];
 
 /// What is known of a field beside its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +35,7 @@ pub struct Done {
 
 /// Replaces personal data.
 pub struct Mask {
-    key: [u8; 32],
+    maker: Maker,
     /// Real origins, and what stands for them.
     origins: Vec<(String, String)>,
     hints: Vec<(Vec<String>, Hint)>,
@@ -61,7 +54,7 @@ impl Mask {
     #[must_use]
     pub const fn new(key: [u8; 32], origins: Vec<(String, String)>) -> Self {
         Self {
-            key,
+            maker: Maker::new(key),
             origins,
             hints: Vec::new(),
             done: BTreeMap::new(),
@@ -143,8 +136,17 @@ impl Mask {
         }
     }
 
-    /// The longest path of the object that the place ends with.
+    /// What the connector says of the longest path that the place ends with.
     fn hint(&self, at: &[String]) -> Option<Hint> {
+        // The text beside the attributes of an element of XML is the element's value.
+        let own = self.known(at);
+        match at.split_last() {
+            Some((last, element)) if own.is_none() && last == "#text" => self.known(element),
+            _ => own,
+        }
+    }
+
+    fn known(&self, at: &[String]) -> Option<Hint> {
         let fitting = self.hints.iter().filter(|(path, _)| at.ends_with(path));
         fitting
             .max_by_key(|(path, hint)| (path.len(), *hint == Hint::Sensitive))
@@ -152,11 +154,15 @@ impl Mask {
     }
 
     fn text(&mut self, text: &str, at: &[String]) -> String {
+        self.text_of(text, at, at.last().map_or("", String::as_str))
+    }
+
+    /// A text without personal data; `key` is the name that it goes by, where that is not the last of the place.
+    pub(super) fn text_of(&mut self, text: &str, at: &[String], key: &str) -> String {
         let own = self.address(text);
         if own != text && !text.trim().contains(char::is_whitespace) {
             return own;
         }
-        let key = at.last().map_or("", String::as_str);
         let treatment = match self.hint(at) {
             Some(Hint::Sensitive) => word::shape(text),
             Some(Hint::Harmless) if !text.contains('@') => Treatment::Kept,
@@ -165,11 +171,38 @@ impl Mask {
         self.note(at, treatment);
         match treatment {
             Treatment::Kept => own,
-            Treatment::Email => self.email(&own),
-            Treatment::Number => self.digits(&own),
-            Treatment::Birthday => self.day(&own),
-            Treatment::Text => self.words(&own),
+            Treatment::Email => self.maker.email(&own),
+            Treatment::Number => self.maker.digits(&own),
+            Treatment::Birthday => self.maker.day(&own),
+            Treatment::Text => self.maker.words(&own),
         }
+    }
+
+    /// A time of a kind that the format itself names: another day where it is somebody's, or the connector says so.
+    pub(super) fn time_of(&mut self, text: &str, at: &[String]) -> String {
+        let key = at.last().map_or("", String::as_str);
+        let is_personal = self.hint(at) == Some(Hint::Sensitive) || word::is_birthday(key);
+        let treatment = if is_personal { Treatment::Birthday } else { Treatment::Kept };
+        self.note(at, treatment);
+        if is_personal { self.maker.day(text) } else { text.to_owned() }
+    }
+
+    /// Bytes in Base64.
+    pub(super) fn bytes_of(&mut self, text: &str, at: &[String]) -> String {
+        self.note(at, Treatment::Text);
+        self.maker.bytes(text)
+    }
+
+    /// A number written as text.
+    pub(super) fn number_of(&mut self, text: &str, at: &[String]) -> String {
+        let Some(value) = Value::number(text.trim()) else {
+            return "0".to_owned();
+        };
+        let masked = self.number(&value, at);
+        if masked == value {
+            return text.trim().to_owned();
+        }
+        masked.to_text().unwrap_or_default()
     }
 
     fn number(&mut self, value: &Value, at: &[String]) -> Value {
@@ -180,7 +213,7 @@ impl Mask {
             return value.clone();
         }
         self.note(at, Treatment::Number);
-        let masked = self.digits(&value.to_text().unwrap_or_default());
+        let masked = self.maker.digits(&value.to_text().unwrap_or_default());
         Value::number(&masked).unwrap_or(Value::Int(0))
     }
 
@@ -195,104 +228,6 @@ impl Mask {
         }
         done.values += usize::from(treatment == done.treatment);
     }
-
-    /// As many bytes as are asked for, the same for the same text.
-    fn stream(&self, text: &str, length: usize) -> Vec<u8> {
-        let mut bytes = vec![0; length];
-        blake3::Hasher::new_keyed(&self.key)
-            .update(text.to_lowercase().as_bytes())
-            .finalize_xof()
-            .fill(&mut bytes);
-        bytes
-    }
-
-    /// Words for words, digits for digits, and everything else as it is.
-    fn words(&self, text: &str) -> String {
-        let mut masked = String::with_capacity(text.len());
-        // How an address is reached is no secret.
-        let scheme = text.find("://").filter(|at| *at <= 5).map_or(0, |at| at + 3);
-        let (scheme, mut rest) = text.split_at(scheme);
-        masked.push_str(scheme);
-        while let Some(first) = rest.chars().next() {
-            let kind = |found: char| (found.is_alphabetic(), found.is_numeric());
-            let end = rest.find(|found| kind(found) != kind(first)).unwrap_or(rest.len());
-            let (run, behind) = rest.split_at(end);
-            rest = behind;
-            match kind(first) {
-                (true, _) => masked.push_str(&self.word(run)),
-                (_, true) => masked.push_str(&self.digits(run)),
-                _ => masked.push_str(run),
-            }
-        }
-        masked
-    }
-
-    fn word(&self, word: &str) -> String {
-        let folded = word.to_lowercase();
-        if KEPT_WORDS.contains(&folded.as_str()) {
-            return word.to_owned();
-        }
-        let bytes = self.stream(&folded, word.chars().count());
-        let letter = |(index, (own, byte)): (usize, (char, u8))| {
-            let made_up = if own.is_ascii() {
-                let letters = if index % 2 == 0 { CONSONANTS } else { VOWELS };
-                char::from(pick(letters, byte))
-            } else {
-                pick(&ACCENTED, byte)
-            };
-            if own.is_uppercase() {
-                made_up.to_uppercase().next().unwrap_or(made_up)
-            } else {
-                made_up
-            }
-        };
-        word.chars().zip(bytes).enumerate().map(letter).collect()
-    }
-
-    /// Digits for digits, whatever stands between them: the same number in another spelling stays the same number.
-    fn digits(&self, text: &str) -> String {
-        let own: String = text.chars().filter(char::is_ascii_digit).collect();
-        let mut bytes = self.stream(&own, own.len()).into_iter();
-        let digit = |found: char| {
-            if !found.is_ascii_digit() {
-                return found;
-            }
-            let byte = bytes.next().unwrap_or_default();
-            // No zero where there was none: it would be lost in front of a number.
-            char::from(if found == '0' {
-                b'0' + byte % 10
-            } else {
-                b'1' + byte % 9
-            })
-        };
-        text.chars().map(digit).collect()
-    }
-
-    /// An address that leads nowhere.
-    fn email(&self, text: &str) -> String {
-        let part = |one: &str| match one.split_once('@') {
-            Some((local, domain)) => {
-                let house = domain.rsplit_once('.').map_or(domain, |(house, _)| house);
-                format!("{}@{}.example", self.words(local), self.words(house))
-            }
-            None => self.words(one),
-        };
-        text.split_inclusive(char::is_whitespace).map(part).collect()
-    }
-
-    /// A day of some other year.
-    fn day(&self, text: &str) -> String {
-        let byte = self.stream(text, 2);
-        let (year, day) = (byte.first().copied().unwrap_or(0), byte.last().copied().unwrap_or(0));
-        let made_up = format!("19{:02}-01-{:02}", 50 + year % 50, 1 + day % 28);
-        made_up + text.get(10..).unwrap_or_default()
-    }
-}
-
-/// One of several, by a byte.
-fn pick<T: Copy + Default>(from: &[T], byte: u8) -> T {
-    let count = from.len().max(1);
-    from.get(usize::from(byte) % count).copied().unwrap_or_default()
 }
 
 /// The members that a path leads through; places in lists make no difference.

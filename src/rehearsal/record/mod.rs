@@ -2,6 +2,8 @@
 //! them. What is written is played like any other case, so that a connector that is changed later still reads what this
 //! system really sends.
 
+mod body;
+mod maker;
 mod mask;
 mod word;
 
@@ -13,6 +15,8 @@ pub use self::{
     mask::{Done, Mask},
     word::Treatment,
 };
+pub(super) use self::body::Body;
+use self::body::Cut;
 use super::observe;
 use crate::{
     catalog::{
@@ -26,12 +30,13 @@ use crate::{
             auth::Auth,
             case::{CaseForm, CasesForm, ListForm},
             form::SettingKind,
+            format::Format,
         },
         fault::Fault,
-        path::{Path, Segment},
+        path::Path,
         problem::Problems,
         record::Record,
-        value::{Map, Value, json as text},
+        value::Map,
     },
 };
 
@@ -56,9 +61,14 @@ pub enum Error {
     /// What was recorded cannot be played.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The answer is in a form whose texts cannot be told apart.
-    #[error("the answer to `{0}` is no JSON: only JSON can be recorded, since nothing else can be masked safely")]
-    NotJson(String),
+    /// The texts of the answer cannot be told apart.
+    #[error("the answer to `{request}` is no {format}, so that nothing in it can be masked safely")]
+    Unreadable {
+        /// The request.
+        request: String,
+        /// What the answer should be in.
+        format: &'static str,
+    },
     /// There is nothing to record.
     #[error("`{0}` has no `list:`, so there is nothing to begin with")]
     NoList(String),
@@ -142,19 +152,20 @@ impl Recorded {
             ..case_of(name)
         };
         let shown = self
-            .add(connector, page, &recording, Some((&list.records, records_max)))
+            .add(connector, page, &recording, (&list.request.format, Some((&list.records, records_max))))
             .await?;
         let (Some(real), Some(shown)) = (real, shown.first()) else {
             return Ok(());
         };
-        if object.get.is_some() {
+        if let Some(get) = &object.get {
             let recording = Box::pin(system.recorded(name, Wanted::Record(&real.id))).await;
             let case = CaseForm {
                 name: format!("one record of {name}"),
                 get: Some(Json::from(real.id.as_str())),
                 ..case_of(name)
             };
-            self.add_if_read(connector, case, &recording, None).await?;
+            self.add_if_read(connector, case, &recording, (&get.request.format, None))
+                .await?;
         }
         let Some(find) = &object.find else { return Ok(()) };
         for field in &find.fields {
@@ -169,8 +180,8 @@ impl Recorded {
                 find: Some(JsonMap::from_iter([(field.clone(), Json::from(&shown))])),
                 ..case_of(name)
             };
-            let cut = Some((&find.records, records_max));
-            self.add_if_read(connector, case, &recording, cut).await?;
+            let form = (&find.request.format, Some((&find.records, records_max)));
+            self.add_if_read(connector, case, &recording, form).await?;
         }
         Ok(())
     }
@@ -181,10 +192,10 @@ impl Recorded {
         connector: &Arc<Connector>,
         case: CaseForm,
         recording: &Recording,
-        cut: Option<(&Path, usize)>,
+        form: (&Format, Cut<'_>),
     ) -> Result<(), Error> {
         if recording.records.is_ok() {
-            self.add(connector, case, recording, cut).await?;
+            self.add(connector, case, recording, form).await?;
         }
         Ok(())
     }
@@ -195,13 +206,13 @@ impl Recorded {
         connector: &Arc<Connector>,
         mut case: CaseForm,
         recording: &Recording,
-        cut: Option<(&Path, usize)>,
+        form: (&Format, Cut<'_>),
     ) -> Result<Vec<Record>, Error> {
         if connector.database.is_none() {
             let Some(exchanged) = &recording.answer else {
                 return Ok(Vec::new());
             };
-            let body = self.body(exchanged, cut)?;
+            let body = self.body(exchanged, form)?;
             case.answer = Some(observe::answer(exchanged.status, self.headers(exchanged), body));
         }
         self.form.cases.push(case);
@@ -213,16 +224,14 @@ impl Recorded {
         Ok(records)
     }
 
-    fn body(&mut self, exchanged: &Exchanged, cut: Option<(&Path, usize)>) -> Result<Json, Error> {
-        let address = exchanged.url.split('?').next().unwrap_or_default();
-        let mut body = text::parse(exchanged.answer.text.as_bytes(), &text::Limits::default())
-            .map_err(|_| Error::NotJson(format!("{} {}", exchanged.method, self.mask.address(address))))?;
-        if let Some((path, max)) = cut
-            && let Some(Value::List(items)) = at_mut(&mut body, path)
-        {
-            items.truncate(max);
-        }
-        Ok(Json::from(&self.mask.value(&body)))
+    fn body(&mut self, exchanged: &Exchanged, (format, cut): (&Format, Cut<'_>)) -> Result<Body, Error> {
+        body::masked(&mut self.mask, format, &exchanged.answer.text, cut).map_err(|_| {
+            let address = exchanged.url.split('?').next().unwrap_or_default();
+            Error::Unreadable {
+                request: format!("{} {}", exchanged.method, self.mask.address(address)),
+                format: format.name(),
+            }
+        })
     }
 
     fn headers(&self, exchanged: &Exchanged) -> Vec<(String, String)> {
@@ -265,17 +274,4 @@ fn plain(map: &Map) -> JsonMap<String, Json> {
     map.iter()
         .map(|(name, value)| (name.clone(), Json::from(value)))
         .collect()
-}
-
-/// What a path of members leads to.
-fn at_mut<'v>(value: &'v mut Value, path: &Path) -> Option<&'v mut Value> {
-    let mut at = value;
-    for segment in path.segments() {
-        at = match (at, segment) {
-            (Value::Map(map), Segment::Key(key)) => map.get_mut(key.as_ref())?,
-            (Value::List(items), Segment::Index(index)) => items.get_mut(usize::try_from(*index).ok()?)?,
-            _ => return None,
-        };
-    }
-    Some(at)
 }

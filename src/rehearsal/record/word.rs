@@ -134,6 +134,8 @@ const IDS: [&str; 20] = [
     "after",
     "token",
 ];
+/// Words of keys whose days are about a person.
+const BIRTHDAYS: [&str; 4] = ["birth", "birthday", "birthdate", "dob"];
 /// A text from a list is no longer than this.
 const CHOSEN_MAX: usize = 32;
 
@@ -150,7 +152,7 @@ pub(super) fn treatment(key: &str, text: &str) -> Treatment {
     if is_email(trimmed) {
         return Treatment::Email;
     }
-    if has(&["birth", "birthday", "birthdate", "dob"]) && is_moment(trimmed) {
+    if has(&BIRTHDAYS) && is_moment(trimmed) {
         return Treatment::Birthday;
     }
     if has(&NUMBERS) && trimmed.contains(|found: char| found.is_ascii_digit()) {
@@ -200,6 +202,11 @@ pub(super) fn shape(text: &str) -> Treatment {
 pub(super) fn is_personal_number(key: &str, is_whole: bool) -> bool {
     let known: &[&str] = if is_whole { &NUMBERS } else { &COORDINATES };
     words(key).iter().any(|word| known.contains(&word.as_str()))
+}
+
+/// Whether a day under this key is about a person.
+pub(super) fn is_birthday(key: &str) -> bool {
+    words(key).iter().any(|word| BIRTHDAYS.contains(&word.as_str()))
 }
 
 /// The words of a key: `billingPostalCode`, `billing_postal_code`, `Billing Postal-Code`.

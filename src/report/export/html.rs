@@ -41,6 +41,7 @@ impl<W: Write> Page<W> {
         fields(&mut file, overview)?;
         trend(&mut file, export)?;
         unmapped(&mut file, overview)?;
+        new_fields(&mut file, overview)?;
         oldest(&mut file, overview)?;
         write!(file, "<h2>Differences</h2><table><tr>")?;
         for (name, ..) in shown_columns() {
@@ -207,6 +208,23 @@ fn unmapped<W: Write>(file: &mut W, overview: &Overview) -> io::Result<()> {
     write!(file, "<h2>Values without a partner in <code>values:</code></h2><table>")?;
     for (value, times) in values.iter().take(VALUES_MAX) {
         write!(file, "<tr><td>{}</td><td class=\"n\">{times}</td></tr>", escape(value))?;
+    }
+    writeln!(file, "</table>")
+}
+
+fn new_fields<W: Write>(file: &mut W, overview: &Overview) -> io::Result<()> {
+    let new = overview.new_fields();
+    if new.is_empty() {
+        return Ok(());
+    }
+    write!(file, "<h2>New fields</h2><table>")?;
+    for one in new {
+        let place = escape(&format!("{} {}", one.system, one.object));
+        let (told, next) = (escape(&one.told()), escape(&one.next_step()));
+        write!(
+            file,
+            "<tr><td class=\"w\">{place}</td><td>{told}</td><td class=\"note\"><code>{next}</code></td></tr>"
+        )?;
     }
     writeln!(file, "</table>")
 }

@@ -229,6 +229,15 @@ fn summary(sheet: &mut Worksheet, export: &Export, styles: &Styles) -> Result<()
         count(sheet, row, 1, times, styles)?;
         words_in(sheet, row, 2, &value, styles)?;
     }
+    new_fields(sheet, row, export, styles)
+}
+
+fn new_fields(sheet: &mut Worksheet, behind: u32, export: &Export, styles: &Styles) -> Result<(), XlsxError> {
+    for (row, new) in (behind + 1..).zip(export.overview.new_fields()) {
+        sheet.write_string(row, 0, "new fields")?;
+        words_in(sheet, row, 1, &format!("{} {}", new.system, new.object), styles)?;
+        words_in(sheet, row, 2, &format!("{}: `{}`", new.told(), new.next_step()), styles)?;
+    }
     Ok(())
 }
 

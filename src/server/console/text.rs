@@ -179,6 +179,8 @@ texts! {
     by_field: "By field" | "Por campo";
     by_situation: "By situation" | "Por situação";
     by_age: "By age" | "Por idade";
+    new_fields: "New fields" | "Campos novos";
+    new_fields_next: "They were not there before, and nothing reads them. With their types:" | "Antes não estavam lá, e nada os lê. Com os tipos:";
     by_code: "By code" | "Por código";
     by_class: "By class" | "Por classe";
     new_since: "New" | "Novas";

@@ -15,7 +15,7 @@ use super::{
     sorter::Sorter,
     tables,
 };
-use crate::core::{shape::Shape, status::Side};
+use crate::core::{newcomer::Names, shape::Shape, status::Side};
 
 /// How far a listing has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct Listed {
     /// What was seen of the fields that the mapping reads.
     #[serde(default)]
     pub shape: Shape,
+    /// The names of its fields, mapped or not, as far as they were looked at.
+    #[serde(default)]
+    pub names: Names,
     /// Whether it has come to its end.
     pub is_ended: bool,
     /// Whether every record was seen, as far as the system tells.

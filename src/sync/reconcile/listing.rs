@@ -10,6 +10,7 @@ use crate::{
     core::{
         diff,
         mapping::Mapping,
+        newcomer::Named,
         plan,
         record::{BaseField, Link, Record},
         shape::Looker,
@@ -54,13 +55,15 @@ async fn read(context: &Context, side: Side) -> Result<bool, Error> {
 async fn pages(context: &Context, side: Side, listed: &mut Listed) -> Result<bool, Error> {
     let mapping = &context.mapping;
     let system = context.engine.end(mapping, side)?;
+    let object = &mapping.end(side).object;
+    let known = system.connector().objects.get(object);
     let listing = Listing {
         projection: Some(mapping.wanted(side)),
         resume: listed.resume.clone(),
+        names: Some(Named::of(mapping, side, known).own().clone()),
         ..Listing::default()
     };
-    let object = &mapping.end(side).object;
-    let looker = Looker::new(mapping, side, system.connector().objects.get(object));
+    let looker = Looker::new(mapping, side, known);
     let mut lister = system.list(object, listing, Road::Reconcile);
     let mut saved = Instant::now();
     while let Some(page) = lister.next().await? {
@@ -68,6 +71,7 @@ async fn pages(context: &Context, side: Side, listed: &mut Listed) -> Result<boo
         let own = context.clone();
         let count = page.records.len() as u64;
         looker.add(&mut listed.shape, &page.records);
+        listed.names.extend(page.names);
         let rows = move || {
             let key = own.engine.key();
             let rows = page
@@ -86,6 +90,7 @@ async fn pages(context: &Context, side: Side, listed: &mut Listed) -> Result<boo
             saved = Instant::now();
         }
     }
+    listed.names.extend(system.columns(object).await);
     let is_complete = lister.is_complete() || seam::has_bug(Bug::ShortListingBelieved);
     let ended = Listed {
         resume: None,

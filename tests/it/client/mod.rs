@@ -15,6 +15,7 @@ mod origin;
 mod paging;
 mod probe;
 mod quota;
+mod recording;
 mod refresh;
 mod secret;
 mod signing;

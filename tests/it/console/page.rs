@@ -106,6 +106,19 @@ async fn hostile_texts_stay_texts_on_every_page_and_no_page_grows_with_them() {
 }
 
 #[tokio::test]
+async fn a_new_field_stands_with_its_run_and_its_report_with_what_to_do_next() {
+    let app = TestApp::start().await;
+    let run_id = scene::fill(&app, "customer-account", 1, |_| "tier".to_owned()).await;
+    let mut viewer = Visitor::signed_in(&app, Role::Viewer).await;
+    for path in [format!("/console/drift/{run_id}"), format!("/console/runs/{run_id}")] {
+        let page = viewer.get(&path).await.text();
+        for told in ["tier, region and 3 more", "syncline connector discover tier tier"] {
+            assert!(page.contains(told), "{path}: {page}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_page_speaks_both_languages_and_says_what_it_is() {
     let systems = systems().await;
     let mut setup = Setup::between(&systems);

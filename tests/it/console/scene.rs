@@ -4,6 +4,7 @@ use syncline::{
     core::{
         drift::Summary,
         fault::Fault,
+        newcomer::NewFields,
         record::RecordKey,
         status::{
             Cause, DriftOutcome, EventKind, EventStatus, FailureClass, FailureStatus, RunKind, RunStatus, Side, Sides,
@@ -90,6 +91,13 @@ async fn run(app: &TestApp, mapping: &str, text: &str) -> i64 {
     summary.fields.insert(text.to_owned(), 5);
     summary.fields.insert("city".to_owned(), 2);
     summary.unmapped.insert(text.to_owned(), 1);
+    summary.new_fields.push(NewFields {
+        side: Side::Left,
+        system: text.to_owned(),
+        object: text.to_owned(),
+        fields: vec![text.to_owned(), "region".to_owned()],
+        more: 3,
+    });
     let text_of = serde_json::to_string(&summary).unwrap();
     app.store.save_drift_summary(run_id, mapping, &text_of).await.unwrap();
     app.store.finish_run(run_id, RunStatus::Held, Some(text)).await.unwrap();

@@ -59,7 +59,7 @@ objects:
       record: data.updateAccount
 "#;
 
-const ERP: &str = r#"
+pub const ERP: &str = r#"
 connector: soap-erp
 settings: { base_url: { type: url } }
 base_url: "{{ settings.base_url }}"

@@ -10,7 +10,7 @@ use syncline::{
 use super::system::Server;
 use crate::support::system::system;
 
-const CONNECTOR: &str = r#"
+pub const CONNECTOR: &str = r#"
 connector: python
 settings: { base_url: { type: url } }
 base_url: "{{ settings.base_url }}"

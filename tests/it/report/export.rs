@@ -10,7 +10,8 @@ use serde_json::Value as Json;
 use syncline::{
     core::{
         drift::Summary,
-        status::{Cause, DriftOutcome, Role, RunKind, Sides, Situation, Trigger},
+        newcomer::NewFields,
+        status::{Cause, DriftOutcome, Role, RunKind, Side, Sides, Situation, Trigger},
     },
     report::{Export, Format, MASKED, Overview, export, export::cell, overview::Point},
     store::{
@@ -113,6 +114,13 @@ async fn report(store: &Store, values: &[(String, String)], mapping: &str) -> Ov
         *summary.fields.entry(left.clone()).or_default() += 1;
         *summary.unmapped.entry(left.clone()).or_default() += 1;
     }
+    summary.new_fields.push(NewFields {
+        side: Side::Left,
+        system: "=erp".to_owned(),
+        object: "<customer>".to_owned(),
+        fields: values.iter().take(20).map(|(left, _)| left.clone()).collect(),
+        more: 1,
+    });
     let text = serde_json::to_string(&summary).unwrap();
     store.save_drift_summary(run_id, mapping, &text).await.unwrap();
     store.drift_summary(run_id).await.unwrap().unwrap().into()

@@ -154,6 +154,9 @@ async fn the_columns_of_a_table_are_known_whether_the_connector_reads_them_or_no
                 .any(|field| matches!(field.standing, Standing::Gone | Standing::Changed)),
             "{compared:#?}"
         );
+        let names = system.columns("customer").await;
+        let known: Vec<String> = serde_json::from_value(serde_json::to_value(names).unwrap()).unwrap();
+        assert!(known.iter().any(|name| name == "nickname"), "{known:?}");
         base.run("alter table customer drop column code").await;
         let Some(Found::Fields(columns)) = base.system().describe("customer").await.unwrap() else {
             panic!("a database describes itself");

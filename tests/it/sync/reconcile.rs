@@ -1,7 +1,7 @@
 //! Reconciliation of what is linked.
 
 use syncline::{
-    core::status::{Cause, FailureStatus, LinkStatus, RunKind, RunStatus},
+    core::status::{Cause, FailureStatus, LinkStatus, RunKind, RunStatus, Side},
     sandbox::fault::{Fault, Order},
     store::{
         Page,
@@ -238,6 +238,36 @@ async fn a_field_that_is_gone_stops_the_mapping_before_anything_is_written_until
     let well = world.reconcile().await;
     assert_eq!((well.status, well.summary.stopped), (RunStatus::Succeeded, None));
     assert_eq!(well.counters.updated, 1);
+}
+
+#[tokio::test]
+async fn a_field_that_a_system_newly_answers_is_told_once_and_stops_nothing() {
+    let mut world = World::empty().await;
+    let customers = world.customers(0, 10);
+    // Nothing names this field of the system any more.
+    world.remap(&[("      payment_days: integer\n", "")]);
+    let first = world.full().await;
+    assert!(first.summary.new_fields.is_empty(), "at the first look everything is");
+    // As if another one had been all there was.
+    let mut before = serde_json::to_value(&first.summary).unwrap();
+    assert!(before["left_known"].as_array().unwrap().len() > 10);
+    before["left_known"] = serde_json::json!([7]);
+    let saved = world
+        .store()
+        .save_drift_summary(first.run_id, CUSTOMERS, &before.to_string())
+        .await;
+    saved.unwrap();
+    world.edit_customer(&customers[3], r#"{"name":"Renamed"}"#);
+    let told = world.reconcile().await;
+    assert_eq!((told.status, told.counters.updated), (RunStatus::Succeeded, 1));
+    let new = &told.summary.new_fields;
+    assert_eq!(new.len(), 1, "what connector or mapping names is none: {new:?}");
+    assert_eq!((new[0].side, new[0].fields.as_slice()), (Side::Left, &["payment_days".to_owned()][..]));
+    assert_eq!(new[0].next_step(), "syncline connector discover erp customer");
+    let later = world.run(CUSTOMERS, RunKind::Incremental, true).await;
+    assert!(later.summary.new_fields.is_empty());
+    let again = world.reconcile().await;
+    assert!(again.summary.new_fields.is_empty(), "once");
 }
 
 #[tokio::test]

@@ -3,9 +3,10 @@
 use super::Compiler;
 use crate::core::{
     connector::{
-        discover::{Description, Discover, FieldList},
+        discover::{Description, Discover, FieldList, Part},
         form::{ConnectorForm, DiscoverForm, RequestForm},
     },
+    path::Path,
     problem::{nearest, pointer},
 };
 
@@ -50,29 +51,45 @@ impl Compiler<'_> {
                 Description::Fields(self.field_list(discover)),
             ),
         };
+        let base_url = discover.base_url.as_ref();
         Some(Discover {
             request,
             answer,
             names: discover.names.clone(),
+            base_url: base_url.map(|text| self.template(text, &pointer(PLACE, "base_url"), &["settings"])),
+            besides: self.besides(discover),
         })
     }
 
     fn field_list(&mut self, form: &DiscoverForm) -> FieldList {
-        let mut path =
-            |text: &Option<String>, key: &str| text.as_ref().map(|text| self.path(text, &pointer(PLACE, key)));
-        let (fields, name) = (path(&form.fields, "fields"), path(&form.name, "name"));
-        let (kind, read_only) = (path(&form.kind, "type"), path(&form.read_only, "read_only"));
         let types = pointer(PLACE, "types");
         FieldList {
-            fields: fields.unwrap_or_default(),
-            name,
-            kind,
-            read_only,
+            fields: self.path_or_whole(form.fields.as_ref(), &pointer(PLACE, "fields")),
+            name: self.part(form.name.as_ref(), "name"),
+            kind: self.part(form.kind.as_ref(), "type"),
+            read_only: self.part(form.read_only.as_ref(), "read_only"),
             kinds: form
                 .types
                 .iter()
                 .map(|(word, kind)| (word.clone(), self.kind(kind, &pointer(&types, word))))
                 .collect(),
         }
+    }
+
+    fn part(&mut self, text: Option<&String>, key: &str) -> Option<Part> {
+        let place = pointer(PLACE, key);
+        text.map(|text| {
+            if text.contains("{{") {
+                Part::Template(self.template(text, &place, &["field", "key"]))
+            } else {
+                Part::Path(self.path(text, &place))
+            }
+        })
+    }
+
+    fn besides(&mut self, form: &DiscoverForm) -> Vec<Path> {
+        let place = pointer(PLACE, "besides");
+        let one = |(index, text): (usize, &String)| self.path(text, &pointer(&place, index));
+        form.besides.iter().enumerate().map(one).collect()
     }
 }

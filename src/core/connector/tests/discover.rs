@@ -2,7 +2,7 @@ use super::{check, compiled, map};
 use crate::core::{
     connector::{
         Connector,
-        discover::{Described, Description, Standing, compare, seen},
+        discover::{Described, Description, Standing, compare, compare_with, seen},
     },
     value::Value,
 };
@@ -69,6 +69,54 @@ fn a_list_of_fields_is_read_as_the_connector_says() {
     assert_eq!(of(&all, "credit"), Some(Standing::Same));
     assert_eq!(of(&all, "odd"), Some(Standing::Same), "its own template takes it apart");
     assert_eq!(list.read(&Value::from("nothing")), None);
+}
+
+#[test]
+fn names_types_and_rights_may_be_put_together_from_an_entry() {
+    let acme = compiled(
+        r#"
+connector: acme
+base_url: https://acme.example/api
+discover:
+  base_url: "https://acme.example/meta"
+  get: "/{{ object }}"
+  name: "{{ [key ~ 'Id', key ~ 'Name'] if field.kind == 'link' else none if field.kind == 'line' else 'props.' ~ key }}"
+  type: "{{ field.kind | lookup({'link': 'text'}, field.kind) }}"
+  read_only: "{{ field.rights == 'r' }}"
+  besides: [created]
+objects:
+  account:
+    id: id
+    fields: { created: datetime, props.tier: text, ownerId: text, lost: text }
+    list: { get: /accounts }
+"#,
+    );
+    let discover = acme.discover.as_ref().unwrap();
+    let Description::Fields(list) = &discover.answer else {
+        panic!("{:?}", discover.answer);
+    };
+    let body = r#"{"tier":{"kind":"text","rights":"r"},"owner":{"kind":"link"},"rule":{"kind":"line"},"size":{"kind":"int","rights":null}}"#;
+    let fields = list.read(&Value::Map(map(body))).unwrap();
+    let paths: Vec<(&str, &str, bool)> = fields
+        .iter()
+        .map(|field| (field.path.as_str(), field.kind.as_str(), field.is_read_only))
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            ("ownerId", "text", false),
+            ("ownerName", "text", false),
+            ("props.size", "integer", false),
+            ("props.tier", "text", true)
+        ]
+    );
+    let account = &acme.objects["account"];
+    let compared = compare_with(account, &fields, true, &discover.besides);
+    let standing = |path: &str| compared.iter().find(|field| field.path == path).unwrap().standing;
+    assert_eq!(standing("created"), Standing::Same, "a description need not name it");
+    assert_eq!(standing("lost"), Standing::Gone);
+    assert_eq!(standing("ownerName"), Standing::New);
+    assert_eq!((standing("props.tier"), standing("ownerId")), (Standing::Same, Standing::Same));
 }
 
 #[test]

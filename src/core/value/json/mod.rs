@@ -4,6 +4,7 @@
 //! records of a listing out of their answer, with the wanted members of each, in one walk. What is skipped is still checked to be
 //! JSON, but for duplicate keys.
 
+mod names;
 mod parser;
 mod writer;
 
@@ -12,6 +13,7 @@ mod tests;
 
 use std::ops::Range;
 
+pub use self::names::{Look, names};
 use super::{Value, projection::Projection};
 use crate::core::path::Path;
 

@@ -5,6 +5,8 @@
 //! list), its attributes as `@name`, text between children as `#text`. A document is a map of its one element. Names carry
 //! the prefix that the reader gives their namespace, whatever the document calls it; without one, they carry none.
 
+mod element;
+
 use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _};
 
 use quick_xml::{
@@ -413,14 +415,7 @@ impl Writer<'_> {
         self.out.push('<');
         self.out.push_str(name);
         if is_root {
-            for (prefix, namespace) in &self.namespaces.0 {
-                let colon = if prefix == DEFAULT {
-                    String::new()
-                } else {
-                    format!(":{prefix}")
-                };
-                let _ = write!(self.out, " xmlns{colon}=\"{}\"", attribute(namespace));
-            }
+            self.declare();
         }
         let members = match content {
             Ordered::Map(members) => members.as_slice(),

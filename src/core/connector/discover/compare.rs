@@ -1,160 +1,18 @@
-//! What a system says it has, compared with what its connector says: fields that are new there, gone, or of another kind.
-//!
-//! A description names every field there is. Records do not: many systems leave out what is empty, so that what no record has is
-//! only unseen.
+//! The fields of a system beside those of its connector, and the fields that records have.
 
 use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
-use super::{Connector, Field, Object, call::Context, request::BuildError, request::Call, request::Request};
+use super::{Described, FIELDS_MAX};
 use crate::core::{
-    expr::Scope,
+    connector::{Field, Object, Source},
     path::{Path, Segment},
     value::{Map, Value, kind::Kind, spelling::Spelling},
 };
 
 /// Members of members that are fields of their own.
 const DEPTH_MAX: usize = 2;
-/// How many fields of one object are told.
-const FIELDS_MAX: usize = 1_000;
-
-/// A field as a system describes it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Described {
-    /// Its path in a record.
-    pub path: String,
-    /// Its kind, as a connector's field says it (`decimal(2)`).
-    pub kind: String,
-    /// The system sets it itself.
-    pub is_read_only: bool,
-    /// Only a new record can have it.
-    pub is_create_only: bool,
-    /// A new record must have it.
-    pub is_required: bool,
-    /// The values that it may have, where there are few.
-    pub options: Vec<String>,
-    /// Whether times are seconds since 1970.
-    pub is_epoch: bool,
-}
-
-/// Where a system of this kind says what its objects have.
-#[derive(Debug)]
-pub struct Discover {
-    /// The request; knows `object`, the system's own name of the object.
-    pub request: Request,
-    /// What is answered.
-    pub answer: Description,
-    /// The system's own names of objects, where they are others than in the file.
-    pub names: BTreeMap<String, String>,
-}
-
-/// What a description is.
-#[derive(Debug)]
-pub enum Description {
-    /// An OpenAPI description of everything.
-    OpenApi,
-    /// OData metadata of everything.
-    OData,
-    /// A list or map of one object's fields.
-    Fields(FieldList),
-}
-
-/// Where the parts of a field are in a list or map of fields.
-#[derive(Debug)]
-pub struct FieldList {
-    /// Where the list or map is.
-    pub fields: Path,
-    /// Where a field's name is; in a map, its key.
-    pub name: Option<Path>,
-    /// Where the word for its type is.
-    pub kind: Option<Path>,
-    /// The kinds that the system's words mean.
-    pub kinds: BTreeMap<String, Kind>,
-    /// Where it says that the field is never written.
-    pub read_only: Option<Path>,
-}
-
-impl Discover {
-    /// The request about an object.
-    pub fn call(&self, context: &Context<'_>, object: &str) -> Result<Call, BuildError> {
-        let mut scope = Scope::new().with("object", self.names.get(object).map_or(object, String::as_str));
-        scope.set("settings", context.settings.clone());
-        let mut call = context.within(&self.request, &scope)?;
-        // It only asks.
-        call.is_repeatable = true;
-        Ok(call)
-    }
-}
-
-impl FieldList {
-    /// The fields in an answer; none where there is no list of them.
-    #[must_use]
-    pub fn read(&self, body: &Value) -> Option<Vec<Described>> {
-        let named: Vec<(Option<&str>, &Value)> = match self.fields.get(body)? {
-            Value::Map(members) => members
-                .iter()
-                .map(|(name, field)| (Some(name.as_str()), field))
-                .collect(),
-            Value::List(items) => items.iter().map(|field| (None, field)).collect(),
-            _ => return None,
-        };
-        let read = named.into_iter().filter_map(|(key, field)| self.one(key, field));
-        Some(read.take(FIELDS_MAX).collect())
-    }
-
-    fn one(&self, key: Option<&str>, field: &Value) -> Option<Described> {
-        let name = match &self.name {
-            Some(path) => path.get(field)?.to_text()?,
-            None => key?.to_owned(),
-        };
-        let word = self
-            .kind
-            .as_ref()
-            .and_then(|path| path.get(field)?.to_text())
-            .unwrap_or_default();
-        let known = self
-            .kinds
-            .iter()
-            .find(|(own, _)| own.eq_ignore_ascii_case(&word))
-            .map(|(_, kind)| kind.to_string());
-        let is_read_only = self
-            .read_only
-            .as_ref()
-            .and_then(|path| path.get(field))
-            .is_some_and(|value| value.as_bool() == Some(true));
-        Some(Described {
-            path: Path::of_key(&name).to_string(),
-            kind: known
-                .or_else(|| kind_of_word(&word))
-                .unwrap_or_else(|| Kind::Any.to_string()),
-            is_read_only,
-            ..Described::default()
-        })
-    }
-}
-
-/// The kind that a system's word for a type usually means.
-fn kind_of_word(word: &str) -> Option<String> {
-    let folded: String = word
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect::<String>()
-        .to_ascii_lowercase();
-    let kind = match folded.as_str() {
-        "string" | "text" | "char" | "varchar" | "textarea" | "email" | "phone" | "url" | "picklist" | "id"
-        | "uuid" | "select" | "selection" | "enum" | "enumeration" | "html" | "reference" | "phonenumber" => "text",
-        "int" | "integer" | "long" | "bigint" | "smallint" => "integer",
-        "double" | "float" | "decimal" | "currency" | "money" | "monetary" | "percent" | "numeric" => "decimal",
-        "bool" | "boolean" | "bit" | "check" | "checkbox" => "boolean",
-        "date" => "date",
-        "datetime" | "timestamp" | "timestamptz" => "datetime",
-        "array" | "list" | "multiselect" | "one2many" | "many2many" => "list",
-        "object" | "map" | "json" | "jsonb" => "map",
-        _ => return None,
-    };
-    Some(kind.to_owned())
-}
 
 /// How a field stands on both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -202,7 +60,20 @@ pub struct Compared {
 /// Compares the fields of an object with those that its system has. `is_whole` says whether these are all there are.
 #[must_use]
 pub fn compare(object: &Object, there: &[Described], is_whole: bool) -> Vec<Compared> {
+    compare_with(object, there, is_whole, &[])
+}
+
+/// The same, where records have the fields `besides` too.
+#[must_use]
+pub fn compare_with(object: &Object, there: &[Described], is_whole: bool, besides: &[Path]) -> Vec<Compared> {
     let mut compared: Vec<Compared> = object.fields.iter().map(|field| one(field, there, is_whole)).collect();
+    for (field, found) in object.fields.iter().zip(&mut compared) {
+        // Every record has them, whatever is said of it.
+        let is_known = is_own(object, &field.path) || besides.iter().any(|path| path.contains(&field.path));
+        if found.standing == Standing::Gone && is_known {
+            found.standing = Standing::Same;
+        }
+    }
     for described in there {
         let Ok(path) = Path::parse(&described.path) else {
             continue;
@@ -212,7 +83,7 @@ pub fn compare(object: &Object, there: &[Described], is_whole: bool) -> Vec<Comp
             .fields
             .iter()
             .any(|field| field.path.contains(&path) || path.contains(&field.path));
-        let is_own = object.id.contains(&path) || object.updated_at.paths().contains(&path);
+        let is_own = is_own(object, &path);
         if !is_told {
             compared.push(Compared {
                 path: described.path.clone(),
@@ -225,6 +96,12 @@ pub fn compare(object: &Object, there: &[Described], is_whole: bool) -> Vec<Comp
     }
     compared.sort_by(|one, other| one.path.cmp(&other.path));
     compared
+}
+
+/// Whether a path is that of an id, of a time of change or of the version.
+fn is_own(object: &Object, path: &Path) -> bool {
+    let is_version = matches!(&object.version, Some(Source::Path(version)) if version == path);
+    is_version || object.id.contains(path) || object.updated_at.paths().contains(path)
 }
 
 fn one(field: &Field, there: &[Described], is_whole: bool) -> Compared {
@@ -368,15 +245,4 @@ fn kind_of(value: &Value) -> Kind {
 /// Whether a text is no number: long digits are ids, and no times.
 fn number_free(text: &str) -> bool {
     Value::number(text).is_none()
-}
-
-impl Connector {
-    /// How a system of this kind says what an object has, where it does.
-    #[must_use]
-    pub fn describes(&self, object: &str) -> Option<&Discover> {
-        let discover = self.discover.as_ref()?;
-        let is_known =
-            matches!(discover.answer, Description::OpenApi | Description::OData) || self.objects.contains_key(object);
-        is_known.then_some(discover)
-    }
 }
