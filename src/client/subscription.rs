@@ -101,14 +101,22 @@ impl System {
             .send(&subscriptions.create, &scope)
             .await
             .map_err(|refused| refused.fault)?;
+        let bad = |message: &str| self.inner().bad_answer(SUBSCRIPTION, message).fault;
         let created = subscriptions.created(topic, (&reply.body, &reply.headers), &scope, now);
-        created.ok_or_else(|| {
-            let message = format!(
+        let Some(created) = created else {
+            return Err(bad(&format!(
                 "the subscription was made, but its id is not at `{}` (`id:` of `create:`)",
                 subscriptions.created_id
-            );
-            self.inner().bad_answer(SUBSCRIPTION, &message).fault
-        })
+            )));
+        };
+        match &created.secret {
+            Some(secret) => self.inner().exchange.auth.secrets().add(secret.text().expose_secret()),
+            None if subscriptions.makes_secrets() => {
+                return Err(bad("the subscription was made, but its secret is not where `secret:` looks for it"));
+            }
+            None => {}
+        }
+        Ok(created)
     }
 
     /// Lengthens a subscription: as it is now.

@@ -261,6 +261,8 @@ status! {
         Deleted = "deleted",
         /// The record lives on as another.
         Merged = "merged",
+        /// The record has a new id.
+        Renamed = "renamed",
         /// Too much changed: read everything again.
         Reread = "reread",
     }

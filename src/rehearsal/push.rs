@@ -77,16 +77,19 @@ impl Stage<'_> {
     }
 
     fn secrets(&self, definition: &Definition, misses: &mut Misses) -> Option<Vec<Secret>> {
+        let given = self.form.secrets.iter().map(|text| (text, None));
+        let made = &self.form.subscription_secrets;
+        let made = made.iter().map(|(subscription, text)| (text, Some(subscription)));
         let mut secrets = Vec::new();
-        for (index, secret) in self.form.secrets.iter().enumerate() {
-            match Secret::parse(definition.recipe(), &SecretString::from(secret.as_str())) {
-                Ok(secret) => secrets.push(secret),
+        for (index, (text, subscription)) in given.chain(made).enumerate() {
+            match Secret::parse(definition.recipe(), &SecretString::from(text.as_str())) {
+                Ok(secret) => secrets.push(match subscription {
+                    Some(subscription) => secret.of(subscription),
+                    None => secret,
+                }),
                 Err(error) => {
-                    misses.refuse(
-                        "/webhook",
-                        format!("secret {}: {error}", index + 1),
-                        "correct `secrets:`",
-                    );
+                    let message = format!("secret {}: {error}", index + 1);
+                    misses.refuse("/webhook", message, "correct `secrets:` or `subscription_secrets:`");
                     return None;
                 }
             }

@@ -24,6 +24,7 @@ pub mod tenancy;
 mod error;
 mod health;
 mod request;
+mod secret;
 mod state;
 
 use axum::{Router, middleware, routing};

@@ -23,6 +23,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::{
     request::{RequestId, after_panic, dress},
+    secret::{Look, Secrets},
     state::App,
 };
 use crate::{
@@ -32,13 +33,14 @@ use crate::{
         status::{ChangeOrigin, Side},
         value::{Value, json},
         webhook::{
-            Incoming, Kind, Secret,
+            Incoming, Kind, Rejection, Secret,
             event::{Arrival, Definition, Pushed, Refusal, Reply, form::AnswerForm},
         },
     },
     metrics::IntakeResult,
     seam::{self, Bug},
     store::{
+        self,
         change::NewChange,
         event::{NewEvent, Received},
     },
@@ -55,7 +57,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 pub struct Hook {
     system: Arc<str>,
     definition: Arc<Definition>,
-    secrets: Vec<Secret>,
+    secrets: Secrets,
     settings: Arc<Value>,
     /// The mappings that an object takes part in, and on which side.
     ends: HashMap<String, Vec<(Arc<str>, Side)>>,
@@ -79,10 +81,24 @@ impl Hook {
         Self {
             system: system.into(),
             definition,
-            secrets,
+            secrets: Secrets::new(secrets),
             settings,
             ends,
         }
+    }
+
+    /// The same webhooks, each signed with the secret that the system made for its subscription, or with one of those given.
+    #[must_use]
+    pub fn with_made_secrets(self) -> Self {
+        Self {
+            secrets: self.secrets.with_made(),
+            ..self
+        }
+    }
+
+    /// Whether the system makes a secret for each subscription.
+    pub(super) const fn has_made_secrets(&self) -> bool {
+        self.secrets.has_made()
     }
 
     /// What its sender keeps to.
@@ -222,13 +238,13 @@ async fn take(app: &App, hook: Option<&Hook>, id: &RequestId, request: Request) 
         body: &body,
     };
     let definition = &hook.definition;
-    let received = definition.receive(
-        &incoming,
-        &hook.secrets,
-        &hook.settings,
-        app.clock().now(),
-        &limits(app),
-    );
+    let received = match verified(app, hook, &incoming).await {
+        Ok(received) => received,
+        Err(error) => {
+            tracing::error!(system = %hook.system, request_id = %id.0, %error, "secrets of subscriptions cannot be looked up");
+            return Answer::configured(IntakeResult::Unavailable, definition.answer().busy, "try again later\n");
+        }
+    };
     match received {
         Ok(Arrival::Events(events)) => store(app, hook, id, events).await,
         Ok(Arrival::Handshake(reply)) => reply_to_handshake(reply),
@@ -242,6 +258,31 @@ async fn take(app: &App, hook: Option<&Hook>, id: &RequestId, request: Request) 
             Answer::configured(IntakeResult::Undecodable, status, format!("{error}\n"))
         }
     }
+}
+
+/// Reads a request that was signed with a secret of its system. A subscription may have been made a moment ago, by another node:
+/// whoever signs with a secret that is not known is not refused before it was looked up.
+async fn verified(
+    app: &App,
+    hook: &Hook,
+    incoming: &Incoming<'_>,
+) -> Result<Result<Arrival, Refusal>, store::Error> {
+    let definition = &hook.definition;
+    let of_system = (&*hook.system, definition.recipe());
+    let (now, limits) = (app.clock().now(), limits(app));
+    let receive = || definition.receive(incoming, &hook.secrets.known(), &hook.settings, now, &limits);
+    hook.secrets.look(app.store(), of_system, Look::Usual, now).await?;
+    let received = receive();
+    let is_unknown = matches!(
+        received,
+        Err(Refusal::Unverified(
+            Rejection::Signature | Rejection::Credentials | Rejection::Secret
+        ))
+    );
+    if is_unknown && hook.secrets.look(app.store(), of_system, Look::Unknown, now).await? {
+        return Ok(receive());
+    }
+    Ok(received)
 }
 
 /// What everybody gets who did not prove where a request comes from, whatever is wrong with it.

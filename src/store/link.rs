@@ -135,7 +135,7 @@ pub struct LinkFilter {
     pub is_undecided: bool,
 }
 
-const SELECT: &str = "select link_id, mapping, left_id, right_id, base, status, missing_side, missing_since, \
+pub(super) const SELECT: &str = "select link_id, mapping, left_id, right_id, base, status, missing_side, missing_since, \
      missing_decision, left_version, right_version, left_updated_at, right_updated_at, last_synced_at, created_at, \
      updated_at from link";
 
@@ -386,28 +386,6 @@ pub(super) async fn end(tx: &mut Tx, context: &Context<'_>, link_ids: &[i64]) ->
     };
     let rows = link_ids.iter().map(|link_id| args![*link_id, context.now]);
     END.execute(tx, rows.collect()).await?;
-    Ok(())
-}
-
-/// Moves one side of a link to the record that the old one lives on as.
-pub(super) async fn move_to(
-    tx: &mut Tx,
-    context: &Context<'_>,
-    link_id: i64,
-    side: Side,
-    record_id: &str,
-) -> Result<(), Error> {
-    let sql = match side {
-        Side::Left => {
-            "update link set left_id = $2, left_version = null, left_updated_at = null, updated_at = $3 \
-             where link_id = $1 and status <> 'ended'"
-        }
-        Side::Right => {
-            "update link set right_id = $2, right_version = null, right_updated_at = null, \
-             updated_at = $3 where link_id = $1 and status <> 'ended'"
-        }
-    };
-    tx.execute(sql, args![link_id, record_id, context.now]).await?;
     Ok(())
 }
 

@@ -92,6 +92,18 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0013_console.sql"),
         include_str!("../../migrations/postgres/0013_console.sql"),
     ),
+    (
+        14,
+        "link_move",
+        include_str!("../../migrations/sqlite/0014_link_move.sql"),
+        include_str!("../../migrations/postgres/0014_link_move.sql"),
+    ),
+    (
+        15,
+        "subscription_secret",
+        include_str!("../../migrations/sqlite/0015_subscription_secret.sql"),
+        include_str!("../../migrations/postgres/0015_subscription_secret.sql"),
+    ),
 ];
 
 /// The newest version this Syncline knows.

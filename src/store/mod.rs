@@ -48,6 +48,7 @@ pub mod audit;
 pub mod cursor;
 pub mod job;
 pub mod lease;
+pub mod moved;
 pub mod notice;
 pub mod quota;
 pub mod recover;

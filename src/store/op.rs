@@ -18,6 +18,7 @@ use super::{
     failure::{self, NewFailure},
     link::{self, NewLink, RebasedLink, SyncedLink},
     lock::{self, Guard},
+    moved,
     run::{self, Counters},
     suggestion::{self, LinkedPair},
     write::{self, FinishedWrite},
@@ -33,7 +34,7 @@ pub enum Op {
     SyncLink(SyncedLink),
     /// Renews what a known link's fields were agreed on, and nothing else of it.
     RebaseLink(RebasedLink),
-    /// Moves one side of a link to the record that the old one lives on as.
+    /// Moves one side of a link to the record that the old one lives on as; the id that it had is remembered.
     MoveLink {
         /// The link.
         link_id: i64,
@@ -315,7 +316,7 @@ async fn links(tx: &mut Tx, context: &Context<'_>, first: &Op, group: &[&Op]) ->
                     record_id,
                 } = op
                 {
-                    link::move_to(tx, context, *link_id, *side, record_id).await?;
+                    moved::move_to(tx, context, *link_id, *side, record_id).await?;
                 }
             }
             Ok(())

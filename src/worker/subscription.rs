@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     client::{Callback, Registered, System},
     core::{
-        connector::subscription::{Step, Subscription},
+        connector::subscription::{Step, Subscription, Subscriptions},
         fault::Fault,
     },
     settings::{self, Settings},
@@ -96,7 +96,12 @@ pub async fn look(store: &Store, system: &System, callback: &Callback) -> Result
             system: system.name().to_owned(),
             count: registered.unreadable,
         }),
-        Some(registered) => Ok(registered),
+        Some(mut registered) => {
+            if system.subscriptions().is_some_and(Subscriptions::makes_secrets) {
+                know_secrets(store, system.name(), &mut registered.ours).await?;
+            }
+            Ok(registered)
+        }
         None => {
             let kept = store.subscriptions(system.name()).await?.into_iter();
             Ok(Registered {
@@ -106,12 +111,23 @@ pub async fn look(store: &Store, system: &System, callback: &Callback) -> Result
                         topic: kept.topic,
                         is_active: true,
                         expires_at: kept.expires_at,
+                        secret: kept.secret,
                     })
                     .collect(),
                 ..Registered::default()
             })
         }
     }
+}
+
+/// Most systems tell the secret of a subscription once, when it is made: from then on we know it, where anybody does.
+async fn know_secrets(store: &Store, system: &str, ours: &mut [Subscription]) -> Result<(), store::Error> {
+    let kept = store.subscriptions(system).await?;
+    for one in ours.iter_mut().filter(|one| one.secret.is_none()) {
+        let known = kept.iter().find(|kept| kept.remote_id == one.id);
+        one.secret = known.and_then(|kept| kept.secret.clone());
+    }
+    Ok(())
 }
 
 /// Puts the subscriptions of a system in order. `is_used` says whether any mapping uses an object of it.
@@ -178,6 +194,7 @@ async fn keep(store: &Store, system: &str, ours: &[Subscription]) -> Result<(), 
             remote_id: one.id.clone(),
             topic: one.topic.clone(),
             expires_at: one.expires_at,
+            secret: one.secret.clone(),
         })
         .collect();
     store.keep_subscriptions(system, &kept).await

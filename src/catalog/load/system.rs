@@ -123,7 +123,9 @@ impl Check<'_> {
     fn webhooks(&mut self, form: &ConnectorForm) {
         let Some(webhooks) = &form.webhooks else { return };
         let is_unverified = webhooks.verify.insecure_no_verification == Some(true);
-        if self.declared.webhook_secrets == 0 && !is_unverified {
+        let subscriptions = webhooks.subscriptions.as_ref();
+        let makes_secrets = subscriptions.is_some_and(|subscriptions| subscriptions.secret.is_some());
+        if self.declared.webhook_secrets == 0 && !is_unverified && !makes_secrets {
             let message = format!("system `{}` has no webhook secret: its pushes are refused", self.system);
             let problem = Problem::warning("CF026", pointer(self.at, "webhook_secrets"), message);
             self.problems

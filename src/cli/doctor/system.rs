@@ -4,7 +4,7 @@ use super::{Finding, reach::Patient};
 use crate::{
     catalog::load::{Catalog, Loaded},
     cli::{context::Context, error::Result, output::count, project::broken_connector},
-    core::webhook::Secret,
+    core::{connector::subscription::Subscriptions, webhook::Secret},
     settings::{self, Settings},
     store::{Keys, Options, Store},
     worker::assembly,
@@ -139,11 +139,16 @@ fn webhooks(
     name: &str,
     given: &settings::System,
 ) -> Option<Finding> {
-    let definition = catalog.connector_of(name)?.webhooks.as_ref()?;
+    let connector = catalog.connector_of(name)?;
+    let definition = connector.webhooks.as_ref()?;
     let address = format!("{}webhooks/{name}", settings.server.public_url);
     if definition.recipe().is_unverified() {
         let found = Finding::notable(part, format!("taken unverified at {address}"));
         return Some(found.next("anybody who knows the address can send them: use a signature if the sender can sign"));
+    }
+    let makes_secrets = connector.subscriptions.as_ref().is_some_and(Subscriptions::makes_secrets);
+    if given.webhook_secrets.is_empty() && makes_secrets {
+        return Some(Finding::good(part, format!("taken at {address}, with the secrets of its subscriptions")));
     }
     if given.webhook_secrets.is_empty() {
         let found = Finding::notable(part, "no secret is given: its pushes are refused");

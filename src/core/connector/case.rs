@@ -23,6 +23,9 @@ pub struct CasesForm {
     /// Its webhook secrets.
     #[serde(default)]
     pub secrets: Vec<String>,
+    /// The secrets that it made for subscriptions, by its ids of them.
+    #[serde(default)]
+    pub subscription_secrets: BTreeMap<String, String>,
     /// The rows behind the objects of a database, by object, before each case.
     #[serde(default)]
     pub rows: BTreeMap<String, Vec<JsonMap<String, Json>>>,
@@ -214,7 +217,7 @@ pub struct PushForm {
     /// The body's exact text.
     #[serde(default)]
     pub text: Option<String>,
-    /// Whether it is signed with the first of `secrets` as the recipe says, in place of headers that are given.
+    /// Whether it is signed with the first of `secrets` (else of `subscription_secrets`) as the recipe says, in place of headers that are given.
     #[serde(default)]
     pub sign: bool,
     /// Our clock (RFC 3339); 2026-01-01 where nothing is said.

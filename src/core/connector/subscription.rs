@@ -1,8 +1,9 @@
 //! Subscriptions to a system's pushes: what is wanted, what is there, and what has to be done, decided without asking anybody.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{List, Source, request::Request};
 use crate::core::{
@@ -47,7 +48,41 @@ pub struct Reading {
     pub active: Option<Template>,
     /// When it ends.
     pub expires_at: Option<Template>,
+    /// The secret that its system made for it.
+    pub secret: Option<Template>,
 }
+
+/// A secret that a system made for a subscription to its pushes. It is printed nowhere.
+#[derive(Clone)]
+pub struct MadeSecret(SecretString);
+
+impl MadeSecret {
+    /// The secret itself.
+    #[must_use]
+    pub const fn text(&self) -> &SecretString {
+        &self.0
+    }
+}
+
+impl From<String> for MadeSecret {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for MadeSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MadeSecret")
+    }
+}
+
+impl PartialEq for MadeSecret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+}
+
+impl Eq for MadeSecret {}
 
 /// A registered subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +95,8 @@ pub struct Subscription {
     pub is_active: bool,
     /// When it ends.
     pub expires_at: Option<DateTime<Utc>>,
+    /// The secret that its system made for it, where it tells one and we know it.
+    pub secret: Option<MadeSecret>,
 }
 
 /// What one registered subscription turned out to be.
@@ -95,6 +132,8 @@ pub enum Reason {
     Unwanted,
     /// It ends soon, and cannot be lengthened.
     Ending,
+    /// Nobody knows the secret that it signs with.
+    Secretless,
 }
 
 impl Reason {
@@ -106,6 +145,7 @@ impl Reason {
             Self::Double => "double",
             Self::Unwanted => "unwanted",
             Self::Ending => "ending",
+            Self::Secretless => "secretless",
         }
     }
 }
@@ -122,6 +162,12 @@ impl Subscriptions {
     pub fn object_of(&self, topic: &str) -> Option<&str> {
         let found = self.topics.iter().find(|(known, _)| known == topic);
         found.map(|(_, object)| object.as_str())
+    }
+
+    /// Whether the system makes a secret for each subscription, and its pushes are signed with that.
+    #[must_use]
+    pub const fn makes_secrets(&self) -> bool {
+        self.reading.secret.is_some()
     }
 
     /// Reads one element of the list.
@@ -145,7 +191,13 @@ impl Subscriptions {
             topic,
             is_active: active.is_none_or(|active| active.holds(&scope).unwrap_or(true)),
             expires_at: self.expires_at(&scope),
+            secret: self.secret(&scope),
         })
+    }
+
+    fn secret(&self, scope: &Scope) -> Option<MadeSecret> {
+        let found = self.reading.secret.as_ref()?.find(scope).ok().flatten()?;
+        found.to_text().filter(|text| !text.is_empty()).map(MadeSecret::from)
     }
 
     fn expires_at(&self, scope: &Scope) -> Option<DateTime<Utc>> {
@@ -167,12 +219,14 @@ impl Subscriptions {
             .get(body, headers)?
             .to_text()
             .filter(|id| !id.is_empty())?;
-        let told = self.expires_at(&scope.clone().with("subscription", body.clone()));
+        let scope = scope.clone().with("subscription", body.clone());
+        let told = self.expires_at(&scope);
         Some(Subscription {
             id,
             topic: topic.to_owned(),
             is_active: true,
             expires_at: told.or_else(|| self.until(now)),
+            secret: self.secret(&scope),
         })
     }
 
@@ -193,10 +247,12 @@ impl Subscriptions {
         let (mut deletes, mut rest) = (Vec::new(), Vec::new());
         let mut delete = |one: &Subscription, reason| deletes.push(Step::Delete(one.clone(), reason));
         for (topic, ones) in &mut by_topic {
-            // The one that lasts longest stays; one without an end lasts longest of all.
+            // The one that lasts longest stays; one without an end lasts longest of all, and one that cannot be verified counts
+            // for nothing.
             ones.sort_by_key(|one| {
                 (
                     one.is_alive(now),
+                    one.secret.is_some(),
                     one.expires_at.is_none(),
                     one.expires_at,
                     one.id.clone(),
@@ -211,6 +267,10 @@ impl Subscriptions {
                 Some(one) if !is_wanted => delete(one, Reason::Unwanted),
                 Some(one) if !one.is_alive(now) => {
                     delete(one, Reason::Dead);
+                    rest.push(Step::Create((*topic).to_owned()));
+                }
+                Some(one) if self.makes_secrets() && one.secret.is_none() => {
+                    delete(one, Reason::Secretless);
                     rest.push(Step::Create((*topic).to_owned()));
                 }
                 Some(one) if one.ends_within(self.renew_before, now) && self.renew.is_some() => {
@@ -292,6 +352,7 @@ webhooks:
             topic: topic.to_owned(),
             is_active: true,
             expires_at: hours.map(|hours| now() + TimeDelta::hours(hours)),
+            secret: None,
         }
     }
 

@@ -162,6 +162,7 @@ impl<'a> Compiler<'a> {
         let form = self.form;
         let header = self.signature_header();
         let layout = self.layout();
+        self.encoding();
         let key = self.key(algorithm);
         let timestamp = self.timestamp();
         let message = self.message();
@@ -190,6 +191,18 @@ impl<'a> Compiler<'a> {
         None
     }
 
+    /// Bytes as they are are not encoded.
+    fn encoding(&mut self) {
+        if self.form.encoding.is_some() && self.form.format == Some(Format::NamedBytes) {
+            self.error(
+                "WH018",
+                "encoding",
+                "`encoding` has no meaning with the format `named_bytes`",
+                "leave it out, or write `format: named` for a signature that is text",
+            );
+        }
+    }
+
     fn header_name(&mut self, key: &str, name: &str) -> Option<String> {
         if is_token(name) {
             return Some(name.to_owned());
@@ -208,11 +221,13 @@ impl<'a> Compiler<'a> {
         let format = self.form.format.unwrap_or_default();
         match (format, self.form.tag.clone()) {
             (Format::Plain, None) => Some(Layout::Plain),
-            (Format::Plain, Some(_)) => {
+            (Format::Named, None) => Some(Layout::Named { is_bytes: false }),
+            (Format::NamedBytes, None) => Some(Layout::Named { is_bytes: true }),
+            (Format::Plain | Format::Named | Format::NamedBytes, Some(_)) => {
                 self.error(
                     "WH007",
                     "tag",
-                    "`tag` has no meaning with the format `plain`",
+                    "`tag` has no meaning with the formats `plain` and `named`",
                     "a header with tagged entries is `format: csv_kv` or `format: space_list`",
                 );
                 None

@@ -84,6 +84,10 @@ pub enum Format {
     CsvKv,
     /// `tag,value` entries with spaces between: `v1,tZ1I4… v1a,hnO3f…`.
     SpaceList,
+    /// The base64 of `subscription:signature`: the sender's id of the subscription, whose own secret signs.
+    Named,
+    /// The same with the bytes of the signature as they are.
+    NamedBytes,
 }
 
 /// How the bytes of a signature are written.

@@ -50,6 +50,7 @@ pub(super) enum Layout {
     Plain,
     CsvKv { tag: String },
     SpaceList { tag: String },
+    Named { is_bytes: bool },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The keys that requests are checked with: read once, when the settings are loaded.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD_PAD_INDIFFERENT};
 use chrono::{DateTime, Utc};
@@ -17,8 +17,11 @@ use super::{
 const WHSEC_BYTES_MIN: usize = 24;
 
 /// A key of one system, in the form its recipe asks for. Never compared, printed or stored by this type.
+#[derive(Clone)]
 pub struct Secret {
-    pub(super) material: Material,
+    pub(super) material: Arc<Material>,
+    /// The subscription whose pushes alone it signs, by the sender's id of it.
+    pub(super) subscription: Option<String>,
     not_after: Option<DateTime<Utc>>,
 }
 
@@ -81,7 +84,8 @@ impl Secret {
             Scheme::Unverified => return Err(SecretError::Unused),
         };
         Ok(Self {
-            material,
+            material: Arc::new(material),
+            subscription: None,
             not_after: None,
         })
     }
@@ -90,6 +94,24 @@ impl Secret {
     #[must_use]
     pub fn until(self, not_after: Option<DateTime<Utc>>) -> Self {
         Self { not_after, ..self }
+    }
+
+    /// The same secret, made by the sender for one of its subscriptions: where a push says which one it belongs to, no other
+    /// secret of a subscription is tried.
+    #[must_use]
+    pub fn of(self, subscription: &str) -> Self {
+        Self {
+            subscription: Some(subscription.to_owned()),
+            ..self
+        }
+    }
+
+    /// Whether it may have signed what says that it belongs to the subscription `named`.
+    pub(super) fn fits(&self, named: Option<&str>) -> bool {
+        match (self.subscription.as_deref(), named) {
+            (Some(own), Some(named)) => own == named,
+            _ => true,
+        }
     }
 
     /// Whether the secret still counts at `now`.
@@ -102,6 +124,7 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Secret")
+            .field("subscription", &self.subscription)
             .field("not_after", &self.not_after)
             .finish_non_exhaustive()
     }

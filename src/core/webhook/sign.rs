@@ -27,12 +27,12 @@ pub fn sign(
     request: &Incoming<'_>,
     now: DateTime<Utc>,
 ) -> Option<Vec<(String, String)>> {
-    let Material::Bytes(key) = &secret.material else {
+    let Material::Bytes(key) = &*secret.material else {
         return None;
     };
     let key = key.expose_secret();
     match &recipe.scheme {
-        Scheme::Signed(signed) => signature(signed, key, request, now),
+        Scheme::Signed(signed) => signature(signed, (key, secret.subscription.as_deref()), request, now),
         Scheme::Basic => Some(vec![(
             "authorization".to_owned(),
             format!("Basic {}", STANDARD.encode(key)),
@@ -45,7 +45,12 @@ pub fn sign(
     }
 }
 
-fn signature(recipe: &Signed, key: &[u8], request: &Incoming<'_>, now: DateTime<Utc>) -> Option<Vec<(String, String)>> {
+fn signature(
+    recipe: &Signed,
+    (key, subscription): (&[u8], Option<&str>),
+    request: &Incoming<'_>,
+    now: DateTime<Utc>,
+) -> Option<Vec<(String, String)>> {
     let Algorithm::Hmac(digest) = recipe.algorithm else {
         return None;
     };
@@ -72,6 +77,11 @@ fn signature(recipe: &Signed, key: &[u8], request: &Incoming<'_>, now: DateTime<
     };
     let parts: Vec<Cow<'_, [u8]>> = message::parts(&recipe.message, &whole, time.as_deref()).ok()?;
     let code = mac(digest, key, &parts);
+    if let Layout::Named { is_bytes: true } = recipe.layout {
+        let whole = [subscription?.as_bytes(), b":", recipe.prefix.as_bytes(), &code].concat();
+        headers.push((recipe.header.clone(), STANDARD.encode(whole)));
+        return Some(headers);
+    }
     let code = match recipe.encoding {
         Encoding::Hex => hex::encode(code),
         Encoding::Base64 => STANDARD.encode(code),
@@ -80,6 +90,7 @@ fn signature(recipe: &Signed, key: &[u8], request: &Incoming<'_>, now: DateTime<
     let code = format!("{}{code}", recipe.prefix);
     let value = match &recipe.layout {
         Layout::Plain => code,
+        Layout::Named { .. } => STANDARD.encode(format!("{}:{code}", subscription?)),
         Layout::CsvKv { tag: own } => tag
             .into_iter()
             .chain([format!("{own}={code}")])

@@ -20,6 +20,8 @@ pub(super) struct Claim<'a> {
     pub(super) candidates: Vec<Vec<u8>>,
     /// The time of sending as written.
     pub(super) timestamp: Option<&'a str>,
+    /// The subscription that the request says to belong to.
+    pub(super) subscription: Option<String>,
 }
 
 /// Reads the headers that `recipe` names. A header that is missing, doubled or not laid out as told is refused; an
@@ -30,6 +32,15 @@ pub(super) fn claim<'a>(recipe: &Signed, request: &Incoming<'a>) -> Result<Claim
         flaw: Flaw::Malformed,
     };
     let value = text(request.header(&recipe.header)?).ok_or_else(|| malformed(&recipe.header))?;
+    if let Layout::Named { is_bytes } = recipe.layout {
+        let (subscription, code) = named(recipe, is_bytes, value).ok_or_else(|| malformed(&recipe.header))?;
+        let fitting = Some(code).filter(|code| code.len() == signature_bytes(recipe.algorithm));
+        return Ok(Claim {
+            candidates: fitting.into_iter().collect(),
+            timestamp: timestamp(recipe, request, &Tags::new())?,
+            subscription: Some(subscription),
+        });
+    }
     let (written, tags) = entries(&recipe.layout, value).ok_or_else(|| malformed(&recipe.header))?;
     if written.len() > CANDIDATES_MAX {
         return Err(malformed(&recipe.header));
@@ -47,14 +58,41 @@ pub(super) fn claim<'a>(recipe: &Signed, request: &Incoming<'a>) -> Result<Claim
         .filter_map(|entry| decode(recipe.encoding, entry))
         .filter(|bytes| bytes.len() == length)
         .collect();
-    let timestamp = match recipe.timestamp.as_ref().map(|timestamp| &timestamp.place) {
-        None => None,
-        Some(TimestampPlace::Header(name)) => {
-            Some(text(request.header(name)?).ok_or(Rejection::Timestamp(Staleness::Malformed))?)
-        }
-        Some(TimestampPlace::Tag(tag)) => Some(tagged(&tags, tag).ok_or_else(|| malformed(&recipe.header))?),
+    Ok(Claim {
+        candidates,
+        timestamp: timestamp(recipe, request, &tags)?,
+        subscription: None,
+    })
+}
+
+/// The time of sending as written, where the recipe says that there is one.
+fn timestamp<'a>(recipe: &Signed, request: &Incoming<'a>, tags: &Tags<'a>) -> Result<Option<&'a str>, Rejection> {
+    match recipe.timestamp.as_ref().map(|timestamp| &timestamp.place) {
+        None => Ok(None),
+        Some(TimestampPlace::Header(name)) => text(request.header(name)?)
+            .ok_or(Rejection::Timestamp(Staleness::Malformed))
+            .map(Some),
+        Some(TimestampPlace::Tag(tag)) => tagged(tags, tag)
+            .ok_or_else(|| Rejection::Input {
+                place: Place::Header(recipe.header.clone()),
+                flaw: Flaw::Malformed,
+            })
+            .map(Some),
+    }
+}
+
+/// The subscription and the signature out of `subscription:signature`, which is Base64 as a whole.
+fn named(recipe: &Signed, is_bytes: bool, value: &str) -> Option<(String, Vec<u8>)> {
+    let whole = STANDARD.decode(value).ok()?;
+    let mut parts = whole.splitn(2, |byte| *byte == b':');
+    let subscription = std::str::from_utf8(parts.next()?).ok()?;
+    let code = parts.next()?.strip_prefix(recipe.prefix.as_bytes())?;
+    let code = if is_bytes {
+        code.to_vec()
+    } else {
+        decode(recipe.encoding, std::str::from_utf8(code).ok()?)?
     };
-    Ok(Claim { candidates, timestamp })
+    (!subscription.is_empty()).then(|| (subscription.to_owned(), code))
 }
 
 /// Header values we read are printable ASCII; anything else is an attempt at something.
@@ -71,7 +109,7 @@ type Tags<'a> = Vec<(&'a str, &'a str)>;
 /// The signatures as written, and all entries by tag; `None` if the header is not laid out as told.
 fn entries<'a>(layout: &Layout, value: &'a str) -> Option<(Vec<&'a str>, Tags<'a>)> {
     let (tags, wanted): (Tags<'a>, _) = match layout {
-        Layout::Plain => return Some((vec![value], Vec::new())),
+        Layout::Plain | Layout::Named { .. } => return Some((vec![value], Vec::new())),
         Layout::CsvKv { tag } => {
             let pairs = value.split(',').map(|pair| {
                 let (key, value) = pair.split_once('=')?;

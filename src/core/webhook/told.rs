@@ -54,6 +54,10 @@ impl Signed {
                 format!("entries `name=value` with commas between them; `{tag}` has the {encoding}")
             }
             Layout::SpaceList { tag } => format!("entries `{tag},{encoding}` with spaces between them"),
+            Layout::Named { is_bytes } => {
+                let written = if *is_bytes { "bytes" } else { encoding };
+                format!("the base64 of the subscription's id, a colon and `{}{written}`", self.prefix)
+            }
         };
         let parts: Vec<String> = self.message.iter().map(part).collect();
         let mut told = vec![

@@ -181,11 +181,10 @@ pub fn verify(
             timestamp: None,
         });
     }
-    let live: Vec<(usize, &Material)> = secrets
+    let live: Vec<(usize, &Secret)> = secrets
         .iter()
         .enumerate()
         .filter(|(_, secret)| secret.is_live(now))
-        .map(|(index, secret)| (index, &secret.material))
         .collect();
     if live.is_empty() {
         return Err(Rejection::Secret);
@@ -200,7 +199,7 @@ pub fn verify(
 
 fn verify_signature(
     recipe: &Signed,
-    live: &[(usize, &Material)],
+    live: &[(usize, &Secret)],
     request: &Incoming<'_>,
     now: DateTime<Utc>,
 ) -> Result<Verified, Rejection> {
@@ -211,8 +210,10 @@ fn verify_signature(
     };
     let parts = message::parts(&recipe.message, request, claim.timestamp)?;
     let mut found = None;
-    for (index, material) in live {
-        let is_match = match (recipe.algorithm, material) {
+    // Which subscription a push belongs to is no secret: those of others need not be tried.
+    let fitting = live.iter().filter(|(_, secret)| secret.fits(claim.subscription.as_deref()));
+    for (index, secret) in fitting {
+        let is_match = match (recipe.algorithm, &*secret.material) {
             (Algorithm::Hmac(digest), Material::Bytes(key)) => {
                 any_equal(&mac(digest, key.expose_secret(), &parts), &claim.candidates)
             }
@@ -300,12 +301,12 @@ fn any_signed(key: &VerifyingKey, parts: &[Cow<'_, [u8]>], candidates: &[Vec<u8>
 }
 
 /// Compares digests, so that not even the length of the secret shows in the time it takes.
-fn verify_token(live: &[(usize, &Material)], presented: &[u8]) -> Result<Verified, Rejection> {
+fn verify_token(live: &[(usize, &Secret)], presented: &[u8]) -> Result<Verified, Rejection> {
     let presented = sha2::Sha256::digest(presented);
     let mut found = None;
-    for (index, material) in live {
-        let Material::Bytes(secret) = material else { continue };
-        let expected = sha2::Sha256::digest(secret.expose_secret());
+    for (index, secret) in live {
+        let Material::Bytes(text) = &*secret.material else { continue };
+        let expected = sha2::Sha256::digest(text.expose_secret());
         if bool::from(expected.ct_eq(&presented)) && found.is_none() {
             found = Some(*index);
         }

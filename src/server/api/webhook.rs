@@ -136,7 +136,7 @@ fn from(app: &App, name: &str, hook: &Hook) -> Contract {
             fact("body", format!("at most {} bytes", server.webhook_body_bytes_max)),
         ],
         delivery: delivery(app, hook),
-        rotation: rotation(app.settings(), name),
+        rotation: rotation(app.settings(), name, hook),
     }
 }
 
@@ -186,18 +186,20 @@ fn delivery(app: &App, hook: &Hook) -> Vec<Fact> {
     ]
 }
 
-fn rotation(settings: &Settings, name: &str) -> Vec<Fact> {
+fn rotation(settings: &Settings, name: &str, hook: &Hook) -> Vec<Fact> {
     let system = settings.systems.get(name);
     let secrets = system.map_or(0, |system| system.webhook_secrets.len());
     let owner = system.and_then(|system| system.secret_owner.as_deref());
     let steps = format!(
         "add the new one to `systems.{name}.webhook_secrets`, give the old one a `not_after`, change the sender, take the old one out"
     );
+    let accepted = if hook.has_made_secrets() {
+        format!("the secret that the system made for the subscription, and {secrets} secret(s) of the settings")
+    } else {
+        format!("{secrets} secret(s): any of them may have signed")
+    };
     vec![
-        fact(
-            "accepted now",
-            format!("{secrets} secret(s): any of them may have signed"),
-        ),
+        fact("accepted now", accepted),
         fact("replace one", steps),
         fact("ask", owner.unwrap_or("nobody is named: `secret_owner`")),
     ]

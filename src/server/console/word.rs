@@ -15,7 +15,7 @@ const WORDS: &[(&str, &str)] = &[
     ("open", "aberto"), ("parked", "estacionada"), ("resolved", "resolvido"), ("ignored", "ignorado"),
     // Events.
     ("received", "recebido"), ("queued", "na fila"), ("done", "feito"), ("created", "criado"), ("updated", "alterado"),
-    ("deleted", "excluído"), ("merged", "unificado"), ("reread", "reler"),
+    ("deleted", "excluído"), ("merged", "unificado"), ("renamed", "renomeado"), ("reread", "reler"),
     // Links and decisions.
     ("linked", "vinculado"), ("pending_delete", "exclusão pendente"), ("ended", "encerrado"), ("delete", "excluir"),
     ("recreate", "recriar"), ("keep", "manter"), ("accepted", "aceita"),

@@ -41,7 +41,7 @@ pub struct NewChange {
     pub origin: ChangeOrigin,
     /// What is said to have happened to it.
     pub kind: EventKind,
-    /// The record it lives on as, after a merge.
+    /// The record it lives on as, after a merge or under a new id.
     pub merged_into: Option<String>,
     /// Smaller is sooner; live events are 0.
     pub priority: i64,
@@ -79,7 +79,7 @@ pub struct Change {
     pub origin: ChangeOrigin,
     /// What is said to have happened to it.
     pub kind: EventKind,
-    /// The record it lives on as, after a merge.
+    /// The record it lives on as, after a merge or under a new id.
     pub merged_into: Option<String>,
     /// How often it came up since it was last completed.
     pub generation: i64,

@@ -19,7 +19,8 @@ pub(in crate::store) const ENQUEUE: Bulk = Bulk {
            run_id, event_id, first_at, updated_at)",
     tail: "on conflict (mapping, side, record_id) do update set generation = change.generation + 1, \
            origin = excluded.origin, \
-           kind = case when change.kind = 'merged' then change.kind else excluded.kind end, \
+           kind = case when change.kind in ('merged', 'renamed') and excluded.merged_into is null then change.kind \
+           else excluded.kind end, \
            merged_into = coalesce(excluded.merged_into, change.merged_into), \
            priority = case when excluded.priority < change.priority then excluded.priority \
            else change.priority end, \

@@ -41,7 +41,7 @@ pub struct NewEvent {
     pub kind: EventKind,
     /// Whether our own integration user caused it.
     pub own: bool,
-    /// The record it lives on as, after a merge.
+    /// The record it lives on as, after a merge or under a new id.
     pub merged_into: Option<String>,
     /// The version the payload carries.
     pub version: Option<String>,
@@ -82,7 +82,7 @@ pub struct Event {
     pub kind: EventKind,
     /// Whether our own integration user caused it.
     pub own: bool,
-    /// The record it lives on as, after a merge.
+    /// The record it lives on as, after a merge or under a new id.
     pub merged_into: Option<String>,
     /// The version the payload carries.
     pub version: Option<String>,

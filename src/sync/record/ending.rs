@@ -117,7 +117,8 @@ impl Synced {
     }
 
     /// A record that failed before anything was decided about it.
-    pub(super) fn unplanned(ops: Vec<Op>, fault: Fault) -> Self {
+    #[must_use]
+    pub fn unplanned(ops: Vec<Op>, fault: Fault) -> Self {
         Self::failed(ops, None, Pair::default(), fault)
     }
 

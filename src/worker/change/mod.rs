@@ -3,6 +3,7 @@
 //! Changes of one link never run at the same time (the claim leases both records); changes of different links do, up to a
 //! limit. A panic in one change is caught, recorded as a failure and stops nobody else.
 
+mod moved;
 mod process;
 
 use std::{

@@ -4,19 +4,21 @@ use std::{sync::Arc, time::Instant};
 
 use chrono::TimeDelta;
 
-use super::Limits;
+use super::{
+    Limits,
+    moved::{Moved, moved},
+};
 use crate::{
     client::{Meter, Road},
     core::{
         fault::Fault,
         mapping::Mapping,
-        record::RecordKey,
-        status::{ChangeOrigin, EventKind, EventStatus, FailureClass, FailureStatus, Side, Stage},
+        status::{ChangeOrigin, EventStatus, FailureClass, FailureStatus, Side, Stage},
     },
     metrics::Metrics,
     store::{
         self, Op,
-        change::{Change, NewChange},
+        change::Change,
         event::FinishedEvent,
         failure::NewFailure,
         run::Counters,
@@ -54,9 +56,16 @@ pub(super) async fn process(
         return Ok(Worked::default());
     };
     let started = Instant::now();
-    if change.kind == EventKind::Merged && merge(engine, &mapping, change, started).await? {
-        return Ok(Worked::default());
-    }
+    let faulty = match moved(engine, &mapping, change).await? {
+        Moved::Settled(mut ops) => {
+            ops.push(Op::CompleteChange(change.claim()));
+            ops.extend(finished(change, EventStatus::Done, None, started));
+            engine.store().commit(ops).await?;
+            return Ok(Worked::default());
+        }
+        Moved::Unread(fault) => Some(fault),
+        Moved::Look => None,
+    };
     let news = match pushed::weigh(engine, &mapping, change).await? {
         Word::Read => None,
         Word::News(news) => Some(news),
@@ -64,9 +73,12 @@ pub(super) async fn process(
     };
     let meter: Arc<Meter> = Arc::default();
     let work = meter.measure(look_at(engine, &mapping, change, news.as_ref(), run_id));
-    let mut synced = match tokio::time::timeout(limits.change_time_max, work).await {
-        Ok(synced) => synced?,
-        Err(_) => Synced::timed_out(limits.change_time_max),
+    let mut synced = match faulty {
+        Some(fault) => Synced::unplanned(Vec::new(), fault),
+        None => match tokio::time::timeout(limits.change_time_max, work).await {
+            Ok(synced) => synced?,
+            Err(_) => Synced::timed_out(limits.change_time_max),
+        },
     };
     (synced.counters.requests, synced.counters.bytes) = meter.take();
     if let Some(fault) = of_a_system(engine, &mapping, &synced) {
@@ -234,39 +246,4 @@ fn broken_off(change: &Change, run_id: Option<i64>) -> Vec<Op> {
     let mut ops = vec![Op::Fail(failure), Op::CompleteChange(change.claim())];
     ops.extend(finished(change, EventStatus::Failed, last_error, Instant::now()));
     ops
-}
-
-/// Moves the link of a merged record to the one it lives on as; says whether that settled the change.
-async fn merge(engine: &Engine, mapping: &Mapping, change: &Change, started: Instant) -> Result<bool, store::Error> {
-    let (side, Some(survivor)) = (change.key.side, &change.merged_into) else {
-        return Ok(false);
-    };
-    let Some(stored) = engine
-        .store()
-        .link_by(&mapping.name, side, &change.key.record_id)
-        .await?
-    else {
-        return Ok(false);
-    };
-    let link_id = stored.link.link_id;
-    let is_taken = engine.store().link_by(&mapping.name, side, survivor).await?.is_some();
-    let step = if is_taken {
-        // Both partners stand for one record now: the survivor keeps its own, the other is looked at anew.
-        Op::EndLink { link_id }
-    } else {
-        Op::MoveLink {
-            link_id,
-            side,
-            record_id: survivor.clone(),
-        }
-    };
-    let again = |side, id: &str| {
-        let key = RecordKey::new(Arc::clone(&change.key.mapping), side, id);
-        Op::Enqueue(NewChange::new(key, change.origin, EventKind::Updated))
-    };
-    let partner = again(side.other(), stored.link.id(side.other()));
-    let mut ops = vec![step, again(side, survivor), partner, Op::CompleteChange(change.claim())];
-    ops.extend(finished(change, EventStatus::Done, None, started));
-    engine.store().commit(ops).await?;
-    Ok(true)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use syncline::{
     client::{Callback, System},
+    core::connector::subscription::Step,
     store::Store,
     worker::subscription::{Error, Tended, look, tend},
 };
@@ -140,4 +141,58 @@ async fn a_subscription_that_was_made_without_showing_its_id_is_told_with_the_pl
             .contains("the subscription was made, but its id is not at `"),
         "{fault}"
     );
+}
+
+/// The system makes a secret for each, and shows it when it is made.
+fn making() -> serde_json::Value {
+    json!({ "webhooks": { "subscriptions": { "secret": "{{ subscription.key }}" } } })
+}
+
+#[tokio::test]
+async fn a_secret_that_a_system_makes_is_kept_and_one_that_nobody_knows_is_made_anew() {
+    let (hooks, database) = (Hooks::default(), Database::sqlite());
+    hooks.make_keys();
+    let (server, store) = (hooks.start().await, database.open().await);
+    let system = sample(making()).at(&server);
+    // Made before its secret was kept.
+    hooks.add(json!({ "url": URL, "topic": "account.updated", "ends": "2026-03-05T09:00:00Z" }));
+    let first = tended(&store, &system).await;
+    let done: Vec<&str> = first
+        .done
+        .iter()
+        .map(|(step, done)| {
+            assert!(done.is_ok(), "{done:?}");
+            match step {
+                Step::Delete(_, reason) => reason.as_str(),
+                Step::Create(topic) => topic,
+                Step::Renew(_) => "renewed",
+            }
+        })
+        .collect();
+    assert_eq!(done, ["secretless", "account.updated", "account.created"]);
+    let secrets = async || {
+        let kept = store.subscriptions("crm").await.unwrap().into_iter();
+        kept.map(|kept| kept.secret.unwrap()).collect::<Vec<_>>()
+    };
+    let made = secrets().await;
+    assert_eq!(made.len(), 2);
+    assert_ne!(made[0], made[1]);
+    assert!(!format!("{made:?}").contains("canary"), "{made:?}");
+    // The list does not show them: what is kept stays, also through a renewal.
+    assert_eq!(tended(&store, &system).await.done.len(), 0);
+    assert_eq!(secrets().await, made);
+    let restarted = sample(making());
+    restarted.clock.set(start_of_test() + Duration::from_hours(50));
+    assert_eq!(tended(&store, &restarted.at(&server)).await.done.len(), 2, "renewed");
+    assert_eq!(secrets().await, made);
+}
+
+#[tokio::test]
+async fn a_subscription_that_was_made_without_showing_its_secret_is_told() {
+    let (hooks, database) = (Hooks::default(), Database::sqlite());
+    let (server, store) = (hooks.start().await, database.open().await);
+    let made = tended(&store, &sample(making()).at(&server)).await;
+    let fault = made.done[0].1.as_ref().unwrap_err();
+    assert_eq!(fault.code, "RQ032");
+    assert!(fault.message.contains("`secret:`"), "{fault}");
 }

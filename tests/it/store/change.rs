@@ -300,14 +300,17 @@ async fn the_next_change_is_the_earliest_that_nobody_works_on(database: Database
 
 async fn a_merge_is_not_forgotten_when_changes_coalesce(database: Database) {
     let store = database.open().await;
-    let mut merged = new_change(left(1));
-    merged.kind = EventKind::Merged;
-    merged.merged_into = Some("2".into());
-    let ops = vec![Op::Enqueue(merged), Op::Enqueue(new_change(left(1)))];
-    store.commit(ops).await.unwrap();
-    let change = claim(&store, 1).await.remove(0);
-    assert_eq!(change.kind, EventKind::Merged);
-    assert_eq!(change.merged_into.as_deref(), Some("2"));
+    for kind in [EventKind::Merged, EventKind::Renamed] {
+        let mut moved = new_change(left(1));
+        moved.kind = kind;
+        moved.merged_into = Some("2".into());
+        let ops = vec![Op::Enqueue(moved), Op::Enqueue(new_change(left(1)))];
+        store.commit(ops).await.unwrap();
+        let change = claim(&store, 1).await.remove(0);
+        assert_eq!(change.kind, kind);
+        assert_eq!(change.merged_into.as_deref(), Some("2"));
+        store.commit(vec![Op::CompleteChange(change.claim())]).await.unwrap();
+    }
 }
 
 async fn a_waiting_worker_hears_of_a_new_change(database: Database) {

@@ -25,6 +25,7 @@ on_both!(
     links_are_listed_from_the_newest,
     a_missing_record_is_pending_until_it_reappears,
     a_merge_moves_the_link,
+    a_link_that_moved_remembers_the_ids_that_its_records_had,
     a_damaged_base_counts_as_none,
 );
 
@@ -252,6 +253,39 @@ async fn a_merge_moves_the_link(database: Database) {
     let answer = store.commit(vec![move_to("2")]).await;
     assert!(matches!(answer, Err(Error::Conflict { .. })), "{answer:?}");
     assert!(store.link(taken).await.unwrap().is_some());
+}
+
+async fn a_link_that_moved_remembers_the_ids_that_its_records_had(database: Database) {
+    let store = database.open().await;
+    let link_id = link(&store, "1", "A").await;
+    let move_to = |side, record_id: &str| Op::MoveLink {
+        link_id,
+        side,
+        record_id: record_id.into(),
+    };
+    let since = database.clock().now();
+    store.commit(vec![move_to(Side::Left, "2")]).await.unwrap();
+    database.advance(MINUTE);
+    let again = vec![move_to(Side::Left, "2"), move_to(Side::Right, "B")];
+    store.commit(again).await.unwrap();
+    let moves = store.link_moves(link_id, 10).await.unwrap();
+    let told: Vec<_> = moves
+        .iter()
+        .map(|one| (one.side, one.from_id.as_str(), one.to_id.as_str()))
+        .collect();
+    assert_eq!(told, [(Side::Right, "A", "B"), (Side::Left, "1", "2")]);
+    assert_eq!(moves[1].moved_at, since);
+    assert_eq!(store.link_moves(link_id, 1).await.unwrap(), moves[..1]);
+    let found = async |side, id: &str| {
+        let found = store.link_moved_from("customer-account", side, id).await.unwrap();
+        found.map(|stored| stored.link.link_id)
+    };
+    assert_eq!(found(Side::Left, "1").await, Some(link_id));
+    assert_eq!(found(Side::Right, "A").await, Some(link_id));
+    assert_eq!(found(Side::Right, "1").await, None, "ids of the two sides may be alike");
+    assert_eq!(found(Side::Left, "2").await, None, "that is its id now");
+    store.commit(vec![Op::EndLink { link_id }]).await.unwrap();
+    assert_eq!(found(Side::Left, "1").await, None);
 }
 
 async fn a_damaged_base_counts_as_none(database: Database) {

@@ -1,6 +1,9 @@
 //! A system that takes subscriptions to its pushes, and forgets none that it was not asked to.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use serde_json::{Value as Json, json};
 
@@ -8,7 +11,7 @@ use super::loopback::{Loopback, Reply, Seen};
 
 /// What is registered.
 #[derive(Debug, Clone, Default)]
-pub struct Hooks(Arc<Mutex<(u64, Vec<Json>)>>);
+pub struct Hooks(Arc<Mutex<(u64, Vec<Json>)>>, Arc<AtomicBool>);
 
 impl Hooks {
     /// Everything that is registered.
@@ -22,6 +25,11 @@ impl Hooks {
         state.0 += 1;
         hook["id"] = json!(state.0);
         state.1.push(hook);
+    }
+
+    /// From now on each has a key, which is shown when it is made and never again.
+    pub fn make_keys(&self) {
+        self.1.store(true, Ordering::SeqCst);
     }
 
     /// Changes every one.
@@ -48,7 +56,11 @@ impl Hooks {
             }
             ("POST", None) => {
                 self.add(seen.json());
-                Reply::json(201, self.all().last().unwrap())
+                let mut shown = self.all().pop().unwrap();
+                if self.1.load(Ordering::SeqCst) {
+                    shown["key"] = json!(format!("canary key {}", shown["id"]));
+                }
+                Reply::json(201, &shown)
             }
             ("PATCH", Some(id)) => {
                 let ends = seen.json()["ends"].clone();

@@ -18,6 +18,7 @@ mod poll;
 mod promise;
 mod reconcile;
 mod record;
+mod renamed;
 mod unknown;
 
 use std::{path::Path, sync::Arc, time::Duration};

@@ -6,20 +6,25 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use chrono::{DateTime, TimeDelta, Utc};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Map, Value as Json, json};
+use sha2::Sha256;
 use syncline::clock::Clock;
 
 use super::ask::{Answer, Ask, Weather};
-use crate::support::loopback::Loopback;
+use crate::support::{http, loopback::Loopback};
 
 pub const KEY: &str = "erpnext-key";
 pub const SECRET: &str = "erpnext-secret";
+/// What webhooks are signed with.
+pub const HOOK: &str = "erpnext-webhook-secret";
 /// What the site's times are ahead of UTC.
 pub const TIME_ZONE: &str = "Etc/GMT-2";
 
 /// What there is: kinds of documents, what their names are made of, and their fields.
-const DOCTYPES: [(&str, &str, &str); 5] = [
+const DOCTYPES: [(&str, &str, &str); 6] = [
     (
         "Customer",
         "customer_name",
@@ -41,6 +46,12 @@ const DOCTYPES: [(&str, &str, &str); 5] = [
         "",
         "customer transaction_date delivery_date po_no currency net_total total_taxes_and_charges grand_total status per_billed \
          per_delivered",
+    ),
+    (
+        "Sales Invoice",
+        "",
+        "customer posting_date due_date po_no currency net_total total_taxes_and_charges grand_total outstanding_amount status \
+         is_return",
     ),
     (
         "Payment Entry",
@@ -96,6 +107,37 @@ impl ErpNext {
     pub fn edit(&self, kind: &str, name: &str, fields: &Json) {
         let answer = self.site.lock().unwrap().update(doctype(kind).unwrap(), name, fields);
         assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}
+
+impl ErpNext {
+    /// A person renames a document.
+    pub fn rename(&self, kind: &str, old: &str, new: &str) {
+        let kind = doctype(kind).unwrap();
+        let mut site = self.site.lock().unwrap();
+        let mut document = site.documents.remove(&(kind, old.to_owned())).unwrap();
+        for field in ["name", "customer_name"] {
+            document.insert(field.into(), json!(new));
+        }
+        document.insert("modified".into(), stamp(Clock::system().now()));
+        site.documents.insert((kind, new.to_owned()), document);
+    }
+
+    /// Tells the daemon at this address of a rename, as the webhook on comments does; the status of its answer.
+    pub async fn push_rename(&self, address: &str, kind: &str, old: &str, new: &str) -> u16 {
+        let bold = |name: &str| format!("<strong>{}</strong>", name.replace('&', "&amp;"));
+        let text = format!("renamed from {} to {}", bold(old), bold(new));
+        let body = json!({ "doctype": kind, "name": new, "event": "renamed", "text": text }).to_string();
+        let mut mac = Hmac::<Sha256>::new_from_slice(HOOK.as_bytes()).unwrap();
+        mac.update(body.as_bytes());
+        let signature = BASE64_STANDARD.encode(mac.finalize().into_bytes());
+        let headers = [
+            ("Content-Type", "application/json"),
+            ("X-Frappe-Webhook-Signature", signature.as_str()),
+        ];
+        http::send(address, "POST", "/webhooks/erpnext", &headers, body.as_bytes())
+            .await
+            .status
     }
 }
 
@@ -182,11 +224,14 @@ impl Site {
         let (_, naming, _) = DOCTYPES.iter().find(|(known, ..)| *known == kind).unwrap();
         let name = match fields.get(*naming).and_then(Json::as_str) {
             Some(text) => text.to_owned(),
-            None if naming.is_empty() => format!(
-                "{}-2026-{:05}",
-                if kind == "Sales Order" { "SAL-ORD" } else { "ACC-PAY" },
-                self.made
-            ),
+            None if naming.is_empty() => {
+                let series = match kind {
+                    "Sales Order" => "SAL-ORD",
+                    "Sales Invoice" => "ACC-SINV",
+                    _ => "ACC-PAY",
+                };
+                format!("{series}-2026-{:05}", self.made)
+            }
             None => return refused(417, "MandatoryError", &format!("[{kind}, new]: {naming}")),
         };
         if self.documents.contains_key(&(kind, name.clone())) {

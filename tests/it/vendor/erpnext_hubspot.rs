@@ -1,5 +1,5 @@
-//! ERPNext and HubSpot, kept in step by the daemon with what we ship: customers, contacts, products, orders, payments; HubSpot
-//! pushes what happens.
+//! ERPNext and HubSpot, kept in step by the daemon with what we ship: customers, contacts, products, orders, invoices,
+//! payments; HubSpot pushes what happens, and so does ERPNext what it renames.
 
 use std::collections::BTreeMap;
 
@@ -16,11 +16,12 @@ use super::{
 use crate::support::{http, loopback::Seen, place::Place};
 
 const CONNECTORS: [&str; 2] = ["connectors/erpnext.yaml", "connectors/hubspot.yaml"];
-const MAPPINGS: [&str; 5] = [
+const MAPPINGS: [&str; 6] = [
     "templates/mappings/erpnext--hubspot-customer.yaml",
     "templates/mappings/erpnext--hubspot-contact.yaml",
     "templates/mappings/erpnext--hubspot-product.yaml",
     "templates/mappings/erpnext--hubspot-order.yaml",
+    "templates/mappings/erpnext--hubspot-invoice.yaml",
     "templates/mappings/erpnext--hubspot-payment.yaml",
 ];
 const CUSTOMER: &str = "erpnext--hubspot-customer";
@@ -45,6 +46,7 @@ impl Pair {
             connector = "erpnext"
             settings = {{ base_url = "{}", time_zone = "{}", page_size = 50 }}
             credentials = {{ api_key = "{}", api_secret = "{}" }}
+            webhook_secrets = ["{}"]
             allow_networks = ["127.0.0.0/8"]
             [systems.hubspot]
             connector = "hubspot"
@@ -57,6 +59,7 @@ impl Pair {
             erpnext::TIME_ZONE,
             erpnext::KEY,
             erpnext::SECRET,
+            erpnext::HOOK,
             hubspot.server.url(),
             hubspot::TOKEN,
             hubspot::SECRET,
@@ -96,6 +99,11 @@ impl Pair {
             "status": "To Deliver and Bill", "docstatus": 1,
         });
         self.erpnext.make("Sales Order", &order);
+        let invoice = json!({
+            "customer": name(0), "currency": "EUR", "posting_date": "2026-01-02", "due_date": "2026-02-01", "grand_total": 119.0,
+            "outstanding_amount": 0.0, "status": "Paid", "is_return": 0, "docstatus": 1,
+        });
+        self.erpnext.make("Sales Invoice", &invoice);
         let payment = json!({
             "payment_type": "Receive", "party_type": "Customer", "party": name(0), "posting_date": "2026-01-02", "paid_amount": 119.0,
             "docstatus": 1,
@@ -157,6 +165,8 @@ async fn erpnext_and_hubspot_stay_in_step_both_ways_by_what_is_shipped() {
     pair.what_is_refused_for_a_while_arrives().await;
     pair.a_lost_answer_is_made_good_by_the_push_of_what_was_made().await;
     pair.a_company_that_became_another_is_followed().await;
+    pair.several_companies_that_became_one_are_followed().await;
+    pair.a_renamed_customer_keeps_its_company().await;
     daemon.stop();
     pair.a_deleted_company_is_told_and_not_copied();
 }
@@ -196,6 +206,12 @@ impl Pair {
         assert_eq!(
             (&*order["hs_total_price"], &*order["hs_currency_code"]),
             ("119.0", "EUR")
+        );
+        let invoices = self.hubspot.all("invoices");
+        let invoice = invoices.values().next().unwrap();
+        assert_eq!(
+            (&*invoice["hs_currency"], &*invoice["hs_due_date"]),
+            ("EUR", "2026-02-01")
         );
         let payments = self.hubspot.all("commerce_payments");
         let payment = payments.values().next().unwrap();
@@ -302,6 +318,42 @@ impl Pair {
         assert_eq!(pushed, 200);
         let is_followed = || self.company(&name(5)).is_some_and(|(linked, _)| linked == winner);
         self.place.until("a link to what the company became", is_followed).await;
+    }
+
+    /// HubSpot makes a new company of those that are merged, and tells of all of them in one event.
+    async fn several_companies_that_became_one_are_followed(&self) {
+        let (first, _) = self.company(&name(8)).unwrap();
+        let (second, _) = self.company(&name(9)).unwrap();
+        let made = self.hubspot.make("companies", &json!({ "name": "Made of two" }));
+        for id in [&first, &second] {
+            self.hubspot.delete("companies", id);
+        }
+        let merged = Event::MadeOf(&second, &made);
+        let pushed = self.hubspot.push(&self.place.address, "companies", &first, merged).await;
+        assert_eq!(pushed, 200);
+        // The one that was to remain keeps its customer; the other customer is for a person to decide about.
+        let is_followed = || self.company(&name(8)).is_some_and(|(linked, _)| linked == made);
+        self.place.until("a link to what two companies became", is_followed).await;
+        let is_free = || self.company(&name(9)).is_none_or(|(linked, _)| linked != second);
+        self.place.until("no link to a company that is gone", is_free).await;
+    }
+
+    async fn a_renamed_customer_keeps_its_company(&self) {
+        let (old, new) = (name(10), "Renamed & Sons GmbH");
+        let (id, _) = self.company(&old).unwrap();
+        let before = self.hubspot.all("companies").len();
+        self.erpnext.rename("Customer", &old, new);
+        let address = &self.place.address;
+        for _ in 0..2 {
+            let pushed = self.erpnext.push_rename(address, "Customer", &old, new).await;
+            assert_eq!(pushed, 200, "{}", self.place.log_end());
+        }
+        let is_followed = || self.company(new).is_some_and(|(linked, _)| linked == id);
+        self.place.until("a link under the new name", is_followed).await;
+        self.erpnext
+            .edit("Customer", new, &json!({ "website": "https://renamed.example" }));
+        self.company_says(&id, "website", "https://renamed.example").await;
+        assert_eq!(self.hubspot.all("companies").len(), before, "nothing is made of a rename");
     }
 
     fn a_deleted_company_is_told_and_not_copied(&self) {

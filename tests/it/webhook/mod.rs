@@ -28,6 +28,7 @@ use crate::support::{
 
 mod answer;
 mod hostile;
+mod made;
 mod rotate;
 mod settle;
 mod vector;
@@ -113,6 +114,27 @@ async fn a_duplicate_is_acknowledged_and_changes_nothing() {
         "{metrics}"
     );
     assert!(metrics.contains("syncline_events_total{system=\"crm\"} 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn an_event_about_several_records_is_stored_as_one_of_each_and_known_again() {
+    let app = TestApp::start().await;
+    let event = json!({ "id": "E-1", "entity": "account", "record": ["ACC-1", ["ACC-2", "ACC-3"]], "type": "updated" });
+    let body = json!({ "events": [event] });
+    assert_eq!(push(&app, &body).await.text(), "stored\n");
+    let stored = async || {
+        let events = app.store.events(&EventFilter::default(), Page::first(10)).await.unwrap();
+        let mut told: Vec<_> = events
+            .into_iter()
+            .map(|event| (event.external_id, event.record_id.unwrap()))
+            .collect();
+        told.sort();
+        told
+    };
+    let each = ["1", "2", "3"].map(|number| (format!("E-1/ACC-{number}"), format!("ACC-{number}")));
+    assert_eq!(stored().await, each);
+    assert_eq!(push(&app, &body).await.text(), "known\n");
+    assert_eq!(stored().await, each);
 }
 
 #[tokio::test]

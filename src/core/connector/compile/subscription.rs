@@ -127,6 +127,7 @@ impl Compiler<'_> {
         let url = template(form.url.as_ref(), "url");
         let active = template(form.active.as_ref(), "active");
         let expires_at = template(form.expires_at.as_ref(), "expires_at");
+        let secret = template(form.secret.as_ref(), "secret");
         let default_id = "{{ subscription.id }}".to_owned();
         Reading {
             id: id
@@ -136,6 +137,7 @@ impl Compiler<'_> {
             url,
             active,
             expires_at,
+            secret,
         }
     }
 }

@@ -43,6 +43,10 @@ pub struct SubscriptionsForm {
     /// Template of its end: RFC 3339, or seconds or milliseconds since 1970. It is looked for in the answer to `create` too.
     #[serde(default)]
     pub expires_at: Option<String>,
+    /// Template of the secret that the system makes for it, looked for in the answer to `create` too. It is kept sealed, and the
+    /// pushes are verified with it; one whose secret nobody knows is made anew.
+    #[serde(default)]
+    pub secret: Option<String>,
     /// How long one lasts: `until` is that far away, and so is the end of one whose answer does not say it.
     #[serde(default)]
     pub expires_after: Option<Period>,

@@ -86,6 +86,7 @@ impl Fields {
             &self.record,
             &self.version,
             &self.merged_into,
+            &self.renamed_from,
         ];
         self.object.uses(root) || optional.into_iter().flatten().any(|template| template.uses(root))
     }
@@ -141,6 +142,7 @@ impl Compiler<'_> {
             record: optional("record", form.record.as_ref()),
             version: optional("version", form.version.as_ref()),
             merged_into: optional("merged_into", form.merged_into.as_ref()),
+            renamed_from: optional("renamed_from", form.renamed_from.as_ref()),
             object: object?,
         })
     }
@@ -216,6 +218,12 @@ impl Compiler<'_> {
             self.problems.push(
                 Problem::error("WH023", pointer(self.at, "kinds"), "`merged` needs `merged_into`")
                     .with_hint("add the template of the id that the record lives on under"),
+            );
+        }
+        if form.kinds.values().any(|kind| *kind == EventKind::Renamed) && form.renamed_from.is_none() {
+            self.problems.push(
+                Problem::error("WH023", pointer(self.at, "kinds"), "`renamed` needs `renamed_from`")
+                    .with_hint("add the template of the id that the record had before"),
             );
         }
     }

@@ -1,8 +1,10 @@
 //! One field of an event: what its template yields, as what it is meant to be.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 
-use super::{Malformed, NAME_BYTES_MAX};
+use super::{EVENTS_MAX, Malformed, NAME_BYTES_MAX};
 use crate::core::{
     expr::{Fault, Scope, Template},
     value::{Map, Value},
@@ -38,9 +40,47 @@ pub(super) fn name(
         Some(template) => find(field, template, scope)?,
         None => None,
     };
-    let Some(value) = value.filter(|value| !value.is_null()) else {
-        return Ok(None);
+    match value {
+        Some(value) => text(field, &value),
+        None => Ok(None),
+    }
+}
+
+/// The records that an event speaks of: one, or those of a list, in which a list stands for its items; each once.
+pub(super) fn names(
+    field: &'static str,
+    template: Option<&Template>,
+    scope: &Scope,
+) -> Result<Vec<String>, Malformed> {
+    let value = match template {
+        Some(template) => find(field, template, scope)?,
+        None => None,
     };
+    let (mut names, mut seen) = (Vec::new(), HashSet::new());
+    for item in items(value.unwrap_or_default()).flat_map(items) {
+        let Some(name) = text(field, &item)? else { continue };
+        if seen.insert(name.clone()) {
+            names.push(name);
+        }
+        if names.len() > EVENTS_MAX {
+            return Err(Malformed::TooMany { count: names.len() });
+        }
+    }
+    Ok(names)
+}
+
+fn items(value: Value) -> impl Iterator<Item = Value> {
+    match value {
+        Value::List(items) => items,
+        one => vec![one],
+    }
+    .into_iter()
+}
+
+fn text(field: &'static str, value: &Value) -> Result<Option<String>, Malformed> {
+    if value.is_null() {
+        return Ok(None);
+    }
     if value.is_structure() || value.as_bool().is_some() {
         return Err(Malformed::Type {
             field,

@@ -33,11 +33,11 @@ pub struct WebhooksForm {
     /// The system's own names of objects, where they are not ours (`contact.creation: contact`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub objects: BTreeMap<String, String>,
-    /// Template of the record's id.
+    /// Template of the record's id, or of a list of ids: the event then stands for one of each record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record_id: Option<String>,
-    /// Template of what happened: `created`, `updated`, `deleted`, `merged` or `reread`, alone or at the end of a dotted
-    /// name (`customer.updated`). Without it, `updated`.
+    /// Template of what happened: `created`, `updated`, `deleted`, `merged`, `renamed` or `reread`, alone or at the end of a
+    /// dotted name (`customer.updated`). Without it, `updated`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// The system's own names of what happened, where they are not ours (`contact.propertyChange: updated`).
@@ -58,6 +58,9 @@ pub struct WebhooksForm {
     /// Template of the id of the record that this one became (`merged`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged_into: Option<String>,
+    /// Template of the id that the record had before (`renamed`); `record_id` is its new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<String>,
     /// How long the record is left alone after an event, for senders that push before they have committed (`5s`): it is read
     /// that much later.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@ mod compile;
 mod field;
 pub mod form;
 mod receive;
+mod told;
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,7 @@ use chrono::{DateTime, Utc};
 
 pub(in crate::core) use self::field::moment;
 use self::{
-    field::{find, flag, name, record},
+    field::{find, flag, name},
     form::AnswerForm,
 };
 use super::{Incoming, Recipe};
@@ -75,6 +76,7 @@ struct Fields {
     record: Option<Template>,
     version: Option<Template>,
     merged_into: Option<Template>,
+    renamed_from: Option<Template>,
 }
 
 #[derive(Debug)]
@@ -107,7 +109,7 @@ pub struct Pushed {
     pub record: Option<Map>,
     /// The version of that record.
     pub version: Option<String>,
-    /// Which record this one became.
+    /// Which record this one became: another one by a merge, the same one under its new id by a rename.
     pub merged_into: Option<String>,
 }
 
@@ -284,9 +286,13 @@ impl Definition {
         let mut pushed = Vec::with_capacity(events.len());
         for (index, event) in events.into_iter().enumerate() {
             scope.set("event", Arc::new(event));
-            let mut event = self.event(index, &scope)?;
-            event.event_id = event.event_id.map(|id| unique(id, index, &mut seen)).transpose()?;
-            pushed.push(event);
+            for mut event in self.told(index, &scope)? {
+                event.event_id = event.event_id.map(|id| unique(id, index, &mut seen)).transpose()?;
+                pushed.push(event);
+            }
+            if pushed.len() > EVENTS_MAX {
+                return Err(Malformed::TooMany { count: pushed.len() });
+            }
         }
         Ok(pushed)
     }
@@ -304,52 +310,6 @@ impl Definition {
             scope.set("query", Arc::new(Value::Map(parameters(request))));
         }
         scope
-    }
-
-    fn event(&self, index: usize, scope: &Scope) -> Result<Pushed, Malformed> {
-        let fields = &self.fields;
-        let missing = |field| Malformed::Missing { field, index };
-        let object = name("object", Some(&fields.object), scope)?.ok_or_else(|| missing("object"))?;
-        let (kind, unknown_kind) = self.kind(name("kind", fields.kind.as_ref(), scope)?);
-        let record_id = name("record_id", fields.record_id.as_ref(), scope)?;
-        let merged_into = name("merged_into", fields.merged_into.as_ref(), scope)?;
-        if record_id.is_none() && kind != EventKind::Reread {
-            return Err(missing("record_id"));
-        }
-        if merged_into.is_none() && kind == EventKind::Merged {
-            return Err(missing("merged_into"));
-        }
-        let occurred_at = match &fields.occurred_at {
-            Some(template) => find("occurred_at", template, scope)?.as_ref().and_then(moment),
-            None => None,
-        };
-        Ok(Pushed {
-            event_id: name("id", fields.id.as_ref(), scope)?,
-            kind,
-            unknown_kind,
-            object: self.objects.get(&object).cloned().unwrap_or(object),
-            record_id,
-            occurred_at,
-            own: fields.own.as_ref().map_or(Ok(false), |own| flag("own", own, scope))?,
-            record: fields
-                .record
-                .as_ref()
-                .map_or(Ok(None), |template| record(template, scope))?,
-            version: name("version", fields.version.as_ref(), scope)?,
-            merged_into,
-        })
-    }
-
-    fn kind(&self, word: Option<String>) -> (EventKind, Option<String>) {
-        let Some(word) = word else {
-            return (EventKind::Updated, None);
-        };
-        let last = word.rsplit(['.', ':', '/']).next().unwrap_or(&word);
-        let ours = || last.to_ascii_lowercase().parse().ok();
-        match self.kinds.get(&word).copied().or_else(ours) {
-            Some(kind) => (kind, None),
-            None => (EventKind::Updated, Some(word)),
-        }
     }
 }
 

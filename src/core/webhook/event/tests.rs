@@ -115,6 +115,104 @@ fn the_example_of_the_page_does_what_the_page_says() {
     assert_eq!(serde_json::from_value::<form::WebhooksForm>(written).unwrap(), form);
 }
 
+const MERGES: &str = r#"
+id: "{{ event.id }}"
+object: account
+record_id: "{{ [event.primary, event.others] if event.others is defined else event.primary }}"
+kind: "{{ event.kind }}"
+merged_into: "{{ event.into }}"
+renamed_from: "{{ event.old }}"
+record: "{{ event.record }}"
+"#;
+
+type Told<'a> = (Option<&'a str>, Option<&'a str>, EventKind, Option<&'a str>);
+
+fn told(events: &[Pushed]) -> Vec<Told<'_>> {
+    events
+        .iter()
+        .map(|event| {
+            (
+                event.event_id.as_deref(),
+                event.record_id.as_deref(),
+                event.kind,
+                event.merged_into.as_deref(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn one_event_may_speak_of_several_records_and_each_has_an_id_of_its_own() {
+    let definition = definition(MERGES);
+    let body = r#"{"id":"e","kind":"merged","primary":1,"others":[2,3,2],"into":9,"record":{"a":1}}"#;
+    let events = read(&definition, body).unwrap();
+    assert_eq!(
+        told(&events),
+        [
+            (Some("e/1"), Some("1"), EventKind::Merged, Some("9")),
+            (Some("e/2"), Some("2"), EventKind::Merged, Some("9")),
+            (Some("e/3"), Some("3"), EventKind::Merged, Some("9")),
+        ]
+    );
+    assert!(events.iter().all(|event| event.record.is_none()), "it is of nobody knows which");
+    // In another order each is known again, and one alone has the id that it came with.
+    let turned = read(&definition, r#"{"id":"e","kind":"merged","primary":3,"others":[1,2],"into":9}"#).unwrap();
+    let ids = |events: &[Pushed]| -> HashSet<_> { events.iter().map(|event| event.event_id.clone()).collect() };
+    assert_eq!(ids(&events), ids(&turned));
+    let alone = read(&definition, r#"{"id":"e","kind":"merged","primary":3,"others":[3],"into":9}"#).unwrap();
+    assert_eq!(told(&alone), [(Some("e"), Some("3"), EventKind::Merged, Some("9"))]);
+}
+
+#[test]
+fn a_record_that_became_itself_has_only_changed() {
+    let definition = definition(MERGES);
+    let events = read(&definition, r#"{"id":"e","kind":"merged","primary":1,"others":[2],"into":1}"#).unwrap();
+    assert_eq!(
+        told(&events),
+        [
+            (Some("e/1"), Some("1"), EventKind::Updated, None),
+            (Some("e/2"), Some("2"), EventKind::Merged, Some("1")),
+        ]
+    );
+    for same in [
+        r#"{"kind":"merged","primary":1,"into":1}"#,
+        r#"{"kind":"renamed","primary":1,"old":1}"#,
+    ] {
+        let events = read(&definition, same).unwrap();
+        assert_eq!(told(&events), [(None, Some("1"), EventKind::Updated, None)], "{same}");
+    }
+}
+
+#[test]
+fn a_renamed_record_is_told_of_by_its_old_id() {
+    let definition = definition(MERGES);
+    let events = read(&definition, r#"{"id":"e","kind":"renamed","primary":"new","old":"old"}"#).unwrap();
+    assert_eq!(told(&events), [(Some("e"), Some("old"), EventKind::Renamed, Some("new"))]);
+    let missing = read(&definition, r#"{"id":"e","kind":"renamed","primary":"new"}"#).unwrap_err();
+    assert_eq!(missing.to_string(), "event 0 has no `renamed_from`");
+    assert_eq!(
+        problems("{verify: {basic: true}, object: account, record_id: '1', kinds: {r: renamed}}"),
+        ["[WH023] /webhooks/kinds: `renamed` needs `renamed_from`"]
+    );
+}
+
+#[test]
+fn the_records_of_a_request_are_as_limited_as_its_events() {
+    let definition = definition(MERGES);
+    let ids = |count: usize| (1..count).map(|id| id.to_string()).collect::<Vec<_>>().join(",");
+    let body = |count: usize| format!(r#"{{"id":"e","kind":"deleted","primary":0,"others":[{}]}}"#, ids(count));
+    assert_eq!(read(&definition, &body(EVENTS_MAX)).unwrap().len(), EVENTS_MAX);
+    let many = read(&definition, &body(EVENTS_MAX + 1)).unwrap_err();
+    assert!(matches!(many, Malformed::TooMany { .. }), "{many}");
+    let spread = format!("[{},{}]", body(EVENTS_MAX / 2 + 1), body(EVENTS_MAX / 2 + 1));
+    let many = read(&definition, &spread).unwrap_err();
+    assert!(matches!(many, Malformed::TooMany { .. }), "{many}");
+    let long = format!(r#"{{"id":"{}","kind":"deleted","primary":1,"others":[2]}}"#, "e".repeat(NAME_BYTES_MAX));
+    assert!(matches!(read(&definition, &long).unwrap_err(), Malformed::TooLong { field: "id", .. }));
+    let deep = read(&definition, r#"{"kind":"deleted","primary":1,"others":[[2]]}"#).unwrap_err();
+    assert!(matches!(deep, Malformed::Type { field: "record_id", .. }), "{deep}");
+}
+
 #[test]
 fn what_is_not_declared_is_read_in_the_safe_way() {
     let crm = read(&definition(CRM), r#"{"events":[{"entity":"account","entityId":"1"}]}"#).unwrap();

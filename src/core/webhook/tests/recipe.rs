@@ -41,7 +41,11 @@ fn a_recipe_without_one_clear_scheme_is_refused() {
         ),
         (
             "{hmac: sha256, header: s, tag: v1}",
-            "[WH007] /v/tag: `tag` has no meaning with the format `plain`",
+            "[WH007] /v/tag: `tag` has no meaning with the formats `plain` and `named`",
+        ),
+        (
+            "{hmac: sha256, header: s, format: named_bytes, encoding: hex}",
+            "[WH018] /v/encoding: `encoding` has no meaning with the format `named_bytes`",
         ),
         (
             "{hmac: sha256, header: s, format: csv_kv}",

@@ -371,3 +371,60 @@ proptest! {
         }
     }
 }
+
+/// As the source of EspoCRM signs: the id of the webhook, a colon, and the bytes of the HMAC, all in base64.
+fn named(subscription: &str, key: &str, body: &[u8]) -> Request {
+    let whole = [subscription.as_bytes(), b":", &hmac_sha256(key.as_bytes(), body)].concat();
+    Request::new(body).with("X-Signature", base64(&whole))
+}
+
+#[test]
+fn a_push_is_verified_with_the_secret_of_its_own_subscription() {
+    let recipe = &PAGE["espocrm"];
+    let secrets = [
+        secret(recipe, "first key").of("w1"),
+        secret(recipe, "second key").of("w2"),
+        secret(recipe, "by hand"),
+    ];
+    let index = |request: Request| {
+        let verified = request.verify(recipe, &secrets, at(NOW));
+        verified.map(|verified| verified.secret_index)
+    };
+    assert_eq!(index(named("w1", "first key", b"[]")), Ok(Some(0)));
+    assert_eq!(index(named("w2", "second key", b"[]")), Ok(Some(1)));
+    assert_eq!(index(named("w3", "by hand", b"[]")), Ok(Some(2)), "one that a person made");
+    for (subscription, key) in [("w2", "first key"), ("w3", "first key"), ("w1", "another key")] {
+        let refused = index(named(subscription, key, b"[]")).unwrap_err();
+        assert_eq!(refused, Rejection::Signature, "{subscription}, {key}");
+    }
+}
+
+#[test]
+fn a_named_signature_that_is_laid_out_otherwise_is_refused() {
+    let recipe = &PAGE["espocrm"];
+    let secrets = [secret(recipe, "key").of("w1")];
+    let code = hmac_sha256(b"key", b"[]");
+    let cut = [b"w1:".as_slice(), &code[1..]].concat();
+    let long = [b"w1:".as_slice(), &code, b"x"].concat();
+    let text = [b"w1:".as_slice(), hex::encode(&code).as_bytes()].concat();
+    let nobody = [b":".as_slice(), &code].concat();
+    let odd = [b"\xff:".as_slice(), &code].concat();
+    for (value, kind) in [
+        (base64(&cut), Kind::Signature),
+        (base64(&long), Kind::Signature),
+        (base64(&text), Kind::Signature),
+        (base64(&nobody), Kind::Header),
+        (base64(&odd), Kind::Header),
+        (base64(&code[..4]), Kind::Header),
+        (String::from("w1:no base64"), Kind::Header),
+        (String::new(), Kind::Header),
+    ] {
+        let request = Request::new(b"[]").with("X-Signature", &value);
+        let refused = request.verify(recipe, &secrets, at(NOW)).unwrap_err();
+        assert_eq!(refused.kind(), kind, "{value}");
+    }
+    let hex_of_it = super::recipe("{hmac: sha256, header: Signature, format: named, encoding: hex}");
+    let request = Request::new(b"[]").with("Signature", base64(&text));
+    let secrets = [secret(&hex_of_it, "key").of("w1")];
+    assert!(request.verify(&hex_of_it, &secrets, at(NOW)).is_ok());
+}

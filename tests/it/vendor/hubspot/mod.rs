@@ -99,6 +99,8 @@ pub enum Event<'e> {
     Deleted,
     /// Into this one.
     Merged(&'e str),
+    /// Together with the first into the second, which is new.
+    MadeOf(&'e str, &'e str),
 }
 
 impl HubSpot {
@@ -181,7 +183,7 @@ impl HubSpot {
             Event::Created => "object.creation",
             Event::Changed(_) => "object.propertyChange",
             Event::Deleted => "object.deletion",
-            Event::Merged(_) => "object.merge",
+            Event::Merged(_) | Event::MadeOf(..) => "object.merge",
         };
         let mut told = json!({
             "eventId": account.events, "subscriptionId": 9, "portalId": 1, "appId": 2, "occurredAt": now().timestamp_millis(),
@@ -197,6 +199,13 @@ impl HubSpot {
                 told["mergedObjectIds"] = json!([object]);
                 told["primaryObjectId"] = json!(into);
                 told["newObjectId"] = json!(into);
+            }
+            Event::MadeOf(other, made) => {
+                let [other, made]: [u64; 2] = [other, made].map(|id| id.parse().unwrap());
+                told["objectId"] = json!(made);
+                told["mergedObjectIds"] = json!([other]);
+                told["primaryObjectId"] = json!(object);
+                told["newObjectId"] = json!(made);
             }
             Event::Created | Event::Deleted => {}
         }

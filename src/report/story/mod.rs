@@ -1,10 +1,14 @@
 //! The whole story of one record, in order of time: what was told of it, what was tried, what was found, what was decided.
 
+mod find;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+pub use self::find::find;
+use self::find::{events_of, failures_of, is_about};
 use super::{item::mask, words};
 use crate::{
     core::{
@@ -15,8 +19,8 @@ use crate::{
         Error, Page, Store,
         conflict::{Conflict, ConflictFilter},
         drift::Drift,
-        event::{Event, EventFilter},
-        failure::{Failure, FailureFilter, Standing},
+        event::Event,
+        failure::Failure,
         link::StoredLink,
         run::Run,
         write::Write,
@@ -27,6 +31,10 @@ use crate::{
 const EACH_MAX: u32 = 200;
 /// The most runs that are told.
 const RUNS_MAX: usize = 50;
+/// Tells entries of moves from others of links.
+const MOVED: u8 = 3;
+/// The most earlier ids of a pair under which is looked: the newest.
+const MOVES_MAX: u32 = 10;
 
 /// One record with its partner, and all that is on record about them.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
@@ -162,75 +170,6 @@ impl Entry {
     }
 }
 
-/// The records of a mapping that a text may mean: by the id on either side, else by a value that a report shows of them.
-pub async fn find(store: &Store, mapping: &Mapping, text: &str) -> Result<Vec<(Side, String)>, Error> {
-    let mut found = Vec::new();
-    for side in [Side::Left, Side::Right] {
-        if is_known(store, mapping, side, text).await? {
-            found.push((side, text.to_owned()));
-        }
-    }
-    if !found.is_empty() {
-        return Ok(found);
-    }
-    let mut seen = BTreeSet::new();
-    for item in store.drift_showing(&mapping.name, text, EACH_MAX).await? {
-        let left = item.left_id.map(|id| (Side::Left, id));
-        if let Some(record) = left.or_else(|| item.right_id.map(|id| (Side::Right, id)))
-            && seen.insert(record.clone())
-        {
-            found.push(record);
-        }
-    }
-    Ok(found)
-}
-
-/// Whether anything is on record about it.
-async fn is_known(store: &Store, mapping: &Mapping, side: Side, id: &str) -> Result<bool, Error> {
-    let name = &mapping.name;
-    Ok(store.link_by(name, side, id).await?.is_some()
-        || !store.drift_of(name, side, id, 1).await?.is_empty()
-        || !store.writes_of(name, side, id, 1).await?.is_empty()
-        || !store
-            .events(&events_of(mapping, side, id), Page::first(1))
-            .await?
-            .is_empty()
-        || store
-            .failures(&failures_of(mapping, id), Page::first(EACH_MAX))
-            .await?
-            .iter()
-            .any(|failure| is_about(failure, side, id)))
-}
-
-/// Ids of both systems may be alike: whether it is the record of this side that failed.
-fn is_about(failure: &Failure, side: Side, id: &str) -> bool {
-    let own = failure.key.side == side && failure.key.record_id == id;
-    let known = match side {
-        Side::Left => failure.left_id.as_deref(),
-        Side::Right => failure.right_id.as_deref(),
-    };
-    own || known == Some(id)
-}
-
-fn events_of(mapping: &Mapping, side: Side, id: &str) -> EventFilter {
-    let end = mapping.end(side);
-    EventFilter {
-        system: Some(end.system.clone()),
-        object: Some(end.object.clone()),
-        record_id: Some(id.to_owned()),
-        ..EventFilter::default()
-    }
-}
-
-fn failures_of(mapping: &Mapping, id: &str) -> FailureFilter {
-    FailureFilter {
-        mapping: Some(mapping.name.clone()),
-        record_id: Some(id.to_owned()),
-        standing: Standing::Any,
-        ..FailureFilter::default()
-    }
-}
-
 /// Gathers the story of a record as `role` may see it.
 pub async fn tell(store: &Store, mapping: &Mapping, side: Side, id: &str, role: Role) -> Result<Story, Error> {
     let link = store.link_by(&mapping.name, side, id).await?;
@@ -247,6 +186,9 @@ pub async fn tell(store: &Store, mapping: &Mapping, side: Side, id: &str, role: 
         if let Some(id) = ids.get(side) {
             gathered.side(store, mapping, side, id, role).await?;
         }
+    }
+    if let Some(stored) = &link {
+        gathered.moves(store, mapping, stored.link.link_id, role).await?;
     }
     gathered.runs(store).await?;
     let subject = |side: Side| {
@@ -343,13 +285,34 @@ impl Gathered {
         }
     }
 
+    /// What is on record of the pair under the ids that its records had before.
+    async fn moves(
+        &mut self,
+        store: &Store,
+        mapping: &Mapping,
+        link_id: i64,
+        role: Role,
+    ) -> Result<(), Error> {
+        for one in store.link_moves(link_id, MOVES_MAX).await? {
+            let (side, from, to) = (one.side, &one.from_id, &one.to_id);
+            let text = format!("the {side} record `{from}` lives on as `{to}`, and the link went along");
+            let entry = Entry::new(one.moved_at, Kind::Link, link_id, text);
+            self.entries.insert((Kind::Link, one.link_move_id, MOVED), entry);
+            let drift = store.drift_of(&mapping.name, side, from, EACH_MAX).await?;
+            self.drift(drift, role);
+            self.side(store, mapping, side, from, role).await?;
+        }
+        Ok(())
+    }
+
     fn event(&mut self, event: &Event) {
         let own = if event.own { ", our own write" } else { "" };
         let ended = match (&event.last_error, event.status) {
             (Some(error), status @ (EventStatus::Failed | EventStatus::Ignored)) => format!("{status}: {error}"),
             (_, status) => status.to_string(),
         };
-        let text = format!("{} told: {} {}{own}; {ended}", event.system, event.object, event.kind);
+        let to = event.merged_into.as_ref().map(|to| format!(", now `{to}`")).unwrap_or_default();
+        let text = format!("{} told: {} {}{to}{own}; {ended}", event.system, event.object, event.kind);
         self.add(0, Entry::new(event.received_at, Kind::Event, event.event_id, text));
     }
 
