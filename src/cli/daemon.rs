@@ -322,7 +322,10 @@ fn hooks(settings: &Settings, catalog: &Catalog) -> Result<BTreeMap<String, Hook
             Arc::new(Value::Map(given)),
             &catalog.mappings,
         );
-        let makes_secrets = connector.subscriptions.as_ref().is_some_and(Subscriptions::makes_secrets);
+        let makes_secrets = connector
+            .subscriptions
+            .as_ref()
+            .is_some_and(Subscriptions::makes_secrets);
         let hook = if makes_secrets { hook.with_made_secrets() } else { hook };
         hooks.insert(name.clone(), hook);
     }

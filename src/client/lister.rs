@@ -252,11 +252,7 @@ impl Reader {
         // Some systems repeat a key in the address of the next page; it is not stored.
         let secrets = system.exchange.auth.secrets();
         let resume = self.pager.resume().filter(|resume| !secrets.are_in(resume));
-        let page = Page {
-            records,
-            resume,
-            names,
-        };
+        let page = Page { records, resume, names };
         Ok((page, reply))
     }
 }

@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
-use futures_util::{FutureExt as _, future::BoxFuture};
+use futures_util::{
+    FutureExt as _,
+    future::{self, BoxFuture},
+};
 
 use super::{
     batch::BatchItem,
@@ -39,8 +42,22 @@ impl Inner {
     }
 }
 
-/// Reads the parts of these records, as far as they are `wanted`, and puts them into them.
-pub(super) async fn embed(
+/// Reads the parts of these records, as far as they are `wanted`, and puts them into them. Boxed: reading parts is a listing, and a
+/// listing reads parts.
+pub(super) fn embed<'a>(
+    system: &'a Arc<Inner>,
+    object: &'a Object,
+    records: &'a mut [Record],
+    wanted: Option<&'a Projection>,
+    road: Road,
+) -> BoxFuture<'a, Result<(), Refused>> {
+    if records.is_empty() || system.parts_of(object).next().is_none() {
+        return future::ready(Ok(())).boxed();
+    }
+    embed_wanted(system, object, records, wanted, road).boxed()
+}
+
+async fn embed_wanted(
     system: &Arc<Inner>,
     object: &Object,
     records: &mut [Record],
@@ -48,7 +65,7 @@ pub(super) async fn embed(
     road: Road,
 ) -> Result<(), Refused> {
     for part in system.parts_of(object) {
-        if records.is_empty() || wanted.is_some_and(|wanted| !wanted.touches(&part.path)) {
+        if wanted.is_some_and(|wanted| !wanted.touches(&part.path)) {
             continue;
         }
         for some in records.chunks_mut(PARENTS_MAX) {
@@ -60,17 +77,8 @@ pub(super) async fn embed(
     Ok(())
 }
 
-/// The records of a part that belong to the records with these ids. Boxed: it is a listing, and a listing reads parts.
-fn children<'a>(
-    system: &'a Arc<Inner>,
-    part: &'a Part,
-    ids: &'a [&'a str],
-    road: Road,
-) -> BoxFuture<'a, Result<Vec<Record>, Refused>> {
-    list(system, part, ids, road).boxed()
-}
-
-async fn list(system: &Arc<Inner>, part: &Part, ids: &[&str], road: Road) -> Result<Vec<Record>, Refused> {
+/// The records of a part that belong to the records with these ids.
+async fn children(system: &Arc<Inner>, part: &Part, ids: &[&str], road: Road) -> Result<Vec<Record>, Refused> {
     let object = system.object(&part.object)?;
     let list = object.of_parents.as_ref();
     let list = list.ok_or_else(|| system.unable(&part.object, "of_parents"))?;
@@ -83,6 +91,7 @@ async fn list(system: &Arc<Inner>, part: &Part, ids: &[&str], road: Road) -> Res
         object: part.object.clone(),
         since: None,
         projection: Projection::all(),
+        names: None,
         of_parents: Some(ids),
         road,
     };

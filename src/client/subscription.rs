@@ -112,7 +112,9 @@ impl System {
         match &created.secret {
             Some(secret) => self.inner().exchange.auth.secrets().add(secret.text().expose_secret()),
             None if subscriptions.makes_secrets() => {
-                return Err(bad("the subscription was made, but its secret is not where `secret:` looks for it"));
+                return Err(bad(
+                    "the subscription was made, but its secret is not where `secret:` looks for it",
+                ));
             }
             None => {}
         }

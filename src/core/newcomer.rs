@@ -149,7 +149,10 @@ impl Named {
                 Some(Source::Header(_)) | None => None,
             };
             let described = object.fields.iter().map(|field| &field.path);
-            described.chain(&object.id).chain(version).for_each(|path| own.add(path));
+            described
+                .chain(&object.id)
+                .chain(version)
+                .for_each(|path| own.add(path));
             object.updated_at.paths().iter().for_each(|path| own.add(path));
         }
         let read = Some(mapping.wanted(side)).filter(|wanted| !wanted.is_whole());
@@ -196,7 +199,9 @@ mod tests {
 
     fn names(of: &[&str]) -> Names {
         let mut names = Names::default();
-        of.iter().for_each(|name| names.add(&[(*name).to_owned()]));
+        for name in of {
+            names.add(&[(*name).to_owned()]);
+        }
         names
     }
 
@@ -224,7 +229,11 @@ mod tests {
     #[test]
     fn what_connector_or_mapping_names_is_no_news() {
         let (known, ..) = judge(&Known::default(), &names(&["id"]), &named(&[]));
-        let (_, new, _) = judge(&known, &names(&["id", "name", "address"]), &named(&["name", "address.city"]));
+        let (_, new, _) = judge(
+            &known,
+            &names(&["id", "name", "address"]),
+            &named(&["name", "address.city"]),
+        );
         assert!(new.is_empty());
     }
 
@@ -243,7 +252,16 @@ mod tests {
             "2026-01-02",
         ];
         assert_eq!(names(&odd), Names::default());
-        let fine = ["Region__c", "custom field", "_links", "@id", "größe", "soap:id", "x-1", "$ref"];
+        let fine = [
+            "Region__c",
+            "custom field",
+            "_links",
+            "@id",
+            "größe",
+            "soap:id",
+            "x-1",
+            "$ref",
+        ];
         assert_eq!(names(&fine).0.len(), fine.len());
         let long = "x".repeat(NAME_CHARS_MAX + 1);
         assert!(names(&[&long]).is_empty());

@@ -43,7 +43,11 @@ impl Stage<'_> {
             Ok(Some(found)) => found,
             Ok(None) => {
                 let hint = "write `discover:` into the connector, or drop the case";
-                return misses.refuse("/discover", "the connector does not say how its system describes itself", hint);
+                return misses.refuse(
+                    "/discover",
+                    "the connector does not say how its system describes itself",
+                    hint,
+                );
             }
             Err(fault) => return expect::outcome(case, &ask::failed(&fault), misses),
         };

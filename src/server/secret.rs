@@ -83,7 +83,9 @@ impl Secrets {
             let Some(secret) = kept.secret else { continue };
             match Secret::parse(recipe, secret.text()) {
                 Ok(secret) => all.push(secret.of(&kept.remote_id)),
-                Err(error) => tracing::warn!(system, topic = %kept.topic, %error, "the secret of a subscription is none"),
+                Err(error) => {
+                    tracing::warn!(system, topic = %kept.topic, %error, "the secret of a subscription is none");
+                }
             }
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

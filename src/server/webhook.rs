@@ -262,11 +262,7 @@ async fn take(app: &App, hook: Option<&Hook>, id: &RequestId, request: Request) 
 
 /// Reads a request that was signed with a secret of its system. A subscription may have been made a moment ago, by another node:
 /// whoever signs with a secret that is not known is not refused before it was looked up.
-async fn verified(
-    app: &App,
-    hook: &Hook,
-    incoming: &Incoming<'_>,
-) -> Result<Result<Arrival, Refusal>, store::Error> {
+async fn verified(app: &App, hook: &Hook, incoming: &Incoming<'_>) -> Result<Result<Arrival, Refusal>, store::Error> {
     let definition = &hook.definition;
     let of_system = (&*hook.system, definition.recipe());
     let (now, limits) = (app.clock().now(), limits(app));

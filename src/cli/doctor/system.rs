@@ -146,9 +146,15 @@ fn webhooks(
         let found = Finding::notable(part, format!("taken unverified at {address}"));
         return Some(found.next("anybody who knows the address can send them: use a signature if the sender can sign"));
     }
-    let makes_secrets = connector.subscriptions.as_ref().is_some_and(Subscriptions::makes_secrets);
+    let makes_secrets = connector
+        .subscriptions
+        .as_ref()
+        .is_some_and(Subscriptions::makes_secrets);
     if given.webhook_secrets.is_empty() && makes_secrets {
-        return Some(Finding::good(part, format!("taken at {address}, with the secrets of its subscriptions")));
+        return Some(Finding::good(
+            part,
+            format!("taken at {address}, with the secrets of its subscriptions"),
+        ));
     }
     if given.webhook_secrets.is_empty() {
         let found = Finding::notable(part, "no secret is given: its pushes are refused");

@@ -56,7 +56,10 @@ impl Signed {
             Layout::SpaceList { tag } => format!("entries `{tag},{encoding}` with spaces between them"),
             Layout::Named { is_bytes } => {
                 let written = if *is_bytes { "bytes" } else { encoding };
-                format!("the base64 of the subscription's id, a colon and `{}{written}`", self.prefix)
+                format!(
+                    "the base64 of the subscription's id, a colon and `{}{written}`",
+                    self.prefix
+                )
             }
         };
         let parts: Vec<String> = self.message.iter().map(part).collect();

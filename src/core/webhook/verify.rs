@@ -211,7 +211,9 @@ fn verify_signature(
     let parts = message::parts(&recipe.message, request, claim.timestamp)?;
     let mut found = None;
     // Which subscription a push belongs to is no secret: those of others need not be tried.
-    let fitting = live.iter().filter(|(_, secret)| secret.fits(claim.subscription.as_deref()));
+    let fitting = live
+        .iter()
+        .filter(|(_, secret)| secret.fits(claim.subscription.as_deref()));
     for (index, secret) in fitting {
         let is_match = match (recipe.algorithm, &*secret.material) {
             (Algorithm::Hmac(digest), Material::Bytes(key)) => {
@@ -305,7 +307,9 @@ fn verify_token(live: &[(usize, &Secret)], presented: &[u8]) -> Result<Verified,
     let presented = sha2::Sha256::digest(presented);
     let mut found = None;
     for (index, secret) in live {
-        let Material::Bytes(text) = &*secret.material else { continue };
+        let Material::Bytes(text) = &*secret.material else {
+            continue;
+        };
         let expected = sha2::Sha256::digest(text.expose_secret());
         if bool::from(expected.ct_eq(&presented)) && found.is_none() {
             found = Some(*index);

@@ -111,7 +111,9 @@ impl Maker {
         let byte = self.stream(text, 2);
         let (year, day) = (byte.first().copied().unwrap_or(0), byte.last().copied().unwrap_or(0));
         let (year, day) = (50 + year % 50, 1 + day % 28);
-        let is_bare = text.get(..8).is_some_and(|start| start.bytes().all(|byte| byte.is_ascii_digit()));
+        let is_bare = text
+            .get(..8)
+            .is_some_and(|start| start.bytes().all(|byte| byte.is_ascii_digit()));
         if is_bare {
             return format!("19{year:02}01{day:02}{}", text.get(8..).unwrap_or_default());
         }

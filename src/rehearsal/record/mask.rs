@@ -182,9 +182,17 @@ impl Mask {
     pub(super) fn time_of(&mut self, text: &str, at: &[String]) -> String {
         let key = at.last().map_or("", String::as_str);
         let is_personal = self.hint(at) == Some(Hint::Sensitive) || word::is_birthday(key);
-        let treatment = if is_personal { Treatment::Birthday } else { Treatment::Kept };
+        let treatment = if is_personal {
+            Treatment::Birthday
+        } else {
+            Treatment::Kept
+        };
         self.note(at, treatment);
-        if is_personal { self.maker.day(text) } else { text.to_owned() }
+        if is_personal {
+            self.maker.day(text)
+        } else {
+            text.to_owned()
+        }
     }
 
     /// Bytes in Base64.

@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use serde_json::{Map as JsonMap, Value as Json, json};
 
+pub(super) use self::body::Body;
+use self::body::Cut;
 pub use self::{
     mask::{Done, Mask},
     word::Treatment,
 };
-pub(super) use self::body::Body;
-use self::body::Cut;
 use super::observe;
 use crate::{
     catalog::{
@@ -152,7 +152,12 @@ impl Recorded {
             ..case_of(name)
         };
         let shown = self
-            .add(connector, page, &recording, (&list.request.format, Some((&list.records, records_max))))
+            .add(
+                connector,
+                page,
+                &recording,
+                (&list.request.format, Some((&list.records, records_max))),
+            )
             .await?;
         let (Some(real), Some(shown)) = (real, shown.first()) else {
             return Ok(());

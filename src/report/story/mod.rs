@@ -286,13 +286,7 @@ impl Gathered {
     }
 
     /// What is on record of the pair under the ids that its records had before.
-    async fn moves(
-        &mut self,
-        store: &Store,
-        mapping: &Mapping,
-        link_id: i64,
-        role: Role,
-    ) -> Result<(), Error> {
+    async fn moves(&mut self, store: &Store, mapping: &Mapping, link_id: i64, role: Role) -> Result<(), Error> {
         for one in store.link_moves(link_id, MOVES_MAX).await? {
             let (side, from, to) = (one.side, &one.from_id, &one.to_id);
             let text = format!("the {side} record `{from}` lives on as `{to}`, and the link went along");
@@ -311,8 +305,15 @@ impl Gathered {
             (Some(error), status @ (EventStatus::Failed | EventStatus::Ignored)) => format!("{status}: {error}"),
             (_, status) => status.to_string(),
         };
-        let to = event.merged_into.as_ref().map(|to| format!(", now `{to}`")).unwrap_or_default();
-        let text = format!("{} told: {} {}{to}{own}; {ended}", event.system, event.object, event.kind);
+        let to = event
+            .merged_into
+            .as_ref()
+            .map(|to| format!(", now `{to}`"))
+            .unwrap_or_default();
+        let text = format!(
+            "{} told: {} {}{to}{own}; {ended}",
+            event.system, event.object, event.kind
+        );
         self.add(0, Entry::new(event.received_at, Kind::Event, event.event_id, text));
     }
 

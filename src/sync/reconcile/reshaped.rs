@@ -58,7 +58,14 @@ impl Reconciliation {
         let named = Named::of(mapping, side, system.connector().objects.get(&end.object));
         let (known, fields, more) = newcomer::judge(earlier, &now.names, &named);
         if !fields.is_empty() {
-            tracing::info!(mapping = mapping.name, system = end.system, object = end.object, ?fields, more, "new fields");
+            tracing::info!(
+                mapping = mapping.name,
+                system = end.system,
+                object = end.object,
+                ?fields,
+                more,
+                "new fields"
+            );
             self.tally.summary.new_fields.push(NewFields {
                 side,
                 system: end.system.clone(),

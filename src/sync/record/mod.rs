@@ -5,7 +5,7 @@ mod ending;
 
 use std::{collections::HashSet, time::Duration};
 
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::BoxFuture};
 
 pub(super) use self::conclude::{next_attempt, standing};
 pub(super) use self::ending::is_same_time;
@@ -103,14 +103,17 @@ pub async fn plan_all(
     Ok(looks.iter().zip(read).map(planned).collect())
 }
 
+/// Records with the plans for them, in the order asked.
+type Read = Result<Vec<Result<(Fetched, Plan), Fault>>, store::Error>;
+
+/// As [`fetch_and_plan`]. Boxed: one allocation for a whole chunk.
+fn read<'a>(engine: &'a Engine, mapping: &'a Mapping, looks: &'a [Look], road: Road) -> BoxFuture<'a, Read> {
+    fetch_and_plan(engine, mapping, looks, road).boxed()
+}
+
 /// Fetches and plans. A record that was listed some time ago is only linked or made from that; before one is changed or
 /// a difference is reported, both are read again.
-async fn read(
-    engine: &Engine,
-    mapping: &Mapping,
-    looks: &[Look],
-    road: Road,
-) -> Result<Vec<Result<(Fetched, Plan), Fault>>, store::Error> {
+async fn fetch_and_plan(engine: &Engine, mapping: &Mapping, looks: &[Look], road: Road) -> Read {
     let planned = |fetched: Result<Fetched, Fault>| {
         let fetched = fetched?;
         let plan = fetched.plan(engine, mapping);
@@ -197,7 +200,6 @@ pub async fn sync_all(
             earlier: &mut earlier,
             begun: &mut begun,
         };
-        // One allocation for a whole chunk.
         let again = round.carry_out(&open, &looks, read, road).boxed().await?;
         (open, looks) = again.into_iter().unzip();
     }

@@ -16,13 +16,7 @@ use crate::{
         status::{ChangeOrigin, EventStatus, FailureClass, FailureStatus, Side, Stage},
     },
     metrics::Metrics,
-    store::{
-        self, Op,
-        change::Change,
-        event::FinishedEvent,
-        failure::NewFailure,
-        run::Counters,
-    },
+    store::{self, Op, change::Change, event::FinishedEvent, failure::NewFailure, run::Counters},
     sync::{
         Engine,
         fetch::Look,

@@ -31,6 +31,7 @@ fn scripted(yaml: &str, answers: &[&str]) -> System {
         credentials: BTreeMap::new(),
         defaults: Limits::default(),
         limits: LimitsForm::default(),
+        unwanted_parts: std::collections::BTreeSet::new(),
         network: Policy::default(),
         tokens: Arc::new(NoTokens),
         quota: Arc::new(OwnQuota::new(Clock::system())),
@@ -73,7 +74,11 @@ async fn a_table_of_csv_is_recorded_without_its_data_and_played() {
 async fn json_lines_are_recorded_without_their_data_and_played() {
     let yaml = "connector: lines\nbase_url: https://lines.example\nformat: jsonl\nobjects:\n  person:\n    id: id\n    \
                 list: { get: /export }\n";
-    let file = recorded(yaml, &["{\"id\":1,\"name\":\"Ana Souza\"}\n{\"id\":2,\"name\":\"Ana\"}\n"]).await;
+    let file = recorded(
+        yaml,
+        &["{\"id\":1,\"name\":\"Ana Souza\"}\n{\"id\":2,\"name\":\"Ana\"}\n"],
+    )
+    .await;
     assert!(file.contains("id: \"1\"") && file.contains("id: \"2\""), "{file}");
 }
 
@@ -102,7 +107,10 @@ objects:
     let one = "<s:Envelope xmlns:s='urn:soap'><persons><person id='P1'><name>Ana Souza</name><mail>ana@acme.test</mail><off/></person></persons>\
                </s:Envelope>";
     let file = recorded(yaml, &[one, one]).await;
-    assert!(file.contains("<soap:Envelope xmlns:soap=") && file.contains("FindPerson"), "{file}");
+    assert!(
+        file.contains("<soap:Envelope xmlns:soap=") && file.contains("FindPerson"),
+        "{file}"
+    );
 }
 
 #[tokio::test]
@@ -119,5 +127,8 @@ objects:
     let list = r#"[{"id": 1, "email": "ana@acme.test"}]"#;
     let file = recorded(yaml, &[list, list]).await;
     assert!(file.contains("form: { mail:") || file.contains("form:\n"), "{file}");
-    assert!(file.contains("kind: \"person\"") || file.contains("kind: person"), "{file}");
+    assert!(
+        file.contains("kind: \"person\"") || file.contains("kind: person"),
+        "{file}"
+    );
 }

@@ -15,9 +15,15 @@ async fn a_real_tryton_describes_its_parties() {
         let line = lines.iter().find(|line| line["path"] == path);
         line.unwrap_or_else(|| panic!("no {path} in {lines:?}"))
     };
-    assert_eq!((&of("name")["standing"], &of("name")["there"]), (&"same".into(), &"text".into()));
+    assert_eq!(
+        (&of("name")["standing"], &of("name")["there"]),
+        (&"same".into(), &"text".into())
+    );
     assert_eq!(of("write_date")["there"], "datetime");
-    assert_eq!((&of("addresses")["standing"], &of("addresses")["there"]), (&"new".into(), &"list".into()));
+    assert_eq!(
+        (&of("addresses")["standing"], &of("addresses")["there"]),
+        (&"new".into(), &"list".into())
+    );
     assert_eq!(of("lang")["there"], "integer");
     for line in &lines {
         assert_eq!(line["from"], "description");

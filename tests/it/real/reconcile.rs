@@ -54,11 +54,7 @@ impl Place {
         let url = format!("sqlite://{}", file.display());
         let options = Options {
             // Where no daemon was ever started, there is no database yet.
-            access: if file.exists() {
-                Access::Shared
-            } else {
-                Access::Daemon
-            },
+            access: if file.exists() { Access::Shared } else { Access::Daemon },
             node: "real".into(),
             ..Options::new(url, keys)
         };

@@ -33,11 +33,18 @@ async fn recorded(system: &System, url: &str, object: &str) -> String {
 
 #[tokio::test]
 async fn what_a_server_of_xml_rpc_answers_is_recorded_without_its_data_and_played() {
-    let Some((server, _folder)) = started("xml-rpc").await else { return };
+    let Some((server, _folder)) = started("xml-rpc").await else {
+        return;
+    };
     let system = system(xml_rpc::CONNECTOR, &server.url, &[], Arc::new(NoTokens));
     let file = recorded(&system, &server.url, "account").await;
     assert!(!file.contains("Account") && !file.contains(&server.url), "{file}");
-    for kept in ["<boolean>1</boolean>", "<double>1.5</double>", "20260302T09:00:00", "<nil"] {
+    for kept in [
+        "<boolean>1</boolean>",
+        "<double>1.5</double>",
+        "20260302T09:00:00",
+        "<nil",
+    ] {
         assert!(file.contains(kept), "{kept} in {file}");
     }
     assert_eq!(file.matches("- name:").count(), 2, "a page and one record: {file}");
@@ -45,11 +52,15 @@ async fn what_a_server_of_xml_rpc_answers_is_recorded_without_its_data_and_playe
 
 #[tokio::test]
 async fn what_a_soap_service_answers_is_recorded_without_its_data_and_played() {
-    let Some((server, _folder)) = started("soap").await else { return };
+    let Some((server, _folder)) = started("soap").await else {
+        return;
+    };
     let system = system(ERP, &server.url, &[], Arc::new(NoTokens));
     for number in 1..=3 {
         let fields = json!({ "name": format!("Ana Souza {number}"), "taxId": format!("DE12345678{number}"), "city": "Lisboa", "isActive": true });
-        let Value::Map(fields) = Value::from(fields) else { unreachable!() };
+        let Value::Map(fields) = Value::from(fields) else {
+            unreachable!()
+        };
         system.create("customer", &fields, "key", Road::Manual).await.unwrap();
     }
     let file = recorded(&system, &server.url, "customer").await;

@@ -57,13 +57,19 @@ async fn the_secret_of_a_subscription_is_sealed_and_opens_only_in_its_place(data
     } else {
         "encode(secret, 'hex')"
     };
-    let readable: String = b"canary".iter().map(|byte| format!("{byte:02x}")).collect();
+    let readable = hex::encode("canary");
     let plain = format!("update subscription set topic = 'readable' where lower({hex}) like '%{readable}%'");
     database.raw(plain).await;
     assert_eq!(store.subscriptions("crm").await.unwrap(), both, "no secret can be read");
     let copied = "update subscription set secret = (select s.secret from subscription as s where s.remote_id = '2') \
                   where remote_id = '1'";
     database.raw(copied.to_owned()).await;
-    let secrets: Vec<_> = store.subscriptions("crm").await.unwrap().into_iter().map(|kept| kept.secret).collect();
+    let secrets: Vec<_> = store
+        .subscriptions("crm")
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|kept| kept.secret)
+        .collect();
     assert_eq!(secrets, [None, both[1].secret.clone()], "one that was moved is none");
 }

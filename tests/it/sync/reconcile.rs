@@ -66,7 +66,7 @@ async fn a_conflict_for_a_person_leaves_both_sides_until_it_is_decided() {
         .await
         .unwrap();
     assert_eq!(conflicts.len(), 1);
-    let side = syncline::core::status::Side::Left;
+    let side = Side::Left;
     assert!(
         world
             .store()
@@ -262,7 +262,10 @@ async fn a_field_that_a_system_newly_answers_is_told_once_and_stops_nothing() {
     assert_eq!((told.status, told.counters.updated), (RunStatus::Succeeded, 1));
     let new = &told.summary.new_fields;
     assert_eq!(new.len(), 1, "what connector or mapping names is none: {new:?}");
-    assert_eq!((new[0].side, new[0].fields.as_slice()), (Side::Left, &["payment_days".to_owned()][..]));
+    assert_eq!(
+        (new[0].side, new[0].fields.as_slice()),
+        (Side::Left, &["payment_days".to_owned()][..])
+    );
     assert_eq!(new[0].next_step(), "syncline connector discover erp customer");
     let later = world.run(CUSTOMERS, RunKind::Incremental, true).await;
     assert!(later.summary.new_fields.is_empty());

@@ -329,11 +329,16 @@ impl Pair {
             self.hubspot.delete("companies", id);
         }
         let merged = Event::MadeOf(&second, &made);
-        let pushed = self.hubspot.push(&self.place.address, "companies", &first, merged).await;
+        let pushed = self
+            .hubspot
+            .push(&self.place.address, "companies", &first, merged)
+            .await;
         assert_eq!(pushed, 200);
         // The one that was to remain keeps its customer; the other customer is for a person to decide about.
         let is_followed = || self.company(&name(8)).is_some_and(|(linked, _)| linked == made);
-        self.place.until("a link to what two companies became", is_followed).await;
+        self.place
+            .until("a link to what two companies became", is_followed)
+            .await;
         let is_free = || self.company(&name(9)).is_none_or(|(linked, _)| linked != second);
         self.place.until("no link to a company that is gone", is_free).await;
     }
@@ -353,7 +358,11 @@ impl Pair {
         self.erpnext
             .edit("Customer", new, &json!({ "website": "https://renamed.example" }));
         self.company_says(&id, "website", "https://renamed.example").await;
-        assert_eq!(self.hubspot.all("companies").len(), before, "nothing is made of a rename");
+        assert_eq!(
+            self.hubspot.all("companies").len(),
+            before,
+            "nothing is made of a rename"
+        );
     }
 
     fn a_deleted_company_is_told_and_not_copied(&self) {

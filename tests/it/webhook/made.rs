@@ -82,7 +82,11 @@ async fn a_push_counts_with_the_secret_of_its_subscription_while_there_is_one() 
     clock.set(start() + Duration::from_secs(70));
     assert_eq!(push(&app, "after", first).await, 401, "it was taken back");
     assert_eq!(push(&app, "3", second).await, 200);
-    let stored = app.store.events(&EventFilter::default(), Page::first(10)).await.unwrap();
+    let stored = app
+        .store
+        .events(&EventFilter::default(), Page::first(10))
+        .await
+        .unwrap();
     let ids: Vec<&str> = stored.iter().map(|event| event.external_id.as_str()).collect();
     assert_eq!(ids, ["3", "2", "1"]);
 }
@@ -94,7 +98,11 @@ async fn a_secret_that_was_made_a_moment_ago_is_looked_up_and_not_for_every_stra
     let one = ("w1", "key of the first");
     assert_eq!(push(&app, "a", ("w1", "a guess")).await, 401);
     keep(&app, &[one]).await;
-    assert_eq!(push(&app, "b", one).await, 401, "strangers can make us look once a second");
+    assert_eq!(
+        push(&app, "b", one).await,
+        401,
+        "strangers can make us look once a second"
+    );
     clock.set(start() + Duration::from_secs(1));
     assert_eq!(push(&app, "b", one).await, 200, "the sender tries again");
 }

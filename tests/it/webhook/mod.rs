@@ -123,7 +123,11 @@ async fn an_event_about_several_records_is_stored_as_one_of_each_and_known_again
     let body = json!({ "events": [event] });
     assert_eq!(push(&app, &body).await.text(), "stored\n");
     let stored = async || {
-        let events = app.store.events(&EventFilter::default(), Page::first(10)).await.unwrap();
+        let events = app
+            .store
+            .events(&EventFilter::default(), Page::first(10))
+            .await
+            .unwrap();
         let mut told: Vec<_> = events
             .into_iter()
             .map(|event| (event.external_id, event.record_id.unwrap()))

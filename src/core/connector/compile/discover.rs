@@ -65,9 +65,9 @@ impl Compiler<'_> {
         let types = pointer(PLACE, "types");
         FieldList {
             fields: self.path_or_whole(form.fields.as_ref(), &pointer(PLACE, "fields")),
-            name: self.part(form.name.as_ref(), "name"),
-            kind: self.part(form.kind.as_ref(), "type"),
-            read_only: self.part(form.read_only.as_ref(), "read_only"),
+            name: self.told(form.name.as_ref(), "name"),
+            kind: self.told(form.kind.as_ref(), "type"),
+            read_only: self.told(form.read_only.as_ref(), "read_only"),
             kinds: form
                 .types
                 .iter()
@@ -76,7 +76,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn part(&mut self, text: Option<&String>, key: &str) -> Option<Part> {
+    fn told(&mut self, text: Option<&String>, key: &str) -> Option<Part> {
         let place = pointer(PLACE, key);
         text.map(|text| {
             if text.contains("{{") {

@@ -96,7 +96,9 @@ impl Part {
         match self {
             Self::Path(path) => path.get(field).cloned(),
             Self::Template(template) => {
-                let scope = Scope::new().with("field", field.clone()).with("key", key.unwrap_or_default());
+                let scope = Scope::new()
+                    .with("field", field.clone())
+                    .with("key", key.unwrap_or_default());
                 // What it asks for and is not there says nothing.
                 template.find(&scope).ok()?
             }
@@ -120,7 +122,10 @@ impl Discover {
         if base.origin() != context.base.origin() {
             return Err(BuildError::Path);
         }
-        let context = Context { base: &base, ..*context };
+        let context = Context {
+            base: &base,
+            ..*context
+        };
         let mut call = context.within(&self.request, &scope)?;
         // It only asks.
         call.is_repeatable = true;
@@ -179,7 +184,9 @@ impl FieldList {
             Some(one) => vec![one],
             None => Vec::new(),
         };
-        let texts = told.into_iter().filter_map(|one| one.to_text().filter(|text| !text.is_empty()));
+        let texts = told
+            .into_iter()
+            .filter_map(|one| one.to_text().filter(|text| !text.is_empty()));
         match name {
             Part::Path(_) => texts.map(|text| Path::of_key(&text)).collect(),
             Part::Template(_) => texts.filter_map(|text| Path::parse(&text).ok()).collect(),

@@ -116,7 +116,10 @@ objects:
     assert_eq!(standing("created"), Standing::Same, "a description need not name it");
     assert_eq!(standing("lost"), Standing::Gone);
     assert_eq!(standing("ownerName"), Standing::New);
-    assert_eq!((standing("props.tier"), standing("ownerId")), (Standing::Same, Standing::Same));
+    assert_eq!(
+        (standing("props.tier"), standing("ownerId")),
+        (Standing::Same, Standing::Same)
+    );
 }
 
 #[test]

@@ -132,7 +132,10 @@ mod tests {
 
     #[test]
     fn a_record_inside_of_its_item_is_found() {
-        assert_eq!(told(r#"{"x": 1, "object": {"payer": {"id": 1}}}"#, 9, "object.payer", &[]), ["id"]);
+        assert_eq!(
+            told(r#"{"x": 1, "object": {"payer": {"id": 1}}}"#, 9, "object.payer", &[]),
+            ["id"]
+        );
         assert!(told(r#"{"object": [1]}, 7"#, 9, "object.payer", &[]).is_empty());
     }
 

@@ -90,7 +90,12 @@ mod tests {
 
     #[test]
     fn comments_and_layout_are_left_behind() {
-        let read = parse(b"<a>\n <!-- Ana --><b>1</b>\n</a>", &Namespaces::default(), &Limits::default()).unwrap();
+        let read = parse(
+            b"<a>\n <!-- Ana --><b>1</b>\n</a>",
+            &Namespaces::default(),
+            &Limits::default(),
+        )
+        .unwrap();
         let written = String::from_utf8(read.write(&Namespaces::default()).unwrap()).unwrap();
         assert_eq!(written, "<?xml version=\"1.0\" encoding=\"UTF-8\"?><a><b>1</b></a>");
     }

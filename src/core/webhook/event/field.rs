@@ -47,11 +47,7 @@ pub(super) fn name(
 }
 
 /// The records that an event speaks of: one, or those of a list, in which a list stands for its items; each once.
-pub(super) fn names(
-    field: &'static str,
-    template: Option<&Template>,
-    scope: &Scope,
-) -> Result<Vec<String>, Malformed> {
+pub(super) fn names(field: &'static str, template: Option<&Template>, scope: &Scope) -> Result<Vec<String>, Malformed> {
     let value = match template {
         Some(template) => find(field, template, scope)?,
         None => None,

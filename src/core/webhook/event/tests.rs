@@ -154,19 +154,34 @@ fn one_event_may_speak_of_several_records_and_each_has_an_id_of_its_own() {
             (Some("e/3"), Some("3"), EventKind::Merged, Some("9")),
         ]
     );
-    assert!(events.iter().all(|event| event.record.is_none()), "it is of nobody knows which");
+    assert!(
+        events.iter().all(|event| event.record.is_none()),
+        "it is of nobody knows which"
+    );
     // In another order each is known again, and one alone has the id that it came with.
-    let turned = read(&definition, r#"{"id":"e","kind":"merged","primary":3,"others":[1,2],"into":9}"#).unwrap();
+    let turned = read(
+        &definition,
+        r#"{"id":"e","kind":"merged","primary":3,"others":[1,2],"into":9}"#,
+    )
+    .unwrap();
     let ids = |events: &[Pushed]| -> HashSet<_> { events.iter().map(|event| event.event_id.clone()).collect() };
     assert_eq!(ids(&events), ids(&turned));
-    let alone = read(&definition, r#"{"id":"e","kind":"merged","primary":3,"others":[3],"into":9}"#).unwrap();
+    let alone = read(
+        &definition,
+        r#"{"id":"e","kind":"merged","primary":3,"others":[3],"into":9}"#,
+    )
+    .unwrap();
     assert_eq!(told(&alone), [(Some("e"), Some("3"), EventKind::Merged, Some("9"))]);
 }
 
 #[test]
 fn a_record_that_became_itself_has_only_changed() {
     let definition = definition(MERGES);
-    let events = read(&definition, r#"{"id":"e","kind":"merged","primary":1,"others":[2],"into":1}"#).unwrap();
+    let events = read(
+        &definition,
+        r#"{"id":"e","kind":"merged","primary":1,"others":[2],"into":1}"#,
+    )
+    .unwrap();
     assert_eq!(
         told(&events),
         [
@@ -186,8 +201,15 @@ fn a_record_that_became_itself_has_only_changed() {
 #[test]
 fn a_renamed_record_is_told_of_by_its_old_id() {
     let definition = definition(MERGES);
-    let events = read(&definition, r#"{"id":"e","kind":"renamed","primary":"new","old":"old"}"#).unwrap();
-    assert_eq!(told(&events), [(Some("e"), Some("old"), EventKind::Renamed, Some("new"))]);
+    let events = read(
+        &definition,
+        r#"{"id":"e","kind":"renamed","primary":"new","old":"old"}"#,
+    )
+    .unwrap();
+    assert_eq!(
+        told(&events),
+        [(Some("e"), Some("old"), EventKind::Renamed, Some("new"))]
+    );
     let missing = read(&definition, r#"{"id":"e","kind":"renamed","primary":"new"}"#).unwrap_err();
     assert_eq!(missing.to_string(), "event 0 has no `renamed_from`");
     assert_eq!(
@@ -207,8 +229,14 @@ fn the_records_of_a_request_are_as_limited_as_its_events() {
     let spread = format!("[{},{}]", body(EVENTS_MAX / 2 + 1), body(EVENTS_MAX / 2 + 1));
     let many = read(&definition, &spread).unwrap_err();
     assert!(matches!(many, Malformed::TooMany { .. }), "{many}");
-    let long = format!(r#"{{"id":"{}","kind":"deleted","primary":1,"others":[2]}}"#, "e".repeat(NAME_BYTES_MAX));
-    assert!(matches!(read(&definition, &long).unwrap_err(), Malformed::TooLong { field: "id", .. }));
+    let long = format!(
+        r#"{{"id":"{}","kind":"deleted","primary":1,"others":[2]}}"#,
+        "e".repeat(NAME_BYTES_MAX)
+    );
+    assert!(matches!(
+        read(&definition, &long).unwrap_err(),
+        Malformed::TooLong { field: "id", .. }
+    ));
     let deep = read(&definition, r#"{"kind":"deleted","primary":1,"others":[[2]]}"#).unwrap_err();
     assert!(matches!(deep, Malformed::Type { field: "record_id", .. }), "{deep}");
 }

@@ -94,7 +94,11 @@ fn of_record(event: Pushed, id: String) -> Pushed {
 /// id: where they are said to, each is looked at.
 fn one_of_several(event: &Pushed, id: String) -> Result<Pushed, Malformed> {
     let event_id = event.event_id.as_ref().map(|of_all| format!("{of_all}/{id}"));
-    if let Some(bytes) = event_id.as_ref().map(String::len).filter(|bytes| *bytes > NAME_BYTES_MAX) {
+    if let Some(bytes) = event_id
+        .as_ref()
+        .map(String::len)
+        .filter(|bytes| *bytes > NAME_BYTES_MAX)
+    {
         return Err(Malformed::TooLong { field: "id", bytes });
     }
     let kind = match event.kind {

@@ -392,7 +392,11 @@ fn a_push_is_verified_with_the_secret_of_its_own_subscription() {
     };
     assert_eq!(index(named("w1", "first key", b"[]")), Ok(Some(0)));
     assert_eq!(index(named("w2", "second key", b"[]")), Ok(Some(1)));
-    assert_eq!(index(named("w3", "by hand", b"[]")), Ok(Some(2)), "one that a person made");
+    assert_eq!(
+        index(named("w3", "by hand", b"[]")),
+        Ok(Some(2)),
+        "one that a person made"
+    );
     for (subscription, key) in [("w2", "first key"), ("w3", "first key"), ("w1", "another key")] {
         let refused = index(named(subscription, key, b"[]")).unwrap_err();
         assert_eq!(refused, Rejection::Signature, "{subscription}, {key}");
