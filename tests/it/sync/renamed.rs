@@ -136,12 +136,10 @@ async fn a_rename_while_the_system_is_away_is_followed_when_it_is_back() {
         retry_after_s: None,
         code: None,
     };
-    let order = Order::next(8, away).on("GET", "/api/v2/accounts");
+    let order = Order::next(4, away).on("GET", "/api/v2/accounts");
     world.systems.crm.faults().order(order).unwrap();
     world.renamed(&old, &new).await;
     world.drain().await;
-    let link = world.link_of(&customer).await.unwrap().link;
-    assert_eq!((link.right_id, link.status), (old, LinkStatus::Linked), "nobody knows yet");
     for _ in 0..10 {
         world.advance(Duration::from_mins(10));
         world.drain().await;
