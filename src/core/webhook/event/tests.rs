@@ -379,7 +379,7 @@ fn an_event_that_cannot_be_a_hint_is_malformed() {
             "event 1 has no `merged_into`",
         ),
         (
-            r#"{"events":[{"entity":"account","entityId":["1"]}]}"#.to_owned(),
+            r#"{"events":[{"entity":"account","entityId":[[["1"]]]}]}"#.to_owned(),
             "`record_id` yields list instead of a text or a number",
         ),
         (
