@@ -5,6 +5,7 @@ mod auth;
 mod bad_answer;
 mod code;
 
+mod describe;
 mod format;
 mod guard;
 mod inject;

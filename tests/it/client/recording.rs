@@ -1,45 +1,11 @@
 //! Recordings of answers in every format: what is written holds nothing of what was answered, and is played as it was recorded.
 
-use std::{collections::BTreeMap, sync::Arc};
-
 use syncline::{
-    client::{Config, NoTokens, OwnQuota, Script, Scripted, System, guard::Policy},
-    clock::Clock,
-    core::{
-        connector::{Limits, form::LimitsForm},
-        value::Map,
-    },
+    core::value::Map,
     rehearsal::{self, record},
 };
 
-use crate::support::system::connector;
-
-fn answer(body: &str) -> Scripted {
-    Scripted {
-        status: 200,
-        headers: Vec::new(),
-        body: body.as_bytes().to_vec(),
-    }
-}
-
-/// A system that answers so, in turn.
-fn scripted(yaml: &str, answers: &[&str]) -> System {
-    let config = Config {
-        name: "tested".to_owned(),
-        connector: Arc::new(connector(yaml)),
-        settings: BTreeMap::new(),
-        credentials: BTreeMap::new(),
-        defaults: Limits::default(),
-        limits: LimitsForm::default(),
-        unwanted_parts: std::collections::BTreeSet::new(),
-        network: Policy::default(),
-        tokens: Arc::new(NoTokens),
-        quota: Arc::new(OwnQuota::new(Clock::system())),
-        clock: Clock::system(),
-    };
-    let script = Script::new(answer("{}"), answers.iter().map(|body| answer(body)));
-    System::scripted(config, Arc::new(script)).unwrap()
-}
+use crate::support::system::scripted;
 
 /// Records two records of the one object, and plays what was recorded; the file.
 async fn recorded(yaml: &str, answers: &[&str]) -> String {

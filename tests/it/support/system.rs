@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use syncline::{
     catalog::{decode::decode, yaml::Document},
-    client::{Config, OwnQuota, System, TokenStore, guard::Policy},
+    client::{Config, NoTokens, OwnQuota, Script, Scripted, System, TokenStore, guard::Policy},
     clock::Clock,
     core::{
         connector::{Connector, Limits, form::LimitsForm},
@@ -43,4 +43,31 @@ pub fn system(yaml: &str, base_url: &str, credentials: &[(&str, &str)], tokens: 
         clock: Clock::system(),
     };
     System::new(config).unwrap()
+}
+
+fn answer(body: &str) -> Scripted {
+    Scripted {
+        status: 200,
+        headers: Vec::new(),
+        body: body.as_bytes().to_vec(),
+    }
+}
+
+/// A system that answers so, in turn.
+pub fn scripted(yaml: &str, answers: &[&str]) -> System {
+    let config = Config {
+        name: "tested".to_owned(),
+        connector: Arc::new(connector(yaml)),
+        settings: BTreeMap::new(),
+        credentials: BTreeMap::new(),
+        defaults: Limits::default(),
+        limits: LimitsForm::default(),
+        unwanted_parts: std::collections::BTreeSet::new(),
+        network: Policy::default(),
+        tokens: Arc::new(NoTokens),
+        quota: Arc::new(OwnQuota::new(Clock::system())),
+        clock: Clock::system(),
+    };
+    let script = Script::new(answer("{}"), answers.iter().map(|body| answer(body)));
+    System::scripted(config, Arc::new(script)).unwrap()
 }

@@ -3,7 +3,7 @@
 use super::Compiler;
 use crate::core::{
     connector::{
-        discover::{Description, Discover, FieldList, Part},
+        discover::{Description, Discover, FieldList, Said},
         form::{ConnectorForm, DiscoverForm, RequestForm},
     },
     path::Path,
@@ -65,9 +65,9 @@ impl Compiler<'_> {
         let types = pointer(PLACE, "types");
         FieldList {
             fields: self.path_or_whole(form.fields.as_ref(), &pointer(PLACE, "fields")),
-            name: self.told(form.name.as_ref(), "name"),
-            kind: self.told(form.kind.as_ref(), "type"),
-            read_only: self.told(form.read_only.as_ref(), "read_only"),
+            name: self.said(form.name.as_ref(), "name"),
+            kind: self.said(form.kind.as_ref(), "type"),
+            read_only: self.said(form.read_only.as_ref(), "read_only"),
             kinds: form
                 .types
                 .iter()
@@ -76,13 +76,13 @@ impl Compiler<'_> {
         }
     }
 
-    fn told(&mut self, text: Option<&String>, key: &str) -> Option<Part> {
+    fn said(&mut self, text: Option<&String>, key: &str) -> Option<Said> {
         let place = pointer(PLACE, key);
         text.map(|text| {
             if text.contains("{{") {
-                Part::Template(self.template(text, &place, &["field", "key"]))
+                Said::Template(self.template(text, &place, &["field", "key"]))
             } else {
-                Part::Path(self.path(text, &place))
+                Said::Path(self.path(text, &place))
             }
         })
     }

@@ -73,25 +73,25 @@ pub struct FieldList {
     /// Where the list or map is.
     pub fields: Path,
     /// A field's name, or its path in a record; in a map, its key where nothing is said.
-    pub name: Option<Part>,
+    pub name: Option<Said>,
     /// The word for its type.
-    pub kind: Option<Part>,
+    pub kind: Option<Said>,
     /// The kinds that the system's words mean.
     pub kinds: BTreeMap<String, Kind>,
     /// Whether the field is never written.
-    pub read_only: Option<Part>,
+    pub read_only: Option<Said>,
 }
 
-/// A part of what is said of a field.
+/// What is said of a field: its name, its type, a right.
 #[derive(Debug)]
-pub enum Part {
+pub enum Said {
     /// Where it is.
     Path(Path),
     /// How it is put together from `field` and, in a map, `key`.
     Template(Template),
 }
 
-impl Part {
+impl Said {
     fn of(&self, key: Option<&str>, field: &Value) -> Option<Value> {
         match self {
             Self::Path(path) => path.get(field).cloned(),
@@ -164,7 +164,7 @@ impl FieldList {
         let is_read_only = self
             .read_only
             .as_ref()
-            .and_then(|part| part.of(key, field))
+            .and_then(|said| said.of(key, field))
             .is_some_and(|value| is_true(&value));
         let described = self.paths(key, field).into_iter().map(|path| Described {
             path: path.to_string(),
@@ -188,8 +188,8 @@ impl FieldList {
             .into_iter()
             .filter_map(|one| one.to_text().filter(|text| !text.is_empty()));
         match name {
-            Part::Path(_) => texts.map(|text| Path::of_key(&text)).collect(),
-            Part::Template(_) => texts.filter_map(|text| Path::parse(&text).ok()).collect(),
+            Said::Path(_) => texts.map(|text| Path::of_key(&text)).collect(),
+            Said::Template(_) => texts.filter_map(|text| Path::parse(&text).ok()).collect(),
         }
     }
 }
