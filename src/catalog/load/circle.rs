@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::Definition;
-use crate::core::{mapping::form::{MappingForm, PairForm}, problem::Problem};
+use crate::core::{
+    mapping::form::{MappingForm, PairForm},
+    problem::Problem,
+};
 
 /// A link from a mapping to another, and the place of the pair that has it.
 type Edge = (String, String);

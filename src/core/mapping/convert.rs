@@ -219,7 +219,9 @@ impl Field {
             ));
         }
         if matches!(self.convert, Convert::Lines(_)) {
-            return Err(refuse("it is a list of lines, so that no value can be set: take a side"));
+            return Err(refuse(
+                "it is a list of lines, so that no value can be set: take a side",
+            ));
         }
         if text.is_empty() {
             return Ok(Sides::of(|_| Value::Null));
@@ -284,7 +286,9 @@ impl Field {
         match &self.convert {
             Convert::Link { mapping, sides } => {
                 let id = value.to_text().filter(|id| !id.is_empty());
-                id.map(|id| (mapping.as_str(), *sides.get(side), id)).into_iter().collect()
+                id.map(|id| (mapping.as_str(), *sides.get(side), id))
+                    .into_iter()
+                    .collect()
             }
             Convert::Lines(lines) => lines.refers(side, value),
             Convert::Copy | Convert::Values { .. } | Convert::From { .. } => Vec::new(),

@@ -56,7 +56,8 @@ fn is_kept(key: &Key, field: &Field, write: &Write, before: &Record, shown: &Rec
 
 /// As [`is_form_of`], of a list line by line.
 fn is_form(field: &Field, side: Side, sent: &Value, shown: &Value) -> bool {
-    let of = |field: &Field, sent: &Value, shown: &Value| is_form_of(sent, shown, *field.kinds.get(side), field.compare);
+    let of =
+        |field: &Field, sent: &Value, shown: &Value| is_form_of(sent, shown, *field.kinds.get(side), field.compare);
     match &field.convert {
         Convert::Lines(lines) => lines.all(side, sent, shown, of),
         _ => of(field, sent, shown),

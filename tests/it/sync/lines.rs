@@ -83,7 +83,10 @@ objects:
     fn lines_of(&self, number: &str) -> Json {
         let orders = self.orders.lock().unwrap();
         let is_it = |order: &&Json| order["number"] == number || order["Number"] == number;
-        let order = orders.values().find(is_it).unwrap_or_else(|| panic!("no order {number}"));
+        let order = orders
+            .values()
+            .find(is_it)
+            .unwrap_or_else(|| panic!("no order {number}"));
         order.pointer(self.lines.0).cloned().unwrap_or_default()
     }
 
@@ -168,7 +171,9 @@ impl Site {
         let shop = Books::start("/Order/Lines", "Id").await;
         let system = |name: &str, books: &Books| {
             let url = books.server.url();
-            format!("[systems.{name}]\nconnector = \"{name}\"\nsettings = {{ base_url = \"{url}\" }}\nallow_networks = [\"127.0.0.0/8\"]\n")
+            format!(
+                "[systems.{name}]\nconnector = \"{name}\"\nsettings = {{ base_url = \"{url}\" }}\nallow_networks = [\"127.0.0.0/8\"]\n"
+            )
         };
         let place = Place::with(&format!("{}{}", system("erp", &erp), system("shop", &shop)));
         place.write("connectors/erp.yaml", &erp.connector("erp"));
@@ -204,9 +209,12 @@ async fn orders_with_their_lines_are_kept_in_agreement_both_ways() {
     let bolt = json!({ "item_code": "BOLT", "qty": "10.000", "uom": "Nos", "warehouse": "W1", "rate": 1.5 });
     let sand = json!({ "item_code": "SAND", "qty": 2.5, "uom": "Kg" });
     site.erp.put("SO-1", json!({ "number": "1", "items": [bolt, sand] }));
-    site.shop.put("s9", json!({ "Number": "9", "Order": { "Note": "x", "Lines": [
+    site.shop.put(
+        "s9",
+        json!({ "Number": "9", "Order": { "Note": "x", "Lines": [
         { "Product": { "Code": "NAIL", "Title": "Nail" }, "Quantity": 100, "Unit": "piece", "Depot": "D" },
-    ] } }));
+    ] } }),
+    );
     site.json(&["check"]);
     let first = site.reconcile();
     assert_eq!(first["counters"]["created"], 2, "{first:#}");
@@ -253,9 +261,15 @@ async fn orders_with_their_lines_are_kept_in_agreement_both_ways() {
     site.reconcile();
     let lines = site.erp.lines_of("1");
     assert_eq!(lines.as_array().map(Vec::len), Some(2), "{lines:#}");
-    assert_eq!((&lines[0]["item_code"], &lines[0]["rate"]), (&json!("BOLT"), &json!(1.5)));
+    assert_eq!(
+        (&lines[0]["item_code"], &lines[0]["rate"]),
+        (&json!("BOLT"), &json!(1.5))
+    );
     assert_eq!(lines[0]["qty"], json!(3.25));
-    assert_eq!((&lines[1]["item_code"], &lines[1]["uom"]), (&json!("SAND"), &json!("Kg")));
+    assert_eq!(
+        (&lines[1]["item_code"], &lines[1]["uom"]),
+        (&json!("SAND"), &json!("Kg"))
+    );
     site.is_settled();
 }
 
@@ -263,7 +277,8 @@ async fn orders_with_their_lines_are_kept_in_agreement_both_ways() {
 async fn two_lines_with_one_key_are_a_failure_of_their_order_and_of_no_other() {
     let site = Site::start().await;
     let line = |qty: i64| json!({ "item_code": "BOLT", "qty": qty, "uom": "Nos" });
-    site.erp.put("SO-1", json!({ "number": "1", "items": [line(1), line(2)] }));
+    site.erp
+        .put("SO-1", json!({ "number": "1", "items": [line(1), line(2)] }));
     site.erp.put("SO-2", json!({ "number": "2", "items": [line(1)] }));
     let report = tokio::task::block_in_place(|| site.place.run(&["--json", "reconcile", "order"]));
     drop(report);
@@ -271,7 +286,10 @@ async fn two_lines_with_one_key_are_a_failure_of_their_order_and_of_no_other() {
     assert_eq!(site.shop.orders.lock().unwrap().len(), 1);
     let failures = site.json(&["failures"]);
     assert_eq!(failures.len(), 1, "{failures:#?}");
-    assert_eq!((&failures[0]["code"], &failures[0]["field"]), (&json!("MP108"), &json!("items")));
+    assert_eq!(
+        (&failures[0]["code"], &failures[0]["field"]),
+        (&json!("MP108"), &json!("items"))
+    );
     let message = failures[0]["message"].as_str().unwrap();
     assert!(message.contains("lines 1 and 2"), "{message}");
 }

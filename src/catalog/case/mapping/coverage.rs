@@ -96,7 +96,11 @@ impl Spot {
         let name = |pair: Option<&Field>| pair.map_or_else(|| "?".to_owned(), |field| format!("`{}`", field.name));
         match self.inner {
             None => name(self.pair(mapping)),
-            Some(_) => format!("{} in {}", name(self.pair(mapping)), name(mapping.fields.get(self.field))),
+            Some(_) => format!(
+                "{} in {}",
+                name(self.pair(mapping)),
+                name(mapping.fields.get(self.field))
+            ),
         }
     }
 }

@@ -318,7 +318,9 @@ impl<'a> Case<'a> {
             return compare::equal(&lines.typed(side, wanted), written, Kind::Any, Compare::Exact);
         }
         // Values of a table keep their own kind; everything else is in the pair's.
-        let kind = field.filter(|field| field.is_copied()).map_or(Kind::Any, |field| field.kind);
+        let kind = field
+            .filter(|field| field.is_copied())
+            .map_or(Kind::Any, |field| field.kind);
         let wanted = kind.read(wanted, &Spelling::default());
         wanted.is_ok_and(|wanted| compare::equal(&wanted, written, kind, Compare::Exact))
     }

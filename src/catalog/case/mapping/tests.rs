@@ -106,16 +106,17 @@ fn lists_of_lines_are_given_and_expected_as_lists() {
     assert_eq!(told(&report), "");
     let other = LINES.replace("'1.5'", "'1.6'");
     let report = run("m.test.yaml", other.as_bytes(), &mapping(ORDER));
-    assert!(told(&report).contains("expected `Lines` to become"), "{}", told(&report));
+    assert!(
+        told(&report).contains("expected `Lines` to become"),
+        "{}",
+        told(&report)
+    );
 }
 
 #[test]
 fn what_no_case_shows_of_a_line_is_named() {
     let covered = coverage::of(&mapping(ORDER), [LINES.as_bytes()].into_iter());
-    assert_eq!(
-        covered.untouched,
-        ["`unit` in `items`: the value `kg` of erp"]
-    );
+    assert_eq!(covered.untouched, ["`unit` in `items`: the value `kg` of erp"]);
 }
 
 const MISSES: &str = "

@@ -117,7 +117,11 @@ impl Compiler<'_> {
             ("from", form.from.is_some(), "map a field of the line"),
             ("wins", form.wins.is_some(), "write it at the list"),
             ("conflict", form.conflict.is_some(), "write it at the list"),
-            ("fields", !form.fields.is_empty(), "lines have no lines of their own here"),
+            (
+                "fields",
+                !form.fields.is_empty(),
+                "lines have no lines of their own here",
+            ),
             ("by", form.by.is_some(), "lines have no lines of their own here"),
             ("others", form.others.is_some(), "write it at the list"),
             (
@@ -141,7 +145,8 @@ impl Compiler<'_> {
         });
         let is_sensitive = [Side::Left, Side::Right].into_iter().any(|side| {
             let path = declared.get(side).as_ref();
-            path.and_then(|path| self.declared(side, path)).is_some_and(|field| field.sensitive)
+            path.and_then(|path| self.declared(side, path))
+                .is_some_and(|field| field.sensitive)
         });
         let flow = self.flow(form, &paths, list.flow, place)?;
         let kind = self.kind(form, &kinds, place);

@@ -205,7 +205,10 @@ impl Lines {
         let line = |(place, item): (usize, &'v Value)| {
             item.as_map().ok_or_else(|| {
                 let found = Redacted(item);
-                refuse(&format!("line {} in {system} is no map of fields, but {found}", place + 1))
+                refuse(&format!(
+                    "line {} in {system} is no map of fields, but {found}",
+                    place + 1
+                ))
             })
         };
         items.iter().enumerate().map(line).collect()
@@ -264,7 +267,12 @@ impl Lines {
     /// The same fault, of the list, with the line that it is about.
     fn in_line(&self, list: &Field, side: Side, place: usize, fault: Fault) -> Fault {
         let system = self.systems.get(side);
-        let message = format!("field `{}`: line {} in {system}: {}", list.name, place + 1, fault.message);
+        let message = format!(
+            "field `{}`: line {} in {system}: {}",
+            list.name,
+            place + 1,
+            fault.message
+        );
         Fault {
             message,
             field: Some(list.name.clone()),

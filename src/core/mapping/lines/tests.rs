@@ -205,7 +205,10 @@ fn lines_that_only_the_losing_side_has_are_kept_where_the_mapping_says_so() {
     let edited = left(json!([{ "code": "A", "qty": 9, "unit": "pc" }]));
     let plan = planned(&mapping, &edited, Some(&right), Some(&link));
     let lines = written(&plan, Side::Right)["Lines"].clone();
-    assert_eq!((lines[0]["Id"].clone(), lines[1]["Quantity"].clone()), (json!(11), json!(9)));
+    assert_eq!(
+        (lines[0]["Id"].clone(), lines[1]["Quantity"].clone()),
+        (json!(11), json!(9))
+    );
     let removed = left(json!([{ "code": "A", "qty": 2, "unit": "pc" }]));
     let plan = planned(&mapping, &removed, Some(&right), Some(&link));
     assert_eq!(plan.decisions[0].reason, Reason::LinesKept(Side::Left));
@@ -259,7 +262,13 @@ fn several_keys_tell_lines_apart_together() {
 
 #[test]
 fn an_empty_value_within_a_line_keeps_the_other_one_unless_told_to_clear() {
-    for (empty, expect) in [("keep", json!(null)), ("clear", json!({ "Lines": [{ "Id": 1, "Product": { "Code": "A" }, "Note": null }] }))] {
+    for (empty, expect) in [
+        ("keep", json!(null)),
+        (
+            "clear",
+            json!({ "Lines": [{ "Id": 1, "Product": { "Code": "A" }, "Note": null }] }),
+        ),
+    ] {
         let mapping = with(
             json!({}),
             json!([{ "sides": { "erp": "note", "crm": "Note" }, "empty": empty }]),
@@ -299,7 +308,11 @@ fn a_new_record_gets_all_lines_and_agrees_with_where_they_come_from() {
     let mut there = lines;
     there[0]["Warehouse"] = json!("elsewhere");
     let plan = planned(&mapping, &left, Some(&right(there)), None);
-    assert_eq!(plan.decisions[0].verdict, Verdict::Equal, "what new lines alone get does not count");
+    assert_eq!(
+        plan.decisions[0].verdict,
+        Verdict::Equal,
+        "what new lines alone get does not count"
+    );
 }
 
 #[test]
@@ -323,7 +336,10 @@ fn both_sides_changed_is_one_conflict_of_the_list_with_the_lines_that_differ() {
     assert_eq!(items.len(), 1);
     assert_eq!(items[0].field.as_deref(), Some("items"));
     assert!(items[0].sensitive, "one pair of a line is personal");
-    assert_eq!(items[0].values.left.as_deref(), Some(r#"[{"code":"B","qty":5,"unit":"kg"}]"#));
+    assert_eq!(
+        items[0].values.left.as_deref(),
+        Some(r#"[{"code":"B","qty":5,"unit":"kg"}]"#)
+    );
     assert_eq!(
         items[0].values.right.as_deref(),
         Some(r#"[{"code":" B ","qty":6,"unit":"Kilo"},{"code":"D","qty":1,"unit":"Kilo"}]"#)
@@ -335,24 +351,71 @@ fn what_is_no_list_of_lines_is_a_fault_of_the_field_that_names_the_side() {
     let fine = || (json!([{ "code": "A" }]), json!([{ "Product": { "Code": "A" } }]));
     let many: Vec<Json> = (0..=LINES_MAX).map(|n| json!({ "code": n.to_string() })).collect();
     for (left_lines, right_lines, code, told) in [
-        (json!("A, B"), fine().1, "MP107", "in erp it is no list, but text of 4 characters"),
-        (fine().0, json!({ "A": 1 }), "MP107", "in crm it is no list, but map of 1"),
-        (json!([{ "code": "A" }, 5]), fine().1, "MP107", "line 2 in erp is no map of fields, but integer"),
-        (json!(many), fine().1, "MP107", "in erp it has 5001 lines, and no more than 5000 are mapped"),
-        (json!([{ "code": "A" }, { "qty": 1 }]), fine().1, "MP108", "in erp line 2 has no key (`code`)"),
-        (fine().0, json!([{ "Product": { "Code": "A" } }, { "Product": { "Code": "A " } }]), "MP108", "in crm lines 1 and 2 have the same key (`code`)"),
-        (json!([{ "code": "A", "unit": "lb" }]), fine().1, "MP103", "line 1 in erp: field `unit`: value `lb` has no partner"),
-        (fine().0, json!([{ "Product": { "Code": "A" }, "Quantity": "much" }]), "MP101", "line 1 in crm: field `qty`: `Quantity` is not"),
+        (
+            json!("A, B"),
+            fine().1,
+            "MP107",
+            "in erp it is no list, but text of 4 characters",
+        ),
+        (
+            fine().0,
+            json!({ "A": 1 }),
+            "MP107",
+            "in crm it is no list, but map of 1",
+        ),
+        (
+            json!([{ "code": "A" }, 5]),
+            fine().1,
+            "MP107",
+            "line 2 in erp is no map of fields, but integer",
+        ),
+        (
+            json!(many),
+            fine().1,
+            "MP107",
+            "in erp it has 5001 lines, and no more than 5000 are mapped",
+        ),
+        (
+            json!([{ "code": "A" }, { "qty": 1 }]),
+            fine().1,
+            "MP108",
+            "in erp line 2 has no key (`code`)",
+        ),
+        (
+            fine().0,
+            json!([{ "Product": { "Code": "A" } }, { "Product": { "Code": "A " } }]),
+            "MP108",
+            "in crm lines 1 and 2 have the same key (`code`)",
+        ),
+        (
+            json!([{ "code": "A", "unit": "lb" }]),
+            fine().1,
+            "MP103",
+            "line 1 in erp: field `unit`: value `lb` has no partner",
+        ),
+        (
+            fine().0,
+            json!([{ "Product": { "Code": "A" }, "Quantity": "much" }]),
+            "MP101",
+            "line 1 in crm: field `qty`: `Quantity` is not",
+        ),
     ] {
         let plan = planned(&mapping(), &left(left_lines), Some(&right(right_lines)), None);
         let fault = plan.faults.first().unwrap_or_else(|| panic!("no fault: {told}"));
         assert!(fault.message.contains(told), "{told}: {}", fault.message);
-        assert_eq!((fault.code, fault.field.as_deref(), plan.writes.len()), (code, Some("items"), 0));
+        assert_eq!(
+            (fault.code, fault.field.as_deref(), plan.writes.len()),
+            (code, Some("items"), 0)
+        );
     }
     let shaped = json!([{ "Product": "A thing" }]);
     let unkeyed = with(json!({ "by": null }), json!([]));
     let plan = planned(&unkeyed, &left(fine().0), Some(&right(shaped)), None);
-    assert!(plan.faults[0].message.contains("line 1 in crm has no place for `Product.Code`"));
+    assert!(
+        plan.faults[0]
+            .message
+            .contains("line 1 in crm has no place for `Product.Code`")
+    );
 }
 
 #[test]
@@ -362,7 +425,13 @@ fn a_line_that_refers_to_what_is_not_linked_yet_waits_for_it() {
     assert_eq!(mapping.references().collect::<Vec<_>>(), ["product"]);
     let left = left(json!([{ "code": "A", "product": 5 }, { "code": "B", "product": 6 }]));
     let refers = mapping.fields[0].refers(Side::Left, &left.fields);
-    assert_eq!(refers, [("product", Side::Left, "5".to_owned()), ("product", Side::Left, "6".to_owned())]);
+    assert_eq!(
+        refers,
+        [
+            ("product", Side::Left, "5".to_owned()),
+            ("product", Side::Left, "6".to_owned())
+        ]
+    );
     let plan = planned(&mapping, &left, None, None);
     assert_eq!(plan.awaited.map(|awaited| awaited.id).as_deref(), Some("5"));
     let links: BTreeMap<_, _> = [("5", "P5"), ("6", "P6")]
@@ -398,24 +467,62 @@ fn what_makes_no_sense_about_lines_is_refused_with_its_place() {
     };
     let code = json!({ "erp": "code", "crm": "Code" });
     for (items, code, place) in [
-        (json!({ "sides": { "erp": "a", "crm": "b" }, "by": code.clone() }), "MP051", "/fields/0/by"),
-        (json!({ "sides": { "erp": "a", "crm": "b" }, "others": "keep" }), "MP051", "/fields/0/others"),
+        (
+            json!({ "sides": { "erp": "a", "crm": "b" }, "by": code.clone() }),
+            "MP051",
+            "/fields/0/by",
+        ),
+        (
+            json!({ "sides": { "erp": "a", "crm": "b" }, "others": "keep" }),
+            "MP051",
+            "/fields/0/others",
+        ),
         (list(json!({ "type": "list" })), "MP051", "/fields/0/type"),
         (list(json!({ "compare": "trimmed" })), "MP051", "/fields/0/compare"),
         (list(json!({ "link": "product" })), "MP051", "/fields/0/link"),
         (list(json!({ "by": { "erp": "sku" } })), "MP052", "/fields/0/by"),
-        (list(json!({ "by": { "erp": "code", "crm": "Other" } })), "MP052", "/fields/0/by"),
-        (list(json!({ "by": [code.clone(), { "crm": "Other" }] })), "MP052", "/fields/0/by/1"),
-        (list(json!({ "fields": [pair(), pair()] })), "MP014", "/fields/0/fields/1/erp"),
+        (
+            list(json!({ "by": { "erp": "code", "crm": "Other" } })),
+            "MP052",
+            "/fields/0/by",
+        ),
+        (
+            list(json!({ "by": [code.clone(), { "crm": "Other" }] })),
+            "MP052",
+            "/fields/0/by/1",
+        ),
+        (
+            list(json!({ "fields": [pair(), pair()] })),
+            "MP014",
+            "/fields/0/fields/1/erp",
+        ),
         (inner(json!({ "wins": "erp" })), "MP051", "/fields/0/fields/0/wins"),
-        (inner(json!({ "conflict": "erp" })), "MP051", "/fields/0/fields/0/conflict"),
-        (inner(json!({ "direction": "erp -> crm" })), "MP051", "/fields/0/fields/0/direction"),
-        (inner(json!({ "fields": [pair()] })), "MP051", "/fields/0/fields/0/fields"),
+        (
+            inner(json!({ "conflict": "erp" })),
+            "MP051",
+            "/fields/0/fields/0/conflict",
+        ),
+        (
+            inner(json!({ "direction": "erp -> crm" })),
+            "MP051",
+            "/fields/0/fields/0/direction",
+        ),
+        (
+            inner(json!({ "fields": [pair()] })),
+            "MP051",
+            "/fields/0/fields/0/fields",
+        ),
         (inner(json!({ "type": "money" })), "MP018", "/fields/0/fields/0/type"),
-        (inner(json!({ "values": { "a": "x", "b": "x" } })), "MP025", "/fields/0/fields/0/values/b"),
+        (
+            inner(json!({ "values": { "a": "x", "b": "x" } })),
+            "MP025",
+            "/fields/0/fields/0/values/b",
+        ),
     ] {
         let problems = compile(items.clone()).expect_err(place);
-        let found = problems.iter().find(|problem| problem.code == code && problem.pointer == place);
+        let found = problems
+            .iter()
+            .find(|problem| problem.code == code && problem.pointer == place);
         assert!(found.is_some(), "{code} {place}: {problems:#?}");
     }
     let unfit = inner(json!({ "create_only": true, "sides": { "erp": "code", "crm": "Code" } }));
@@ -438,7 +545,12 @@ mod law {
 
     use super::*;
 
-    fn lines(code: &'static str, qty: &'static str, unit: &'static str, units: [&'static str; 2]) -> impl Strategy<Value = Json> {
+    fn lines(
+        code: &'static str,
+        qty: &'static str,
+        unit: &'static str,
+        units: [&'static str; 2],
+    ) -> impl Strategy<Value = Json> {
         let line = (0..4_u8, 0..3_u32, 0..3_usize, any::<u8>());
         proptest::collection::vec(line, 0..5).prop_map(move |drawn| {
             let mut seen = Vec::new();
