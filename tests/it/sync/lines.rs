@@ -29,6 +29,7 @@ fields:
       - { erp: warehouse, shop: Depot, create_only: yes }
 prefer: erp
 create: { erp: yes, shop: yes }
+reconcile: { limits: { change: 100% } }
 "#;
 
 /// The orders of one system. It gives every line an id, keeps what it is sent of a line, and forgets lines that a write leaves out.
