@@ -335,7 +335,10 @@ fn lists_of(answer: &Value) -> String {
     let mut open = VecDeque::from([(String::new(), answer)]);
     while let Some((path, value)) = open.pop_front() {
         for (name, member) in value.as_map().into_iter().flatten() {
-            let is_word = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+            let is_word = !name.is_empty()
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
             if !is_word || name.len() > 40 {
                 continue;
             }

@@ -93,7 +93,15 @@ fn is_secret(name: &str) -> bool {
     // What leads on is often called a token.
     let leads_on = guess::rank(guess::List::Cursor, name).is_some();
     !leads_on
-        && ["secret", "signature", "password", "apikey", "auth", "accesskey", "token"]
-            .iter()
-            .any(|part| folded.contains(part))
+        && [
+            "secret",
+            "signature",
+            "password",
+            "apikey",
+            "auth",
+            "accesskey",
+            "token",
+        ]
+        .iter()
+        .any(|part| folded.contains(part))
 }

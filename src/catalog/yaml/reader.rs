@@ -395,7 +395,10 @@ impl<'s> Reader<'s> {
         }
         let at = if *error.kind() == ErrorKind::TabInPlainScalar {
             // The text that the tab ends is told, which may begin a line above.
-            self.text.get(at..).and_then(|rest| rest.find('\t')).map_or(at, |tab| at + tab)
+            self.text
+                .get(at..)
+                .and_then(|rest| rest.find('\t'))
+                .map_or(at, |tab| at + tab)
         } else {
             at
         };

@@ -118,16 +118,28 @@ fn the_address_of_the_next_page_tells_path_and_parameters_and_the_case_holds() {
         draft.open()
     );
     let cases = draft.cases_yaml().unwrap();
-    assert!(cases.contains("https://system.example/api/v1/organizers/big/customers/?page=2"), "{cases}");
+    assert!(
+        cases.contains("https://system.example/api/v1/organizers/big/customers/?page=2"),
+        "{cases}"
+    );
     assert!(!cases.contains("10.1.2.3") && !cases.contains("geheim"), "{cases}");
 }
 
 #[test]
 fn an_address_that_could_be_a_template_or_of_no_web_is_not_taken_over() {
-    for next in ["http://a.example/%7B%7B%20credentials.x/?page=2", "ftp://a.example/customers?page=2", "https://a.example/?page=2", "2"] {
+    for next in [
+        "http://a.example/%7B%7B%20credentials.x/?page=2",
+        "ftp://a.example/customers?page=2",
+        "https://a.example/?page=2",
+        "2",
+    ] {
         let body = json!({ "count": 9, "links": { "next": next }, "results": [{ "id": 7, "name": "Ana" }] });
         let form = loaded(&draft(&[sample("customers", body)], &wanted()).unwrap());
         let object = &form.objects["customer"];
-        assert_eq!(object.list.as_ref().unwrap().get.as_deref(), Some("/customers"), "{next}");
+        assert_eq!(
+            object.list.as_ref().unwrap().get.as_deref(),
+            Some("/customers"),
+            "{next}"
+        );
     }
 }
