@@ -55,7 +55,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result {
     if survey.settings.is_some() && errors == 0 && mappings(&survey) == 0 {
         context
             .output
-            .talk("hint: there is no mapping yet; `syncline init FOLDER` lays out a first project to start from");
+            .talk("hint: there is no mapping yet: write mappings/NAME.yaml (docs/mappings.md), or let `syncline init FOLDER` lay out a whole example");
     }
     Ok(if errors == 0 { Exit::Done } else { Exit::Found })
 }

@@ -165,14 +165,18 @@ impl Numbers {
         if let Some(note) = &self.note {
             out.line(format!("  {note}"))?;
         }
+        let score = if summary.pairs == 0 {
+            "no pairs to score".to_owned()
+        } else {
+            format!("match score {}.{:02} %", self.score / 100, self.score % 100)
+        };
         out.line(format!(
-            "  {} records in {left}, {} in {right}; match score {}.{:02} %, {} drifted",
-            summary.left_records,
-            summary.right_records,
-            self.score / 100,
-            self.score % 100,
-            self.drifted
+            "  {} records in {left}, {} in {right}; {score}, {} drifted",
+            summary.left_records, summary.right_records, self.drifted
         ))?;
+        if !summary.complete && summary.since.is_none() {
+            out.line("  incomplete: a listing did not come to its end: missing records were left alone")?;
+        }
         for (what, counts) in [
             ("situation", counted(&summary.situations)),
             ("cause", counted(&summary.causes)),

@@ -67,6 +67,10 @@ const WATCHED_MAX: usize = 1_000_000;
 /// Of so many records of the first page names are looked at, and of so many of each further one.
 const LOOKED_AT_FIRST: usize = 1_000;
 const LOOKED_AT: usize = 10;
+/// So many lists are named where the records are not at the path that the connector says …
+const LISTS_TOLD_MAX: usize = 3;
+/// … and so many maps they may be in.
+const LISTS_DEPTH_MAX: usize = 2;
 
 type Read = Result<Box<Fetched>, Box<Fault>>;
 
@@ -279,7 +283,11 @@ impl Asked {
         match elements {
             Some(elements) => Ok(elements),
             None if list.may_lack_records => Ok(Elements::default()),
-            None => Err(broken(format!("there is no list at `{}`", list.records))),
+            None => Err(broken(format!(
+                "there is no list at `{}`{}",
+                list.records,
+                lists_of(&reply.body)
+            ))),
         }
     }
 
@@ -371,5 +379,37 @@ impl Asked {
             record: &list.record,
             within,
         })
+    }
+}
+
+/// Where lists stand in an answer, for whoever looks for the one with the records.
+fn lists_of(answer: &Value) -> String {
+    let mut found = Vec::new();
+    let mut open = VecDeque::from([(String::new(), answer)]);
+    while let Some((path, value)) = open.pop_front() {
+        for (name, member) in value.as_map().into_iter().flatten() {
+            let is_word = !name.is_empty()
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+            if !is_word || name.len() > 40 {
+                continue;
+            }
+            let path = if path.is_empty() {
+                name.clone()
+            } else {
+                format!("{path}.{name}")
+            };
+            match member {
+                Value::List(_) if found.len() < LISTS_TOLD_MAX => found.push(format!("`{path}`")),
+                Value::Map(_) if path.matches('.').count() < LISTS_DEPTH_MAX => open.push_back((path, member)),
+                _ => {}
+            }
+        }
+    }
+    match found.as_slice() {
+        [] => String::new(),
+        [one] => format!("; there is one at {one}"),
+        more => format!("; there are some at {}", more.join(", ")),
     }
 }

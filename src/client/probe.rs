@@ -34,6 +34,8 @@ pub struct Seen {
     pub records: usize,
     /// Whether there are more pages.
     pub has_more: bool,
+    /// How many the system says there are, where the listing ends short of that.
+    pub short_of: Option<u64>,
     /// Whether no record has a time where the connector says that it stands.
     pub is_undated: bool,
     /// Headers that tell about the system's own limits, as they are spelled.
@@ -159,6 +161,10 @@ impl System {
             status: reply.raw.status,
             records: page.records.len(),
             has_more: !reader.is_ended,
+            short_of: reader
+                .pager
+                .total()
+                .filter(|_| reader.is_ended && !reader.pager.is_complete()),
             is_undated: is_dated
                 && !page.records.is_empty()
                 && page.records.iter().all(|record| record.updated_at.is_none()),

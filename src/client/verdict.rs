@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use reqwest::header::LOCATION;
+
 use super::{
     auth::Authenticator,
     budget::Hold,
@@ -356,6 +358,16 @@ impl Exchange {
         }
     }
 
+    /// Where a redirect leads, without its query: a missing `/` at the end of a path is seen at once.
+    fn place_of(&self, end: &End<'_>) -> String {
+        let place = end.raw.header(&LOCATION).unwrap_or_default();
+        let place = place.split(['?', '#']).next().unwrap_or_default().trim();
+        if place.is_empty() {
+            return String::new();
+        }
+        format!(" (to `{}`)", redact::excerpt(place, self.auth.secrets()))
+    }
+
     /// The fault that tells what the answer says.
     fn told(&self, errand: Errand<'_>, end: &End<'_>, outcome: Outcome) -> Refused {
         let says = end
@@ -367,8 +379,13 @@ impl Exchange {
             .filter(|says| !says.is_empty())
             .map_or_else(String::new, |says| format!(": {says}"));
         let (code, class, words, hint) = words(end, errand.purpose);
+        let place = if end.verdict.meaning == Meaning::Redirect {
+            self.place_of(end)
+        } else {
+            String::new()
+        };
         let mut fault = self
-            .fault(errand, code, class, &format!("{words}{says}"))
+            .fault(errand, code, class, &format!("{words}{place}{says}"))
             .with_status(end.raw.status)
             .with_hint(hint);
         if end.verdict.meaning == Meaning::Throttle || end.asked.is_some() {

@@ -16,6 +16,7 @@ pub mod sample;
 
 pub mod source;
 
+mod address;
 mod field;
 mod guess;
 mod listing;

@@ -3,11 +3,13 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    Draft, Error, Wanted, at, guess,
+    Draft, Error, Wanted,
+    address::{self, Address},
+    at, guess,
     guess::List,
     listing, name,
     name::folded,
-    object::{self, Call, Resource},
+    object::{self, Call, Parameter, Place, Resource},
     openapi,
     schema::Schemas,
 };
@@ -48,22 +50,22 @@ pub fn draft(samples: &[Sample], wanted: &Wanted<'_>) -> Result<Draft, Error> {
     );
     let mut drawn = Vec::new();
     for (index, sample) in samples.iter().enumerate() {
-        let name = one(&mut draft, sample, wanted.objects.get(index).map(String::as_str))?;
-        drawn.push((name, sample));
+        let (name, address) = one(&mut draft, sample, wanted.objects.get(index).map(String::as_str))?;
+        drawn.push((name, sample, address.and_then(|address| address.origin)));
     }
     draft.remark("", "Drafted from a sample answer. What is marked CHECK could not be known from it: settle it, and remove the comment.");
     let mut draft = draft.settle()?;
     let cases: Vec<Json> = drawn
         .iter()
-        .filter_map(|(name, sample)| case(&draft, name, &sample.body))
+        .filter_map(|(name, sample, origin)| case(&draft, name, &masked(&sample.body, "", origin.as_deref())))
         .collect();
     if !cases.is_empty() {
-        draft.cases = Some(json!({ "settings": { "base_url": "https://system.example" }, "cases": cases }));
+        draft.cases = Some(json!({ "settings": { "base_url": address::STAND_IN }, "cases": cases }));
     }
     Ok(draft)
 }
 
-fn one(draft: &mut Draft, sample: &Sample, named: Option<&str>) -> Result<String, Error> {
+fn one(draft: &mut Draft, sample: &Sample, named: Option<&str>) -> Result<(String, Option<Address>), Error> {
     let mut times = Times::default();
     let schema = infer(&[&sample.body], "", 0, &mut times);
     if !sample.body.is_object() && !sample.body.is_array() {
@@ -82,34 +84,43 @@ fn one(draft: &mut Draft, sample: &Sample, named: Option<&str>) -> Result<String
         .filter(|key| guess::rank(List::Records, key).is_none());
     let collection = named.or(key).unwrap_or(&sample.stem).to_owned();
     let is_list = listed.is_some();
+    let address = listed
+        .as_ref()
+        .and_then(|listed| Address::of(&sample.body, &listed.hints));
     drop(listed);
     let name = name::object(&collection);
-    if let Some(format) = times.form {
-        draft.form.types.datetime = Some(SpellingForm {
-            format: Some(format.to_owned()),
-            ..SpellingForm::default()
-        });
-        if !format.starts_with("epoch") && draft.form.types.zone.is_none() {
-            draft.form.types.zone = Some("UTC".to_owned());
-            draft.check("/types/zone", "times are without a zone in the sample: UTC is a guess");
-        }
-    }
-    let call = |path: String, answer| Call {
+    spell_times(draft, &times);
+    let call = |path: String, parameters, answer| Call {
         method: Method::Get,
         path,
-        parameters: Vec::new(),
+        parameters,
         answer: Some(answer),
         answer_headers: Vec::new(),
         sent: None,
     };
-    let path = format!("/{}", path_of(&collection, named.is_none()));
+    let path = match &address {
+        Some(address) => address.path.clone(),
+        None => format!("/{}", path_of(&collection, named.is_none())),
+    };
+    let parameters = address.iter().flat_map(|address| &address.parameters);
+    let parameters = parameters.map(|name| Parameter {
+        name: name.clone(),
+        place: Place::Query,
+        is_required: false,
+        schema: &Json::Null,
+    });
     let resource = Resource {
         name: name.clone(),
         collection,
         key: Some("id".to_owned()),
-        list: Some(call(path.clone(), if is_list { &schema } else { &list })),
+        list: Some(call(
+            path.clone(),
+            parameters.collect(),
+            if is_list { &schema } else { &list },
+        )),
         get: Some(call(
-            format!("{path}/{{id}}"),
+            Address::of_one(&path),
+            Vec::new(),
             if is_list { &Json::Null } else { &schema },
         )),
         create: None,
@@ -117,11 +128,14 @@ fn one(draft: &mut Draft, sample: &Sample, named: Option<&str>) -> Result<String
         delete: None,
     };
     object::add(draft, &schemas, &resource);
-    draft.check(
-        at(&name, "list"),
-        format!("the path `{path}` is a guess, and so are parameters: paging, and a filter by time of change"),
-    );
-    draft.check(at(&name, "get"), format!("the path `{path}/{{{{ id }}}}` is a guess"));
+    if address.is_none() {
+        draft.check(
+            at(&name, "list"),
+            format!("the path `{path}` is a guess, and so are parameters: paging, and a filter by time of change (a page that others follow tells the path, where its answer has the next one's address)"),
+        );
+    }
+    let one = Address::of_one(&path).replace("{id}", "{{ id }}");
+    draft.check(at(&name, "get"), format!("the path `{one}` is a guess"));
     if !is_list {
         draft.check(
             at(&name, "list"),
@@ -132,7 +146,22 @@ fn one(draft: &mut Draft, sample: &Sample, named: Option<&str>) -> Result<String
         at(&name, "create"),
         "writes are not in a sample: `create:`, `update:` and `delete:` are missing",
     );
-    Ok(name)
+    Ok((name, address))
+}
+
+/// Says how times are spelled, where that is not RFC 3339.
+fn spell_times(draft: &mut Draft, times: &Times) {
+    let Some(format) = times.form else {
+        return;
+    };
+    draft.form.types.datetime = Some(SpellingForm {
+        format: Some(format.to_owned()),
+        ..SpellingForm::default()
+    });
+    if !format.starts_with("epoch") && draft.form.types.zone.is_none() {
+        draft.form.types.zone = Some("UTC".to_owned());
+        draft.check("/types/zone", "times are without a zone in the sample: UTC is a guess");
+    }
 }
 
 /// The collection as an address has it.
@@ -261,11 +290,11 @@ fn form(texts: &[&str]) -> Option<Form> {
     all(&|text| text.starts_with("https://") || text.starts_with("http://")).then_some(Form::Address)
 }
 
-/// The case of a first page, with personal data replaced.
+/// The case of a first page, of an answer whose personal data is replaced.
 fn case(draft: &Draft, name: &str, body: &Json) -> Option<Json> {
     let object = draft.form.objects.get(name)?;
     let list = object.list.as_ref()?;
-    let mut body = masked(body, "");
+    let mut body = body.clone();
     let records = match &list.records {
         Some(path) => pointer_of(path).and_then(|pointer| body.pointer_mut(&pointer)),
         None => Some(&mut body),
@@ -298,7 +327,8 @@ fn case(draft: &Draft, name: &str, body: &Json) -> Option<Json> {
     )
 }
 
-fn pointer_of(path: &str) -> Option<String> {
+/// The JSON pointer of a path, where it leads through maps alone.
+pub(super) fn pointer_of(path: &str) -> Option<String> {
     let path = Path::parse(path).ok()?;
     let mut pointer = String::new();
     for segment in path.segments() {
@@ -332,18 +362,19 @@ fn expected(object: &crate::core::connector::form::ObjectForm, record: &Json) ->
 }
 
 /// The same answer without what most likely is personal: cases go into a repository.
-fn masked(value: &Json, name: &str) -> Json {
+fn masked(value: &Json, name: &str, origin: Option<&str>) -> Json {
     match value {
         Json::Object(members) => members
             .iter()
-            .map(|(name, member)| (name.clone(), masked(member, name)))
+            .map(|(name, member)| (name.clone(), masked(member, name, origin)))
             .collect::<Map<String, Json>>()
             .into(),
-        Json::Array(items) => items.iter().map(|item| masked(item, name)).collect(),
+        Json::Array(items) => items.iter().map(|item| masked(item, name, origin)).collect(),
         Json::String(text) if text.contains('@') && text.contains('.') => "ana@example.com".into(),
         Json::String(text) if !text.is_empty() && (guess::is_personal(name) || folded(name).ends_with("name")) => {
             stand_in(name, text)
         }
+        Json::String(text) => address::masked(text, origin).map_or_else(|| value.clone(), Json::String),
         other => other.clone(),
     }
 }

@@ -52,7 +52,9 @@ pub enum ReadError {
     #[error("{0} is empty")]
     Empty(String),
     /// systemd gave this process no credentials.
-    #[error("the variable CREDENTIALS_DIRECTORY is not set, so there is no credential `{0}`")]
+    #[error(
+        "the variable CREDENTIALS_DIRECTORY is not set, so there is no credential `{0}` (systemd sets it for the unit; in a terminal it names the folder with the secrets)"
+    )]
     NoCredentials(String),
     /// The file cannot be read.
     #[error("{path} cannot be read")]

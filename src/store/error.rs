@@ -169,9 +169,7 @@ impl Error {
             },
             sqlx::Error::PoolClosed => Self::Closed,
             sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::StorageFull => Self::Full,
-            sqlx::Error::Io(io) => Self::Gone {
-                what: io.kind().to_string(),
-            },
+            sqlx::Error::Io(io) => Self::Gone { what: of_io(io) },
             sqlx::Error::Tls(_) => Self::Gone {
                 what: "TLS could not be agreed on".into(),
             },
@@ -233,7 +231,10 @@ impl Error {
             10 => Self::Disk {
                 what: format!("{}, code {extended}", what()),
             },
-            8 | 14 => Self::Gone { what: what() },
+            8 => Self::Gone {
+                what: format!("{}: this user may not write to its file or folder", what()),
+            },
+            14 => Self::Gone { what: what() },
             11 | 26 => Self::Corrupt { what: what() },
             // SQLITE_CONSTRAINT_UNIQUE and SQLITE_CONSTRAINT_PRIMARYKEY.
             19 if matches!(extended, 2067 | 1555) => Self::Conflict {
@@ -249,6 +250,16 @@ impl Error {
             message,
             statement: beginning(sql),
         }
+    }
+}
+
+/// What kept a connection from standing. A name that nobody knows has no kind of its own.
+fn of_io(error: &std::io::Error) -> String {
+    let kind = error.kind().to_string();
+    if matches!(kind.as_str(), "uncategorized error" | "other error") {
+        error.to_string().chars().take(200).collect()
+    } else {
+        kind
     }
 }
 

@@ -393,6 +393,15 @@ impl<'s> Reader<'s> {
         if *error.kind() == ErrorKind::RecursionLimitExceeded {
             return self.too_deep(at..at);
         }
+        let at = if *error.kind() == ErrorKind::TabInPlainScalar {
+            // The text that the tab ends is told, which may begin a line above.
+            self.text
+                .get(at..)
+                .and_then(|rest| rest.find('\t'))
+                .map_or(at, |tab| at + tab)
+        } else {
+            at
+        };
         let problem = Problem::error("YM011", self.pointer_of_open(), message(error.kind()));
         let hint = if has_bare_template(self.text, at) {
             Some(TEMPLATE_HINT)
@@ -433,9 +442,7 @@ fn stop(code: &'static str, span: Range<usize>, message: impl Into<String>, hint
 fn message(kind: &ErrorKind) -> String {
     match kind {
         ErrorKind::MappingValueNotAllowed => "a `:` may not stand here".to_owned(),
-        ErrorKind::TabInIndentation | ErrorKind::TabInBlockIndentation | ErrorKind::TabNotAllowed => {
-            "a tab may not stand here".to_owned()
-        }
+        kind if is_about_a_tab(kind) => "a tab may not stand here".to_owned(),
         ErrorKind::DirectiveDisallowed => "directives (`%`) are not read".to_owned(),
         ErrorKind::InvalidIndentation => "the line begins at a column that fits nothing above".to_owned(),
         ErrorKind::UnclosedQuotedScalar => "the quote that begins here is never closed".to_owned(),
@@ -452,9 +459,7 @@ fn hint(kind: &ErrorKind) -> Option<&'static str> {
         ErrorKind::MappingValueNotAllowed => {
             Some("put a text with `: ` in it in quotes; otherwise look at the indentation")
         }
-        ErrorKind::TabInIndentation | ErrorKind::TabInBlockIndentation | ErrorKind::TabNotAllowed => {
-            Some("indent with spaces")
-        }
+        kind if is_about_a_tab(kind) => Some("indent with spaces"),
         ErrorKind::InvalidIndentation | ErrorKind::ExpectedBlockMappingKey => {
             Some("entries of one map begin at the same column")
         }
@@ -464,7 +469,18 @@ fn hint(kind: &ErrorKind) -> Option<&'static str> {
     }
 }
 
-/// Whether a template without quotes begins in the line of `at`: the braces then read as maps.
+const fn is_about_a_tab(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::TabInIndentation
+            | ErrorKind::TabInBlockIndentation
+            | ErrorKind::TabNotAllowed
+            | ErrorKind::TabAtBlockScalarStart
+            | ErrorKind::TabInPlainScalar
+    )
+}
+
+/// Whether a template without quotes stands in the line of `at`: the braces then read as maps.
 fn has_bare_template(text: &str, at: usize) -> bool {
     let before = text.get(..text.floor_char_boundary(at)).unwrap_or_default();
     let line = before.len() - before.rsplit('\n').next().unwrap_or_default().len();
@@ -472,8 +488,18 @@ fn has_bare_template(text: &str, at: usize) -> bool {
         .get(line..)
         .and_then(|rest| rest.lines().next())
         .unwrap_or_default();
-    line.match_indices("{{").any(|(at, _)| {
-        let before = line.get(..at).unwrap_or_default().trim_end();
-        before.ends_with([':', '-', ',', '['])
-    })
+    let mut quote = None;
+    let mut before = ' ';
+    for c in line.chars() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            Some(_) => {}
+            None if c == '{' && before == '{' => return true,
+            // An apostrophe inside of a word opens nothing.
+            None if matches!(c, '"' | '\'') && !before.is_alphanumeric() => quote = Some(c),
+            None => {}
+        }
+        before = c;
+    }
+    false
 }

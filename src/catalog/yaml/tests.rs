@@ -197,7 +197,14 @@ fn hostile_input_is_refused_after_little_work() {
 
 #[test]
 fn a_template_without_quotes_is_told_to_be_quoted() {
-    for text in ["a: {{ b }}\n", "a: {{ b }}/c\n", "- {{ b }}: 1\n", "a: {x: {{ b }}}\n"] {
+    for text in [
+        "a: {{ b }}\n",
+        "a: {{ b }}/c\n",
+        "- {{ b }}: 1\n",
+        "a: {x: {{ b }}}\n",
+        "a: { x: Token {{ b.c }} }\n",
+        "a: { x: 'it''s', y: Token {{ b.c }} }\n",
+    ] {
         let document = Document::read(text.as_bytes());
         let hint = document.flaws[0].problem.hint.as_deref();
         assert_eq!(
@@ -206,6 +213,26 @@ fn a_template_without_quotes_is_told_to_be_quoted() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn a_tab_is_told_where_it_stands_and_what_to_do() {
+    for text in ["a:\n\tb: 1\n", "a:\n  b: x\n\tc: y\n"] {
+        let document = Document::read(text.as_bytes());
+        let flaw = &document.flaws[0];
+        assert_eq!(flaw.problem.hint.as_deref(), Some("indent with spaces"), "{text:?}");
+        assert_eq!(flaw.problem.message, "a tab may not stand here", "{text:?}");
+    }
+    let text = "a:\n  b: x\n\tc: y\n";
+    let document = Document::read(text.as_bytes());
+    assert_eq!(document.flaws[0].span.start, text.find('\t').unwrap());
+}
+
+#[test]
+fn a_template_in_quotes_is_not_what_is_wrong_with_a_line() {
+    let document = Document::read(b"a: { b: \"{{ c }}\" d: 1 }\n");
+    let hint = document.flaws[0].problem.hint.as_deref();
+    assert!(hint.is_none_or(|hint| !hint.contains("in quotes: ")), "{hint:?}");
 }
 
 #[test]

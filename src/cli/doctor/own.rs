@@ -90,11 +90,51 @@ pub(super) async fn catalog(loaded: &Loaded) -> Finding {
     Finding::good("files", found)
 }
 
+/// The database's file, where it is one.
+fn file_of(url: &str) -> Option<&Path> {
+    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
+    Some(Path::new(path.split('?').next().unwrap_or(path)))
+}
+
+/// What keeps the first start from making the database: the folder that is there of its path takes no file from us.
+fn unwritable(settings: &Settings) -> Option<Finding> {
+    let url = settings.store.url.read(&settings.variables).ok()?;
+    let file = file_of(url.expose_secret())?;
+    let above = file.ancestors().skip(1);
+    // What is above a bare name is this folder.
+    let mut above = above.map(|path| {
+        if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        }
+    });
+    let folder = above.find(|path| path.exists())?;
+    let why = if folder.is_dir() {
+        let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        rustix::fs::access(folder, wanted).err()?.to_string()
+    } else {
+        "it is no folder".to_owned()
+    };
+    let found = format!(
+        "there is none, and {} cannot be made: {}: {why}",
+        file.display(),
+        folder.display()
+    );
+    Some(
+        Finding::wrong("database", found)
+            .next("give this folder to Syncline's user, or name another place under `[store]`: `url = \"sqlite://…\"`"),
+    )
+}
+
 pub(super) async fn database(context: &Context, settings: &Settings) -> Vec<Finding> {
     let store = match context.store(settings, Access::Shared).await {
         Ok(store) => store,
         Err(error) => {
             let is_absent = matches!(error.cause::<store::Error>(), Some(store::Error::Absent { .. }));
+            if is_absent && let Some(finding) = unwritable(settings) {
+                return vec![finding];
+            }
             if is_absent && settings.is_dev() {
                 let found = Finding::notable("database", "there is none yet");
                 return vec![found.next("the first `syncline run`, `reconcile` or `migrate` makes it")];
@@ -130,8 +170,7 @@ pub(super) async fn database(context: &Context, settings: &Settings) -> Vec<Find
 
 /// The space that is left beside a database file.
 fn space(url: &str) -> Option<Finding> {
-    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
-    let path = Path::new(path.split('?').next().unwrap_or(path));
+    let path = file_of(url)?;
     let stat = rustix::fs::statvfs(path).ok()?;
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     let shown = format!("{:.1} GiB free beside {}", gib(free), path.display());

@@ -25,6 +25,8 @@ pub(super) struct Patient<'a> {
     pub(super) mapped: BTreeSet<&'a str>,
     /// Those of them that are asked for changes.
     pub(super) polled: BTreeSet<&'a str>,
+    /// Whether no object could be read.
+    is_dark: bool,
 }
 
 impl<'a> Patient<'a> {
@@ -45,17 +47,19 @@ impl<'a> Patient<'a> {
                 .filter(|(mapping, side)| mapping.poll.get(*side).is_some())
                 .map(object)
                 .collect(),
+            is_dark: false,
         }
     }
 
     /// Everything that a look finds.
-    pub(super) async fn examine(&self) -> Vec<Finding> {
+    pub(super) async fn examine(mut self) -> Vec<Finding> {
         let mut findings = Vec::new();
         if self.mapped.is_empty() {
             let found = Finding::notable(self.part, "no mapping uses it");
             findings.push(found.next("map one of its objects, or remove it from the settings"));
         }
         let sights = self.system.probe(PATIENCE).await;
+        self.is_dark = sights.iter().all(|sight| sight.found.is_err());
         for sight in &sights {
             findings.push(match &sight.found {
                 Ok(seen) => self.seen(sight, seen).await,
@@ -123,6 +127,8 @@ impl<'a> Patient<'a> {
                         "if there should be some, look at what these credentials may see of `{}`",
                         sight.object
                     ))
+                } else if let Some(total) = seen.short_of {
+                    self.short(&sight.object, &found, total)
                 } else if seen.is_undated {
                     self.undated(&sight.object, &found)
                 } else {
@@ -131,6 +137,16 @@ impl<'a> Patient<'a> {
             }
         };
         finding.about(&sight.object).with_look(look)
+    }
+
+    /// The listing ends although the system says that there is more.
+    fn short(&self, object: &str, found: &str, total: u64) -> Finding {
+        let found = format!("{found}, though the system says that there are {total}");
+        self.by_use(object, found).next(format!(
+            "correct `page:` of `{object}` in connectors/{}.yaml: it does not lead to the next page; `syncline connector try {} {object}` shows the answer",
+            self.given.connector,
+            self.system.name()
+        ))
     }
 
     /// No record shows when it changed last.
@@ -166,9 +182,9 @@ impl<'a> Patient<'a> {
             .next(advice::next(self.system, self.given, object, trouble))
     }
 
-    /// Wrong where a mapping needs the object, worth a look where none does.
+    /// Wrong where a mapping needs the object, or where there is no mapping yet and nothing can be read; else worth a look.
     fn by_use(&self, object: &str, found: String) -> Finding {
-        if self.mapped.contains(object) {
+        if self.mapped.contains(object) || (self.mapped.is_empty() && self.is_dark) {
             Finding::wrong(self.part, found)
         } else {
             Finding::notable(self.part, format!("{found}; no mapping uses it"))

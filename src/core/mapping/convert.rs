@@ -42,6 +42,16 @@ pub enum Convert {
     Lines(Box<Lines>),
 }
 
+/// The default as the side it goes to spells it: it is written once, and a pair may go both ways.
+fn in_spelling_of_target(default: &Value, table: &BTreeMap<String, Value>) -> Value {
+    let Some(key) = default.to_text() else {
+        return default.clone();
+    };
+    let is_known_there = table.values().any(|value| value.to_text().as_ref() == Some(&key));
+    let partner = table.get(&key).filter(|_| !is_known_there);
+    partner.unwrap_or(default).clone()
+}
+
 /// What is done with a value that a table does not name.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Unmapped {
@@ -324,7 +334,7 @@ impl Field {
         match unmapped {
             Unmapped::Keep => Ok(Some(value.clone())),
             Unmapped::Skip => Ok(None),
-            Unmapped::Default(default) => Ok(Some(default.clone())),
+            Unmapped::Default(default) => Ok(Some(in_spelling_of_target(default, table))),
             Unmapped::Error => {
                 let shown: String = if self.sensitive {
                     "…".to_owned()

@@ -93,3 +93,53 @@ fn what_is_no_record_is_refused() {
     assert!(draft(&[sample("x", json!("text"))], &wanted()).is_err());
     assert!(draft(&[sample("x", json!(5))], &wanted()).is_err());
 }
+
+#[test]
+fn the_address_of_the_next_page_tells_path_and_parameters_and_the_case_holds() {
+    let body = json!({
+        "count": 9,
+        "next": "http://10.1.2.3:8000/api/v1/organizers/big/customers/?page=2&page_size=2&api_token=geheim",
+        "previous": null,
+        "results": [{ "id": 7, "name": "Ana Souza", "self": "http://10.1.2.3:8000/api/v1/organizers/big/customers/7/" }]
+    });
+    let draft = draft(&[sample("customers", body)], &wanted()).unwrap();
+    let form = loaded(&draft);
+    let object = &form.objects["customer"];
+    let list = object.list.as_ref().unwrap();
+    assert_eq!(list.get.as_deref(), Some("/api/v1/organizers/big/customers/"));
+    assert_eq!(list.query["page_size"], json!("{{ page.size }}"));
+    assert_eq!(
+        object.get.as_ref().unwrap().get.as_deref(),
+        Some("/api/v1/organizers/big/customers/{{ id }}/")
+    );
+    assert!(
+        !has_check(&draft, "/objects/customer/list", "is a guess"),
+        "{:?}",
+        draft.open()
+    );
+    let cases = draft.cases_yaml().unwrap();
+    assert!(
+        cases.contains("https://system.example/api/v1/organizers/big/customers/?page=2"),
+        "{cases}"
+    );
+    assert!(!cases.contains("10.1.2.3") && !cases.contains("geheim"), "{cases}");
+}
+
+#[test]
+fn an_address_that_could_be_a_template_or_of_no_web_is_not_taken_over() {
+    for next in [
+        "http://a.example/%7B%7B%20credentials.x/?page=2",
+        "ftp://a.example/customers?page=2",
+        "https://a.example/?page=2",
+        "2",
+    ] {
+        let body = json!({ "count": 9, "links": { "next": next }, "results": [{ "id": 7, "name": "Ana" }] });
+        let form = loaded(&draft(&[sample("customers", body)], &wanted()).unwrap());
+        let object = &form.objects["customer"];
+        assert_eq!(
+            object.list.as_ref().unwrap().get.as_deref(),
+            Some("/customers"),
+            "{next}"
+        );
+    }
+}

@@ -323,6 +323,68 @@ async fn what_reads_otherwise_than_described_is_told_with_the_key_to_correct() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_that_ends_short_of_what_the_system_counts_is_wrong() {
+    let (list, paged) = (
+        "records: items, overlap: 2m }",
+        "records: items, overlap: 2m, page: { next_url: nxt, total: count } }",
+    );
+    let first = || {
+        Reply::json(
+            200,
+            &json!({ "items": [{ "id": 1 }], "next": "/accounts?page=2", "count": 3 }),
+        )
+    };
+    let (state, found, next) = seen(list, paged, first).await;
+    assert_eq!(state, "wrong", "{found}");
+    assert!(found.contains("though the system says that there are 3"), "{found}");
+    assert!(next.contains("correct `page:` of `account`"), "{next}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_stands_elsewhere_and_a_redirect_are_told_with_their_place() {
+    let elsewhere = || {
+        Reply::json(
+            200,
+            &json!({ "meta": { "total": 1 }, "data": { "rows": [{ "id": 1 }] } }),
+        )
+    };
+    let (_, found, _) = seen("connector: sample", "connector: sample", elsewhere).await;
+    assert!(
+        found.contains("no list at `items`; there is one at `data.rows`"),
+        "{found}"
+    );
+
+    let slash = || Reply::status(301).with("location", "/accounts/?token=canary-token");
+    let (_, found, _) = seen("connector: sample", "connector: sample", slash).await;
+    assert!(
+        found.contains("(to `/accounts/`)") && !found.contains("canary"),
+        "{found}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_system_that_nothing_is_mapped_of_yet_and_nothing_can_be_read_of_is_wrong() {
+    let server = Loopback::start(|_| Reply::status(403)).await;
+    let place = place(&server.url());
+    std::fs::remove_file(place.path().join("mappings/account.yaml")).unwrap();
+    let findings = place.json_of(1, &["doctor", "crm"]);
+    assert_eq!(of(&findings, "account")["state"], "wrong", "{findings:?}");
+}
+
+#[test]
+fn a_database_that_could_not_be_made_is_told_before_the_first_start() {
+    let place = place(&closed_port());
+    place.write("data", "a file where a folder should be");
+    let findings = place.json_of(1, &["doctor"]);
+    let database = findings.iter().find(|finding| finding["part"] == "database").unwrap();
+    assert_eq!(database["state"], "wrong", "{database}");
+    assert!(
+        database["found"].as_str().unwrap().contains("it is no folder"),
+        "{database}"
+    );
+}
+
 #[test]
 fn a_connector_whose_file_has_an_error_is_told_with_the_error_and_its_line() {
     let place = place(&closed_port());

@@ -28,6 +28,7 @@ async fn a_look_tells_status_records_limits_and_the_skew_of_the_clock() {
         status: 200,
         records: 2,
         has_more: false,
+        short_of: None,
         is_undated: false,
         limits: vec![("x-ratelimit-remaining".to_owned(), "17".to_owned())],
         skew: Some(chrono::TimeDelta::seconds(90)),

@@ -119,6 +119,26 @@ fn what_no_case_shows_of_a_line_is_named() {
     assert_eq!(covered.untouched, ["`unit` in `items`: the value `kg` of erp"]);
 }
 
+#[test]
+fn a_default_of_unmapped_values_is_spelled_as_the_side_it_goes_to() {
+    let text = MAPPING.replace("Inactive } }", "Inactive }, on_unmapped: { default: Active } }");
+    let cases = "
+- name: from the left, as it is written
+  base: { status: blocked }
+  erp: { name: x, status: prospect }
+  crm: { Name: x, Status: Inactive }
+  expect: { crm: { Status: Active } }
+- name: from the right, by its partner
+  base: { status: blocked }
+  erp: { name: x, status: blocked }
+  crm: { Name: x, Status: Lead }
+  expect: { erp: { status: active } }
+";
+    let report = run("m.test.yaml", cases.as_bytes(), &mapping(&text));
+    assert_eq!(told(&report), "");
+    assert!(report.is_ok());
+}
+
 const MISSES: &str = "
 - name: another value
   base: { status: active }
