@@ -93,7 +93,6 @@ async fn children(system: &Arc<Inner>, part: &Part, ids: &[&str], road: Road) ->
         projection: Projection::all(),
         names: None,
         of_parents: Some(ids),
-        names: None,
         road,
     };
     let mut reader = Reader {

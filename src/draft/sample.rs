@@ -128,25 +128,30 @@ fn one(draft: &mut Draft, sample: &Sample, named: Option<&str>) -> Result<(Strin
         delete: None,
     };
     object::add(draft, &schemas, &resource);
-    if address.is_none() {
+    check_guesses(draft, &name, &path, (address.is_some(), is_list));
+    Ok((name, address))
+}
+
+/// Marks what a sample cannot tell: the path, unless its answer `is_told` where it was from, and all that is written.
+fn check_guesses(draft: &mut Draft, name: &str, path: &str, (is_told, is_list): (bool, bool)) {
+    if !is_told {
         draft.check(
-            at(&name, "list"),
+            at(name, "list"),
             format!("the path `{path}` is a guess, and so are parameters: paging, and a filter by time of change (a page that others follow tells the path, where its answer has the next one's address)"),
         );
     }
-    let one = Address::of_one(&path).replace("{id}", "{{ id }}");
-    draft.check(at(&name, "get"), format!("the path `{one}` is a guess"));
+    let one = Address::of_one(path).replace("{id}", "{{ id }}");
+    draft.check(at(name, "get"), format!("the path `{one}` is a guess"));
     if !is_list {
         draft.check(
-            at(&name, "list"),
+            at(name, "list"),
             "the sample is one record: that a listing answers a bare list of these is a guess (`records:`)",
         );
     }
     draft.check(
-        at(&name, "create"),
+        at(name, "create"),
         "writes are not in a sample: `create:`, `update:` and `delete:` are missing",
     );
-    Ok((name, address))
 }
 
 /// Says how times are spelled, where that is not RFC 3339.

@@ -493,11 +493,10 @@ fn has_bare_template(text: &str, at: usize) -> bool {
     for c in line.chars() {
         match quote {
             Some(open) if c == open => quote = None,
-            Some(_) => {}
             None if c == '{' && before == '{' => return true,
             // An apostrophe inside of a word opens nothing.
             None if matches!(c, '"' | '\'') && !before.is_alphanumeric() => quote = Some(c),
-            None => {}
+            Some(_) | None => {}
         }
         before = c;
     }

@@ -21,5 +21,8 @@ async fn a_description_may_stand_elsewhere_on_the_server_and_nowhere_else() {
     assert_eq!(fields[0].path, "name");
     let foreign = scripted(&acme("https://elsewhere.example/meta"), &[answer]);
     let refused = foreign.describe("account").await.unwrap_err();
-    assert!(refused.message.contains("path"), "what signs a request is not for others: {refused:?}");
+    assert!(
+        refused.message.contains("path"),
+        "what signs a request is not for others: {refused:?}"
+    );
 }

@@ -12,7 +12,7 @@ use crate::{
     support::loopback::{Loopback, Reply, Seen},
 };
 
-const MAPPING: &str = r#"
+const MAPPING: &str = r"
 mapping: order
 owner: sales-ops@example.com
 between: { erp: order, shop: order }
@@ -30,7 +30,7 @@ fields:
 prefer: erp
 create: { erp: yes, shop: yes }
 reconcile: { limits: { change: 100% } }
-"#;
+";
 
 /// The orders of one system. It gives every line an id, keeps what it is sent of a line, and forgets lines that a write leaves out.
 struct Books {

@@ -167,7 +167,9 @@ async fn the_story_of_a_renamed_record_is_told_under_both_ids() {
     let event = format!("crm told: account renamed, now `{new}`; done");
     assert!(texts.contains(&event.as_str()), "{texts:#?}");
     assert!(
-        texts.iter().any(|text| text.starts_with(&format!("create {old} in crm")))
+        texts
+            .iter()
+            .any(|text| text.starts_with(&format!("create {old} in crm")))
             || texts.iter().any(|text| text.starts_with("create")),
         "what was written under the old id: {texts:#?}"
     );

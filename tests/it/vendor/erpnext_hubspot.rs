@@ -329,7 +329,10 @@ impl Pair {
             self.hubspot.delete("companies", id);
         }
         let merged = Event::MadeOf(&second, &made);
-        let pushed = self.hubspot.push(&self.place.address, "companies", &first, merged).await;
+        let pushed = self
+            .hubspot
+            .push(&self.place.address, "companies", &first, merged)
+            .await;
         assert_eq!(pushed, 200);
         let linked = || [8, 9].map(|number| self.company(&name(number)).map(|(id, _)| id));
         let is_followed = || {
@@ -337,7 +340,9 @@ impl Pair {
             let to_none = linked().iter().flatten().all(|id| *id != first && *id != second);
             to_it == 1 && to_none
         };
-        self.place.until("one link to what two companies became", is_followed).await;
+        self.place
+            .until("one link to what two companies became", is_followed)
+            .await;
     }
 
     async fn a_renamed_customer_keeps_its_company(&self) {
@@ -356,7 +361,11 @@ impl Pair {
         self.company_says(&id, "website", "https://renamed.example").await;
         let companies = self.hubspot.all("companies");
         let named = |company: &&BTreeMap<String, String>| company.get("name").is_some_and(|name| name == new);
-        assert_eq!(companies.values().filter(named).count(), 1, "nothing is made of a rename");
+        assert_eq!(
+            companies.values().filter(named).count(),
+            1,
+            "nothing is made of a rename"
+        );
     }
 
     fn a_deleted_company_is_told_and_not_copied(&self) {
