@@ -1,7 +1,7 @@
 //! What the address of the next page tells, where an answer has one: the path of the collection, and parameters that it takes.
 
-use reqwest::Url;
 use serde_json::Value as Json;
+use url::Url;
 
 use super::{guess, listing::Hints, name::folded, sample::pointer_of};
 

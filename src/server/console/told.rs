@@ -25,6 +25,7 @@ pub const TOLD: &[Pattern] = &[
     ("{} is empty, and empty values do not travel here", "{} está vazio, e valores vazios não passam aqui"),
     ("unchanged on both sides since the difference was accepted", "inalterado nos dois lados desde que a diferença foi aceita"),
     ("{} did not send this field", "{} não enviou este campo"),
+    ("what differs from the lines of {} is kept here", "o que difere das linhas de {} é mantido aqui"),
     ("written with new records only", "gravado só em registros novos"),
     // The story of a record.
     ("linked", "vinculados"),

@@ -54,8 +54,11 @@ impl Bench {
         }
     }
 
+    /// The object that everything recorded is about: the one that others belong to, where there is one.
     pub fn object(&self) -> &Object {
-        self.connector.objects.values().next().unwrap()
+        let mut objects = self.connector.objects.values();
+        let first = objects.next().unwrap();
+        objects.find(|object| !object.parts.is_empty()).unwrap_or(first)
     }
 
     pub fn fixture(&self, name: &str) -> Fixture {

@@ -57,7 +57,7 @@ async fn a_full_disk_is_told_loses_nothing_and_passes() {
     store.close().await;
     drop(store);
     let full = Options {
-        sqlite_bytes_max: Some(600 * 1024),
+        sqlite_bytes_max: Some(640 * 1024),
         ..database.options()
     };
     let store = Store::open(&full).await.unwrap();
