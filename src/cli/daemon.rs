@@ -10,7 +10,7 @@ use super::error::{Error, Result};
 use crate::{
     catalog::load::Catalog,
     clock::Clock,
-    core::{breaker, connector::subscription::Subscriptions, value::Value, webhook::Secret},
+    core::{breaker, value::Value, webhook::Secret},
     metrics::{Circuit, Metrics},
     server::{self, App, Hook, Parts, console::user, listen},
     settings::{self, Settings},
@@ -322,11 +322,11 @@ fn hooks(settings: &Settings, catalog: &Catalog) -> Result<BTreeMap<String, Hook
             Arc::new(Value::Map(given)),
             &catalog.mappings,
         );
-        let makes_secrets = connector
-            .subscriptions
-            .as_ref()
-            .is_some_and(Subscriptions::makes_secrets);
-        let hook = if makes_secrets { hook.with_made_secrets() } else { hook };
+        let hook = if connector.makes_secrets() {
+            hook.with_made_secrets()
+        } else {
+            hook
+        };
         hooks.insert(name.clone(), hook);
     }
     Ok(hooks)

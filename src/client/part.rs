@@ -21,7 +21,6 @@ use super::{
 use crate::core::{
     connector::{
         Object,
-        page::Pager,
         part::{self, PARENTS_MAX, Part, Step},
     },
     record::Record,
@@ -83,9 +82,6 @@ async fn children(system: &Arc<Inner>, part: &Part, ids: &[&str], road: Road) ->
     let list = object.of_parents.as_ref();
     let list = list.ok_or_else(|| system.unable(&part.object, "of_parents"))?;
     let ids = system.with_context(|context| context.parents(object, part, ids))?;
-    let size = system.with_context(|context| context.page_size(list))?;
-    let base = system.exchange.base.clone();
-    let pager = Pager::new(list.paging.clone(), size, system.pages_max, base);
     let asked = Asked {
         system: Arc::clone(system),
         object: part.object.clone(),
@@ -97,7 +93,7 @@ async fn children(system: &Arc<Inner>, part: &Part, ids: &[&str], road: Road) ->
     };
     let mut reader = Reader {
         asked: Arc::new(asked),
-        pager,
+        pager: system.pager(list)?,
         is_ended: false,
     };
     let mut children = Vec::new();

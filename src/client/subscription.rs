@@ -12,7 +12,7 @@ use super::{
 use crate::core::{
     connector::{
         answer::Purpose,
-        page::{self, Pager, Turn},
+        page::{self, Turn},
         request::Request,
         subscription::{Found, Subscription, Subscriptions},
     },
@@ -58,9 +58,7 @@ impl System {
         };
         let inner = self.inner();
         let faulty = |refused: Refused| refused.fault;
-        let size = inner.with_context(|context| context.page_size(list)).map_err(faulty)?;
-        let base = inner.exchange.base.clone();
-        let mut pager = Pager::new(list.paging.clone(), size, inner.pages_max, base);
+        let mut pager = inner.pager(list).map_err(faulty)?;
         let mut registered = Registered::default();
         loop {
             let scope = self.scope(callback, None, None);

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::core::{
     connector::{
-        Connector, Object, Operation,
+        Connector, List, Object, Operation,
         answer::{Purpose, Taken, take},
         call::Context,
         database::Engine,
@@ -287,13 +287,7 @@ impl System {
         let list = object
             .listing(listing.since.is_some())
             .ok_or_else(|| self.inner.unable(name, "list"))?;
-        let size = self.inner.with_context(|context| context.page_size(list))?;
-        let pager = Pager::new(
-            list.paging.clone(),
-            size,
-            self.inner.pages_max,
-            self.inner.exchange.base.clone(),
-        );
+        let pager = self.inner.pager(list)?;
         let pager = match &listing.resume {
             Some(text) => pager.resumed(text),
             None => pager,
@@ -495,6 +489,13 @@ impl Inner {
             dialect: &dialect,
         };
         build(&context).map_err(|error| unbuildable(&self.exchange.name, &error))
+    }
+
+    /// The beginning of a listing.
+    pub(super) fn pager(&self, list: &List) -> Result<Pager, Refused> {
+        let size = self.with_context(|context| context.page_size(list))?;
+        let base = self.exchange.base.clone();
+        Ok(Pager::new(list.paging.clone(), size, self.pages_max, base))
     }
 
     pub(super) fn record(

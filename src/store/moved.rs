@@ -77,22 +77,15 @@ pub(super) async fn move_to(
     side: Side,
     record_id: &str,
 ) -> Result<(), Error> {
-    let (remember, moved) = match side {
-        Side::Left => (
-            "insert into link_move (link_id, mapping, side, from_id, to_id, moved_at) \
-             select link_id, mapping, 'left', left_id, $2, $3 from link \
-             where link_id = $1 and status <> 'ended' and left_id <> $2",
-            "update link set left_id = $2, left_version = null, left_updated_at = null, updated_at = $3 \
-             where link_id = $1 and status <> 'ended'",
-        ),
-        Side::Right => (
-            "insert into link_move (link_id, mapping, side, from_id, to_id, moved_at) \
-             select link_id, mapping, 'right', right_id, $2, $3 from link \
-             where link_id = $1 and status <> 'ended' and right_id <> $2",
-            "update link set right_id = $2, right_version = null, right_updated_at = null, updated_at = $3 \
-             where link_id = $1 and status <> 'ended'",
-        ),
-    };
+    let remember = format!(
+        "insert into link_move (link_id, mapping, side, from_id, to_id, moved_at) \
+         select link_id, mapping, '{side}', {side}_id, $2, $3 from link \
+         where link_id = $1 and status <> 'ended' and {side}_id <> $2"
+    );
+    let moved = format!(
+        "update link set {side}_id = $2, {side}_version = null, {side}_updated_at = null, updated_at = $3 \
+         where link_id = $1 and status <> 'ended'"
+    );
     for sql in [remember, moved] {
         tx.execute(sql, args![link_id, record_id, context.now]).await?;
     }

@@ -11,8 +11,6 @@ use crate::{
     client::{self, System},
     clock::Clock,
     core::{
-        connector::part::Part,
-        mapping::{End, Mapping},
         status::Side,
         value::{Value, projection::Projection},
     },
@@ -129,23 +127,27 @@ fn unwanted_parts(catalog: &Catalog, system: &str) -> BTreeSet<(String, String)>
     let Some(connector) = catalog.connector_of(system) else {
         return BTreeSet::new();
     };
-    let ends = || {
-        let of_mapping = |mapping: &'_ Arc<Mapping>| {
-            let mapping = Arc::clone(mapping);
-            [Side::Left, Side::Right].map(|side| (mapping.end(side).clone(), mapping.wanted(side)))
+    let mut wanted: BTreeMap<&str, Vec<Projection>> = BTreeMap::new();
+    for mapping in catalog.mappings.values() {
+        for side in [Side::Left, Side::Right] {
+            let end = mapping.end(side);
+            if end.system == system {
+                wanted.entry(&end.object).or_default().push(mapping.wanted(side));
+            }
+        }
+    }
+    let mut unwanted = BTreeSet::new();
+    for object in connector.objects.values() {
+        let Some(wanted) = wanted.get(object.name.as_str()) else {
+            continue;
         };
-        catalog.mappings.values().flat_map(of_mapping)
-    };
-    let wanted: Vec<(End, Projection)> = ends().filter(|(end, _)| end.system == system).collect();
-    let parts = connector.objects.values().flat_map(|object| {
-        let mapped = wanted.iter().filter(|(end, _)| end.object == object.name);
-        let mapped: Vec<&Projection> = mapped.map(|(_, wanted)| wanted).collect();
-        let is_unwanted =
-            move |part: &&Part| !mapped.is_empty() && !mapped.iter().any(|wanted| wanted.touches(&part.path));
-        let unwanted = object.parts.iter().filter(is_unwanted);
-        unwanted.map(|part| (object.name.clone(), part.name.clone()))
-    });
-    parts.collect()
+        let parts = object
+            .parts
+            .iter()
+            .filter(|part| !wanted.iter().any(|wanted| wanted.touches(&part.path)));
+        unwanted.extend(parts.map(|part| (object.name.clone(), part.name.clone())));
+    }
+    unwanted
 }
 
 /// What keeps the tokens of all systems, in this store.

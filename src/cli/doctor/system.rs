@@ -4,7 +4,7 @@ use super::{Finding, reach::Patient};
 use crate::{
     catalog::load::{Catalog, Loaded},
     cli::{context::Context, error::Result, output::count, project::broken_connector},
-    core::{connector::subscription::Subscriptions, webhook::Secret},
+    core::webhook::Secret,
     settings::{self, Settings},
     store::{Keys, Options, Store},
     worker::assembly,
@@ -146,11 +146,7 @@ fn webhooks(
         let found = Finding::notable(part, format!("taken unverified at {address}"));
         return Some(found.next("anybody who knows the address can send them: use a signature if the sender can sign"));
     }
-    let makes_secrets = connector
-        .subscriptions
-        .as_ref()
-        .is_some_and(Subscriptions::makes_secrets);
-    if given.webhook_secrets.is_empty() && makes_secrets {
+    if given.webhook_secrets.is_empty() && connector.makes_secrets() {
         return Some(Finding::good(
             part,
             format!("taken at {address}, with the secrets of its subscriptions"),

@@ -17,7 +17,7 @@ use super::{
 use crate::core::{
     expr::{Fault, Scope},
     path::Path,
-    value::{Map, Value, kind::Kind, lay_over, spelling::Spelling},
+    value::{Map, Value, kind::Kind, lay_over},
 };
 
 /// What all calls of one system have in common.
@@ -58,17 +58,17 @@ impl Context<'_> {
         self.list_within(list, &self.scope().with("since", since), pager)
     }
 
+    /// A value of the member at `path`, as the system puts it.
+    fn written(&self, object: &Object, path: &Path, value: &Value) -> Result<Value, Fault> {
+        match object.field_at(path) {
+            Some(field) => self.dialect.write_field(field, value),
+            None => self.dialect.write(Kind::Any, value),
+        }
+    }
+
     /// The ids of records as their parts have them.
     pub fn parents(&self, child: &Object, part: &Part, ids: &[&str]) -> Result<Value, BuildError> {
-        let written = |id: &&str| {
-            let id = Value::Text((*id).to_owned());
-            let kind = child.kind(&part.parent);
-            let id = kind.read(&id, &Spelling::default()).unwrap_or(id);
-            match child.field_at(&part.parent) {
-                Some(field) => self.dialect.write_field(field, &id),
-                None => self.dialect.write(Kind::Any, &id),
-            }
-        };
+        let written = |id: &&str| self.written(child, &part.parent, &child.typed_id(&part.parent, id));
         let ids: Result<Vec<Value>, Fault> = ids.iter().map(written).collect();
         ids.map(Value::List).map_err(|fault| template_error("ids", fault))
     }
@@ -117,11 +117,9 @@ impl Context<'_> {
     /// A search by one field's value.
     pub fn find(&self, object: &Object, find: &Find, field: &str, value: &Value) -> Result<Call, BuildError> {
         let path = Path::parse(field).unwrap_or_else(|_| Path::of_key(field));
-        let value = match object.field_at(&path) {
-            Some(field) => self.dialect.write_field(field, value),
-            None => self.dialect.write(Kind::Any, value),
-        };
-        let value = value.map_err(|fault| template_error(&format!("field `{field}`"), fault))?;
+        let value = self
+            .written(object, &path, value)
+            .map_err(|fault| template_error(&format!("field `{field}`"), fault))?;
         let scope = self.scope().with("field", field).with("value", value);
         let mut call = self.build(&find.request, &scope)?;
         call.is_repeatable = true;
@@ -307,9 +305,7 @@ fn with_id(object: &Object, mut fields: Map, id: Option<&str>) -> Map {
     let Some(id) = id else { return fields };
     for (path, part) in object.id.iter().zip(split_id(id, object.id.len())) {
         if path.get_in(&fields).is_none() {
-            let kind = object.kind(path);
-            let part = Value::Text(part);
-            let part = kind.read(&part, &Spelling::default()).unwrap_or(part);
+            let part = object.typed_id(path, &part);
             // Nothing is at the path, so at worst a scalar is in the way; the record then keeps what it has.
             let _ = path.set_in(&mut fields, part);
         }

@@ -44,7 +44,12 @@ use super::{
     expr::{Structure, Template},
     path::Path,
     period::{Period, Rate, Share},
-    value::{Map, Value, kind::Kind, projection::Projection, spelling::DateTimeForm},
+    value::{
+        Map, Value,
+        kind::Kind,
+        projection::Projection,
+        spelling::{DateTimeForm, Spelling},
+    },
     webhook::event,
 };
 
@@ -86,6 +91,12 @@ pub struct Connector {
 }
 
 impl Connector {
+    /// Whether a system of this kind makes a secret for each subscription.
+    #[must_use]
+    pub fn makes_secrets(&self) -> bool {
+        self.subscriptions.as_ref().is_some_and(Subscriptions::makes_secrets)
+    }
+
     /// The settings of one system as templates see them: what is given, and the defaults of the rest. The error is the name of
     /// one that is missing.
     pub fn settings_of(&self, given: impl Fn(&str) -> Option<Value>) -> Result<Map, String> {
@@ -421,6 +432,13 @@ impl Object {
     #[must_use]
     pub fn kind(&self, path: &Path) -> Kind {
         self.field_at(path).map_or(Kind::Any, |field| field.kind)
+    }
+
+    /// An id, or a part of one, as the member at `path` has it.
+    #[must_use]
+    pub fn typed_id(&self, path: &Path, id: &str) -> Value {
+        let id = Value::Text(id.to_owned());
+        self.kind(path).read(&id, &Spelling::default()).unwrap_or(id)
     }
 
     /// Whether changes alone can be listed.

@@ -9,7 +9,7 @@ use super::Object;
 use crate::core::{
     path::Path,
     record::Record,
-    value::{Map, Value, spelling::Spelling},
+    value::{Map, Value},
 };
 
 /// So many parents are asked about at once.
@@ -149,8 +149,7 @@ fn changes(item: &Map, before: &Map) -> Map {
 fn new(part: &Part, child: &Object, parent: &str, item: &Map) -> Map {
     let given = item.iter().filter(|(_, value)| !value.is_null());
     let mut fields: Map = given.map(|(name, value)| (name.clone(), value.clone())).collect();
-    let id = Value::Text(parent.to_owned());
-    let id = child.kind(&part.parent).read(&id, &Spelling::default()).unwrap_or(id);
+    let id = child.typed_id(&part.parent, parent);
     // At worst something else stands in the way of the path; the system then says that the parent is missing.
     let _ = part.parent.set_in(&mut fields, id);
     fields

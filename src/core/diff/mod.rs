@@ -243,6 +243,20 @@ pub fn compare(
     }
 }
 
+/// The link of two records that agreed on what they hold.
+#[cfg(test)]
+pub(in crate::core) fn agreed(context: Context<'_>, left: &Record, right: &Record) -> crate::core::record::Link {
+    let decisions = compare(context, left, right, None).unwrap();
+    crate::core::record::Link {
+        link_id: 1,
+        left_id: left.id.clone(),
+        right_id: right.id.clone(),
+        base: rebase(context, left, right, &decisions, None),
+        status: crate::core::status::LinkStatus::Linked,
+        decided: None,
+    }
+}
+
 /// The hash of one side's value, in the side's own form. Of a list of lines only what is mapped counts, and the order of its lines
 /// only where they are known by it.
 #[must_use]

@@ -64,15 +64,7 @@ fn link(mapping: &Mapping, left: &Record, right: &Record) -> Link {
         references: &NoReferences,
         settled: UNSETTLED,
     };
-    let decisions = diff::compare(context, left, right, None).unwrap();
-    Link {
-        link_id: 1,
-        left_id: left.id.clone(),
-        right_id: right.id.clone(),
-        base: diff::rebase(context, left, right, &decisions, None),
-        status: LinkStatus::Linked,
-        decided: None,
-    }
+    diff::agreed(context, left, right)
 }
 
 fn plan(mapping: &Mapping, left: Seen<'_>, right: Seen<'_>, link: Option<&Link>) -> Plan {

@@ -220,17 +220,18 @@ impl Pass<'_> {
             }
             brought.now.note(state);
         }
-        let look = |parent: String| {
-            let key = RecordKey::new(Arc::clone(self.name), self.side, parent);
-            Op::Enqueue(NewChange {
-                priority: PRIORITY,
-                run_id: Some(self.run_id),
-                ..NewChange::new(key, ChangeOrigin::Poll, EventKind::Updated)
-            })
-        };
-        let mut ops: Vec<Op> = parents.into_iter().map(look).collect();
+        let mut ops: Vec<Op> = parents.iter().map(|parent| self.look_at(parent)).collect();
         ops.push(self.count(read));
         Ok(self.engine.store().commit(ops).await?)
+    }
+
+    fn look_at(&self, record_id: &str) -> Op {
+        let key = RecordKey::new(Arc::clone(self.name), self.side, record_id);
+        Op::Enqueue(NewChange {
+            priority: PRIORITY,
+            run_id: Some(self.run_id),
+            ..NewChange::new(key, ChangeOrigin::Poll, EventKind::Updated)
+        })
     }
 
     fn count(&self, read: u64) -> Op {
@@ -259,18 +260,14 @@ impl Pass<'_> {
             }
             // What is linked may have been in another state in between, and this one would be news again: unless it tells when.
             let is_told = link.is_none() || record.version.is_some() || record.updated_at.is_some();
-            let key = RecordKey::new(Arc::clone(self.name), self.side, record.id.as_str());
+            let look = self.look_at(&record.id);
             let state = State::of(self.engine.key(), record);
             if is_told && (brought.before.has(&state) || brought.now.has(&state)) {
                 states.push(state);
                 continue;
             }
             states.push(state);
-            ops.push(Op::Enqueue(NewChange {
-                priority: PRIORITY,
-                run_id: Some(self.run_id),
-                ..NewChange::new(key, ChangeOrigin::Poll, EventKind::Updated)
-            }));
+            ops.push(look);
         }
         ops.push(self.count(read));
         self.engine.store().commit(ops).await?;

@@ -6,7 +6,6 @@
 use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 
 use super::{Context, listing};
 use crate::{
@@ -142,22 +141,15 @@ async fn pass_part(context: &Context, side: Side, since: DateTime<Utc>, part: &P
         ..Listing::default()
     };
     let system = context.engine.end(&context.mapping, side)?;
-    let object = &context.mapping.end(side).object;
     let mut lister = system.list(&part.object, listing, Road::Reconcile);
     let mut count = 0;
     while let Some(page) = lister.next().await? {
         context.go_on()?;
         let parent = |child: &Record| part.parent.get_in(&child.fields)?.to_text();
         let parents: BTreeSet<String> = page.records.iter().filter_map(parent).collect();
-        let mut reads: Vec<BoxFuture<'_, Result<Option<Record>, Fault>>> = Vec::with_capacity(parents.len());
-        for id in &parents {
-            reads.push(system.get(object, id, Road::Reconcile).boxed());
-        }
-        let mut reads = stream::iter(reads).buffer_unordered(context.engine.limits().in_flight);
-        let mut records = Vec::with_capacity(parents.len());
-        while let Some(read) = reads.next().await {
-            records.extend(read?);
-        }
+        let parents: Vec<String> = parents.into_iter().collect();
+        let read: Result<Vec<Option<Record>>, Fault> = context.get(side, &parents).await?.into_iter().collect();
+        let records: Vec<Record> = read?.into_iter().flatten().collect();
         count += records.len() as u64;
         keep(context, side, records).await?;
     }

@@ -31,6 +31,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
@@ -45,10 +46,12 @@ use self::{
 };
 use super::{Engine, Error, suggest};
 use crate::{
-    client::Meter,
+    client::{Meter, Road},
     core::{
         drift::{Planned, Summary},
+        fault::Fault,
         mapping::{Mapping, Missing},
+        record::Record,
         status::{FailureStatus, RunKind, RunStatus, Side, Sides, Trigger},
     },
     store::{
@@ -162,6 +165,18 @@ impl Context {
             Some(Stop::Lost) => Error::Lost(self.mapping.name.clone()),
             None => Error::Shutdown,
         })
+    }
+
+    /// Reads records of one side one by one, many at once; in no order.
+    async fn get(&self, side: Side, ids: &[String]) -> Result<Vec<Result<Option<Record>, Fault>>, Fault> {
+        let system = self.engine.end(&self.mapping, side)?;
+        let object = &self.mapping.end(side).object;
+        let mut reads: Vec<BoxFuture<'_, Result<Option<Record>, Fault>>> = Vec::with_capacity(ids.len());
+        for id in ids {
+            reads.push(system.get(object, id, Road::Reconcile).boxed());
+        }
+        let reads = stream::iter(reads).buffer_unordered(self.engine.limits().in_flight);
+        Ok(reads.collect().await)
     }
 
     fn chunk(&self) -> u32 {

@@ -2,14 +2,11 @@
 //! they are sent, and the base must say what is there. They are read one by one, or by one more listing where that takes fewer
 //! requests.
 
-use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
-
 use super::{Context, listing};
 use crate::{
     client::{Listing, Road},
     core::{
         diff,
-        fault::Fault,
         record::{Base, BaseField, Record},
         status::Side,
     },
@@ -50,16 +47,7 @@ async fn singles(context: &Context, side: Side) -> Result<(), Error> {
 }
 
 async fn read(context: &Context, side: Side, ids: Vec<String>) -> Result<(), Error> {
-    let system = context.engine.end(&context.mapping, side)?;
-    let object = &context.mapping.end(side).object;
-    let mut reads: Vec<BoxFuture<'_, Result<Option<Record>, Fault>>> = Vec::with_capacity(ids.len());
-    for id in &ids {
-        reads.push(system.get(object, id, Road::Reconcile).boxed());
-    }
-    let read: Vec<_> = stream::iter(reads)
-        .buffer_unordered(context.engine.limits().in_flight)
-        .collect()
-        .await;
+    let read = context.get(side, &ids).await?;
     // What cannot be read now is looked at by the next reconciliation.
     let records = read.into_iter().filter_map(|read| read.ok().flatten());
     compare(context, side, records.collect()).await

@@ -98,15 +98,7 @@ fn context<'a>(mapping: &'a Mapping, key: &'a Key) -> Context<'a> {
 fn link(mapping: &Mapping, left: &Record, right: &Record) -> Link {
     let key = key();
     let context = context(mapping, &key);
-    let decisions = diff::compare(context, left, right, None).unwrap();
-    Link {
-        link_id: 1,
-        left_id: left.id.clone(),
-        right_id: right.id.clone(),
-        base: diff::rebase(context, left, right, &decisions, None),
-        status: LinkStatus::Linked,
-        decided: None,
-    }
+    diff::agreed(context, left, right)
 }
 
 fn planned(mapping: &Mapping, left: &Record, right: Option<&Record>, link: Option<&Link>) -> Plan {
