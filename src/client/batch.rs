@@ -4,12 +4,12 @@
 //! within an accepted request is sent once more by itself, because the answer to a single write says in the connector's
 //! own terms what is wrong. When nobody knows what became of a request, nobody knows it of any of its records.
 
-use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
+use futures_util::FutureExt as _;
 
 use super::{
     budget::Road,
     exchange::{Errand, Refused},
-    redact,
+    flight, redact,
     system::{Inner, System},
     write::{Outcome, WriteFault, Written},
 };
@@ -138,14 +138,15 @@ impl System {
                 }
             }
         }
-        let mut singles: Vec<BoxFuture<'_, (usize, Result<Written, WriteFault>)>> = Vec::with_capacity(alone.len());
-        for index in alone {
-            if let Some(item) = items.get(index).copied() {
-                singles.push(async move { (index, self.write_one(object, kind, item, road).await) }.boxed());
-            }
-        }
-        let mut singles = stream::iter(singles).buffer_unordered(SINGLES_IN_FLIGHT);
-        while let Some((index, outcome)) = singles.next().await {
+        let mut alone = alone
+            .into_iter()
+            .filter_map(|index| Some((index, items.get(index).copied()?)));
+        let begin = || {
+            let (index, item) = alone.next()?;
+            let write = self.write_one(object, kind, item, road);
+            Some(write.map(move |outcome| (index, outcome)).boxed())
+        };
+        for (index, outcome) in flight::all(SINGLES_IN_FLIGHT, begin).await {
             put(&mut outcomes, index, outcome);
         }
         outcomes

@@ -13,6 +13,7 @@ mod config;
 mod discover;
 mod document;
 mod exchange;
+pub mod flight;
 pub mod guard;
 pub mod identity;
 mod lister;

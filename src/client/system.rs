@@ -276,9 +276,21 @@ impl System {
     /// Begins a listing. The first page is on its way at once.
     #[must_use]
     pub fn list(&self, object: &str, listing: Listing, road: Road) -> Lister {
+        self.list_as(object, listing, road, |records| records)
+    }
+
+    /// The same with what `make` makes of the records of each page. It runs where pages are read, and must not block.
+    #[must_use]
+    pub fn list_as<T: Send + 'static>(
+        &self,
+        object: &str,
+        listing: Listing,
+        road: Road,
+        make: impl Fn(Vec<Record>) -> T + Send + Sync + 'static,
+    ) -> Lister<T> {
         match self.reader(object, listing, road) {
-            Ok(reader) => Lister::start(reader),
-            Err(refused) => Lister::failing(refused.fault),
+            Ok(reader) => Lister::start(reader, Arc::new(make)),
+            Err(refused) => Lister::failing(refused.fault, Arc::new(make)),
         }
     }
 

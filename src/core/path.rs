@@ -135,10 +135,13 @@ impl Path {
     /// What stands there, seen from the members of a record; `None` where nothing does, and for the path of the whole.
     #[must_use]
     pub fn get_in<'a>(&self, map: &'a Map) -> Option<&'a Value> {
-        let (Segment::Key(key), rest) = self.0.split_first()? else {
-            return None;
-        };
-        rest.iter().try_fold(map.get(&**key)?, step)
+        self.get_behind(map.get(self.root()?)?)
+    }
+
+    /// What stands there, seen from the member that the first step leads to.
+    #[must_use]
+    pub fn get_behind<'a>(&self, member: &'a Value) -> Option<&'a Value> {
+        self.0.get(1..)?.iter().try_fold(member, step)
     }
 
     /// Puts `new` there. Maps on the way are made, also in place of null; an index may be one past the end of its list.

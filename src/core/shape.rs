@@ -4,7 +4,10 @@
 //! Many systems leave out what is empty. So a field counts as gone only where no record of a whole listing has it and many had
 //! it before; one that few records had says nothing when it is missing.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -53,43 +56,84 @@ impl FieldShape {
 /// Looks at the records of one listing.
 #[derive(Debug)]
 pub struct Looker {
-    fields: Vec<(Path, String, Kind)>,
+    fields: Vec<Looked>,
+}
+
+/// One field that is looked at.
+#[derive(Debug)]
+struct Looked {
+    path: Path,
+    name: String,
+    kind: Kind,
+    /// Whether enough was seen of it.
+    is_settled: AtomicBool,
 }
 
 impl Looker {
     /// Looks at the fields that a mapping takes over from one side.
     #[must_use]
     pub fn new(mapping: &Mapping, side: Side, object: Option<&Object>) -> Self {
-        let mut fields: Vec<(Path, String, Kind)> = Vec::new();
+        let mut fields: Vec<Looked> = Vec::new();
         for path in mapping.fields.iter().filter_map(|field| field.paths.get(side).as_ref()) {
-            let kind = object.map_or(Kind::Any, |object| object.kind(path));
-            if fields.iter().all(|(known, ..)| known != path) {
-                fields.push((path.clone(), path.to_string(), kind));
+            if fields.iter().all(|known| known.path != *path) {
+                fields.push(Looked {
+                    path: path.clone(),
+                    name: path.to_string(),
+                    kind: object.map_or(Kind::Any, |object| object.kind(path)),
+                    is_settled: AtomicBool::new(false),
+                });
             }
         }
         Self { fields }
     }
 
-    /// Adds what the records of a page show, field by field: once enough is seen of a field, a page costs one step, whatever it holds.
-    pub fn add(&self, shape: &mut Shape, records: &[Record]) {
-        for (path, name, kind) in &self.fields {
-            let seen = shape.entry(name.clone()).or_default();
-            seen.records += records.len() as u64;
-            for record in records {
-                if seen.fitted >= ENOUGH {
-                    break;
-                }
-                let Some(value) = path.get_in(&record.fields) else {
-                    continue;
-                };
-                seen.had += 1;
-                if !value.is_null() {
-                    seen.filled += 1;
-                    // Where no kind is said, every value is of it.
-                    seen.fitted += u64::from(*kind == Kind::Any || kind.read(value, &Spelling::default()).is_ok());
-                }
+    /// What the records of a page show of the fields of which not enough was seen yet. Pages may be looked at in any order.
+    #[must_use]
+    pub fn look(&self, records: &[Record]) -> Shape {
+        let open = self
+            .fields
+            .iter()
+            .filter(|field| !field.is_settled.load(Ordering::Relaxed));
+        open.map(|field| (field.name.clone(), field.look(records))).collect()
+    }
+
+    /// Adds what a page of so many records showed. Pages are added in their order, so that the sum does not depend on when each of
+    /// them was looked at: once enough is seen of a field, a page counts with its number of records alone.
+    pub fn add(&self, shape: &mut Shape, records: u64, page: &Shape) {
+        for field in &self.fields {
+            let seen = shape.entry(field.name.clone()).or_default();
+            seen.records += records;
+            if let Some(page) = page.get(&field.name).filter(|_| seen.fitted < ENOUGH) {
+                seen.had += page.had;
+                seen.filled += page.filled;
+                seen.fitted += page.fitted;
+            }
+            if seen.fitted >= ENOUGH {
+                field.is_settled.store(true, Ordering::Relaxed);
             }
         }
+    }
+}
+
+impl Looked {
+    fn look(&self, records: &[Record]) -> FieldShape {
+        let mut seen = FieldShape::default();
+        for record in records {
+            if seen.fitted >= ENOUGH {
+                break;
+            }
+            let Some(value) = self.path.get_in(&record.fields) else {
+                continue;
+            };
+            seen.had += 1;
+            if !value.is_null() {
+                seen.filled += 1;
+                // Where no kind is said, every value is of it.
+                let fits = self.kind == Kind::Any || self.kind.read(value, &Spelling::default()).is_ok();
+                seen.fitted += u64::from(fits);
+            }
+        }
+        seen
     }
 }
 

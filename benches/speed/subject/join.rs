@@ -122,10 +122,11 @@ pub async fn own(task: &Task) -> Result<Outcome> {
         scan.add_pairs(move || pairs).await?;
     }
     for side in [syncline::core::status::Side::Left, syncline::core::status::Side::Right] {
+        let sieve = scan.sieve(side).await?;
         for first in (1..=task.records).step_by(PAGE) {
             let is_left = side == syncline::core::status::Side::Left;
-            let rows: Vec<Row> = numbers(first).map(|number| row(number, is_left)).collect();
-            scan.add(side, move || rows).await?;
+            scan.add(sieve.sift(numbers(first).map(|number| row(number, is_left))))
+                .await?;
         }
     }
     scan.join().await?;

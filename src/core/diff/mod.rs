@@ -19,7 +19,7 @@ use crate::core::{
     record::{Base, BaseField, Record},
     settled::Settled,
     status::{Side, Sides, Situation},
-    value::{Map, Value, compare, fingerprint::Key, is_blank},
+    value::{Value, compare, fingerprint::Key, is_blank},
 };
 
 /// Which sides changed since both last agreed.
@@ -282,22 +282,26 @@ pub fn hashes<'a>(
     record: &'a Record,
 ) -> impl Iterator<Item = Option<u64>> {
     let source = Source::new(&record.fields);
-    mapping.fields.iter().map(move |field| {
-        if let Some(text) = own_text(field, side, source.map()) {
+    let roots = mapping.walks.get(side).roots(&record.fields);
+    mapping.fields.iter().enumerate().map(move |(place, field)| {
+        if is_computed_from(field, side) {
+            let value = own_value(mapping, field, side, &source).ok()?;
+            return Some(hash(key, field, side, value.as_ref()));
+        }
+        let path = field.paths.get(side).as_ref();
+        let found = path.and_then(|path| roots.get(place, path));
+        // Most values of most records are texts that stand there as they are hashed.
+        if let Some(text) = field.text_found(found) {
             return Some(hash_text(key, field, text));
         }
-        own_value(mapping, field, side, &source)
-            .ok()
-            .map(|value| hash(key, field, side, value.as_ref()))
+        let value = field.read_found(side, found).ok()?;
+        Some(hash(key, field, side, value.as_ref()))
     })
 }
 
-/// What [`own_value`] gives where it is a text that stands in the record: most values of most records do.
-fn own_text<'r>(field: &Field, side: Side, record: &'r Map) -> Option<&'r str> {
-    match &field.convert {
-        Convert::From { source, .. } if *source == side => None,
-        _ => field.read_text(side, record),
-    }
+/// Whether what stands for `side` is computed from the record.
+fn is_computed_from(field: &Field, side: Side) -> bool {
+    matches!(&field.convert, Convert::From { source, .. } if *source == side)
 }
 
 /// As [`hash`] of a text.
@@ -322,9 +326,10 @@ pub fn digest(hashes: impl Iterator<Item = u64>) -> u64 {
 
 /// The value that stands for `side` in comparisons: the field's, or what a computed pair makes of the record.
 fn own_value(mapping: &Mapping, field: &Field, side: Side, source: &Source<'_>) -> Result<Option<Value>, Refusal> {
-    match &field.convert {
-        Convert::From { source: from, .. } if *from == side => field.offer(mapping, side, source, &NoReferences),
-        _ => field.read(side, source.map()).map_err(Refusal::Fault),
+    if is_computed_from(field, side) {
+        field.offer(mapping, side, source, &NoReferences)
+    } else {
+        field.read(side, source.map()).map_err(Refusal::Fault)
     }
 }
 

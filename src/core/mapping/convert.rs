@@ -141,10 +141,13 @@ impl Field {
     /// A computed pair has no value on its source side; there, what it computes stands for it. Of a list of lines this is what is
     /// mapped of it, by the names of the inner pairs.
     pub fn read(&self, side: Side, record: &Map) -> Result<Option<Value>, Fault> {
-        let Some(path) = self.paths.get(side) else {
-            return Ok(None);
-        };
-        let Some(value) = path.get_in(record) else {
+        let path = self.paths.get(side).as_ref();
+        self.read_found(side, path.and_then(|path| path.get_in(record)))
+    }
+
+    /// As [`Field::read`], of what was found where the field's path leads.
+    pub fn read_found(&self, side: Side, found: Option<&Value>) -> Result<Option<Value>, Fault> {
+        let (Some(path), Some(value)) = (self.paths.get(side), found) else {
             return Ok(None);
         };
         if value.is_null() {
@@ -167,10 +170,11 @@ impl Field {
             })
     }
 
-    /// The text on `side`, where [`Field::read`] would give a text as it stands in the record: without a copy of it.
+    /// The text that was found where the field's path leads, where [`Field::read_found`] would give it as it stands: without a
+    /// copy of it.
     #[must_use]
-    pub fn read_text<'r>(&self, side: Side, record: &'r Map) -> Option<&'r str> {
-        let text = self.paths.get(side).as_ref()?.get_in(record)?.as_str()?;
+    pub fn text_found<'r>(&self, found: Option<&'r Value>) -> Option<&'r str> {
+        let text = found?.as_str()?;
         let is_as_it_stands = match self.convert {
             Convert::Values { .. } | Convert::Link { .. } => true,
             Convert::Copy | Convert::From { .. } => matches!(self.kind, Kind::Any | Kind::Text),

@@ -10,6 +10,7 @@ pub mod convert;
 pub mod known;
 mod law;
 pub mod lines;
+pub mod walk;
 mod wanted;
 
 use chrono::NaiveTime;
@@ -25,6 +26,7 @@ use super::{
 };
 
 pub use convert::{Convert, NoReferences, References, Unmapped};
+pub use walk::Walk;
 
 /// One end of a mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub struct Mapping {
     pub suggest: Option<Suggest>,
     /// The field pairs, in the order written.
     pub fields: Vec<Field>,
+    /// Where their values stand in the records of each side.
+    pub walks: Sides<Walk>,
     /// Which records take part.
     pub filters: Sides<Option<Expr>>,
     /// The side that wins where nothing was agreed yet.

@@ -113,21 +113,26 @@ impl<'k> Form<'k> {
         }
     }
 
+    #[inline]
     fn update(&mut self, bytes: &[u8]) {
-        if let Some(hasher) = &mut self.long {
-            hasher.update(bytes);
-            return;
-        }
         let end = self.filled + bytes.len();
-        if let Some(place) = self.short.get_mut(self.filled..end) {
-            place.copy_from_slice(bytes);
-            self.filled = end;
-            return;
+        match self.short.get_mut(self.filled..end) {
+            Some(place) if self.long.is_none() => {
+                place.copy_from_slice(bytes);
+                self.filled = end;
+            }
+            _ => self.lengthen(bytes),
         }
-        let mut hasher = Box::new(Hasher::new_keyed(self.key));
-        hasher.update(self.short.get(..self.filled).unwrap_or_default());
-        hasher.update(bytes);
-        self.long = Some(hasher);
+    }
+
+    #[cold]
+    fn lengthen(&mut self, bytes: &[u8]) {
+        let begin = || {
+            let mut hasher = Box::new(Hasher::new_keyed(self.key));
+            hasher.update(self.short.get(..self.filled).unwrap_or_default());
+            hasher
+        };
+        self.long.get_or_insert_with(begin).update(bytes);
     }
 
     fn finalize(&self) -> blake3::Hash {
@@ -216,11 +221,13 @@ fn begin_int(form: &mut Form<'_>, whole: &Value) {
     }
 }
 
+#[inline]
 fn bytes(form: &mut Form<'_>, of: Tag, content: &[u8]) {
     tag(form, of, content.len());
     form.update(content);
 }
 
+#[inline]
 fn tag(form: &mut Form<'_>, of: Tag, count: usize) {
     form.update(&[of as u8]);
     form.update(&length(count));

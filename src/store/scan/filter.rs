@@ -8,7 +8,7 @@ const MARKS: u32 = 5;
 /// A set of keys that may say yes to a key it does not have, and never no to one it has.
 ///
 /// Keys are hashes already: their own bits say where they stand.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Filter {
     blocks: Vec<[u64; 8]>,
 }

@@ -1,5 +1,7 @@
 //! Joining what was listed with the links, each side by itself: both come sorted by a hash of the record's id.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, params};
 
 use super::{
@@ -30,7 +32,8 @@ enum Finding {
 #[derive(Debug)]
 pub(super) struct Half {
     side: Side,
-    linked: Filter,
+    /// Shared with whoever looks at records on their way; nobody does before all links are in.
+    linked: Arc<Filter>,
     sorter: Sorter,
     heap: Heap,
     /// Records of pairs; known once they are joined.
@@ -47,10 +50,10 @@ pub(super) struct SavedHalf {
 }
 
 impl Half {
-    pub(super) const fn new(side: Side, linked: Filter, sorter: Sorter, heap: Heap) -> Self {
+    pub(super) fn new(side: Side, linked: Filter, sorter: Sorter, heap: Heap) -> Self {
         Self {
             side,
-            linked,
+            linked: Arc::new(linked),
             sorter,
             heap,
             records: 0,
@@ -72,14 +75,14 @@ impl Half {
     }
 
     /// The ids that are linked, as far as the filter knows.
-    pub(super) const fn linked(&self) -> &Filter {
+    pub(super) const fn linked(&self) -> &Arc<Filter> {
         &self.linked
     }
 
     /// Adds one side of a link.
     pub(super) fn add_pair(&mut self, pair: &Pair) -> Result<(), Error> {
         let print = *pair.prints.get(self.side);
-        self.linked.insert(print);
+        Arc::make_mut(&mut self.linked).insert(print);
         self.sorter.push(Entry {
             print,
             place: pair.link_id.cast_unsigned() & !IS_RECORD,
@@ -88,11 +91,8 @@ impl Half {
         Ok(())
     }
 
-    /// Takes a listed record where it is most likely linked.
-    pub(super) fn takes(&mut self, row: &Row) -> Result<bool, Error> {
-        if !self.linked.may_have(row.print) {
-            return Ok(false);
-        }
+    /// Adds a listed record that is most likely linked.
+    pub(super) fn add_record(&mut self, row: &Row) -> Result<(), Error> {
         let keys = super::keys(&row.match_keys).filter(|_| !row.is_outside);
         let at = self.heap.add(&row.record.id, &keys.unwrap_or_default())?;
         let (outside, digest) = if row.is_outside {
@@ -105,7 +105,7 @@ impl Half {
             place: IS_RECORD | (at << 1) | outside,
             digest: digest.map_or(0, comparable),
         })?;
-        Ok(true)
+        Ok(())
     }
 
     /// Finds the pairs that are not as they were agreed, and the records that are in no link after all.

@@ -68,7 +68,7 @@ pub enum Error {
 /// One listed record.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// The record; kept only where it is in no link.
+    /// The record; its fields are needed only where it is in no link.
     pub record: Record,
     /// A keyed hash of its id.
     pub print: u128,
@@ -89,6 +89,43 @@ pub struct Pair {
     pub prints: Sides<u128>,
     /// What both sides agreed on, as [`Row::digest`] has it; `None` where not every field has a base.
     pub agreed: Sides<Option<u64>>,
+}
+
+/// Tells records that are most likely linked from the others, wherever they are read.
+#[derive(Debug, Clone)]
+pub struct Sieve {
+    side: Side,
+    linked: Arc<Filter>,
+}
+
+/// Listed records of one side, told apart.
+#[derive(Debug)]
+pub struct Sifted {
+    side: Side,
+    /// Those that are most likely linked, without their fields: nothing but ids and hashes is kept of them.
+    linked: Vec<Row>,
+    unlinked: Vec<Row>,
+}
+
+impl Sieve {
+    /// Tells these records apart.
+    #[must_use]
+    pub fn sift(&self, rows: impl Iterator<Item = Row>) -> Sifted {
+        let mut sifted = Sifted {
+            side: self.side,
+            linked: Vec::with_capacity(rows.size_hint().0),
+            unlinked: Vec::new(),
+        };
+        for mut row in rows {
+            if self.linked.may_have(row.print) {
+                row.record.fields.clear();
+                sifted.linked.push(row);
+            } else {
+                sifted.unlinked.push(row);
+            }
+        }
+        sifted
+    }
 }
 
 /// How many records and links there are.
@@ -318,24 +355,28 @@ impl Scan {
         .await
     }
 
-    /// Adds listed records of one side. A record that a listing repeats counts once, as it came last. Says whether so much has
-    /// come since they were last saved that it should be done now.
-    pub async fn add(&self, side: Side, rows: impl FnOnce() -> Vec<Row> + Send + 'static) -> Result<bool, Error> {
+    /// What tells records of one side apart, once all links are in.
+    pub async fn sieve(&self, side: Side) -> Result<Sieve, Error> {
         let shared = Arc::clone(&self.shared);
         blocking(move || {
-            let rows = rows();
-            let mut unlinked = Vec::new();
+            let linked = Arc::clone(shared.half(side)?.linked());
+            Ok(Sieve { side, linked })
+        })
+        .await
+    }
+
+    /// Adds listed records of one side. A record that a listing repeats counts once, as it came last. Says whether so much has
+    /// come since they were last saved that it should be done now.
+    pub async fn add(&self, rows: Sifted) -> Result<bool, Error> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
             let is_filling = {
-                let mut half = shared.half(side)?;
-                for row in rows {
-                    if !half.takes(&row)? {
-                        unlinked.push(row);
-                    }
-                }
+                let mut half = shared.half(rows.side)?;
+                rows.linked.iter().try_for_each(|row| half.add_record(row))?;
                 half.is_filling()
             };
-            if !unlinked.is_empty() {
-                keep(&mut *shared.tables()?, side, &unlinked)?;
+            if !rows.unlinked.is_empty() {
+                keep(&mut *shared.tables()?, rows.side, &rows.unlinked)?;
             }
             Ok(is_filling)
         })

@@ -102,6 +102,11 @@ impl Sorter {
         if self.buffer.len() >= self.capacity {
             self.spill()?;
         }
+        if self.buffer.capacity() == 0 {
+            // Room that is never touched takes no memory; growing step by step takes half as much again at each step. Where there
+            // is no such room, it grows step by step after all.
+            let _ = self.buffer.try_reserve_exact(self.capacity);
+        }
         self.buffer.push(entry);
         Ok(())
     }

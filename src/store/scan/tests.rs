@@ -40,7 +40,8 @@ fn pair(link_id: i64, left: &str, right: &str, agreed: u64) -> Pair {
 }
 
 async fn add(scan: &Scan, side: Side, rows: Vec<Row>) {
-    scan.add(side, move || rows).await.unwrap();
+    let rows = scan.sieve(side).await.unwrap().sift(rows.into_iter());
+    scan.add(rows).await.unwrap();
 }
 
 /// A scan of these match keys of unlinked records.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
+use futures_util::FutureExt as _;
 
 use super::{Due, kept};
 use crate::{
-    client::{BatchItem, Outcome, Road, System, WriteFault, Written},
+    client::{BatchItem, Outcome, Road, System, WriteFault, Written, flight},
     core::{
         diff,
         mapping::Mapping,
@@ -34,16 +34,15 @@ enum Request {
 /// Sends every write; what came of each, in the order given. `keys` are the idempotency keys.
 pub(super) async fn all(engine: &Engine, mapping: &Mapping, due: &[Due<'_>], keys: &[String], road: Road) -> Vec<Sent> {
     let mut sent: Vec<Option<Sent>> = due.iter().map(|_| None).collect();
-    let mut work: Vec<BoxFuture<'_, Vec<(usize, Sent)>>> = Vec::new();
-    for request in requests(engine, mapping, due) {
-        work.push(carry_out(engine, mapping, due, keys, request, road).boxed());
-    }
-    let mut work = stream::iter(work).buffer_unordered(engine.limits().in_flight);
-    while let Some(some) = work.next().await {
-        for (at, one) in some {
-            if let Some(slot) = sent.get_mut(at) {
-                *slot = Some(one);
-            }
+    let mut requests = requests(engine, mapping, due).into_iter();
+    let begin = || Some(carry_out(engine, mapping, due, keys, requests.next()?, road).boxed());
+    for (at, one) in flight::all(engine.limits().in_flight, begin)
+        .await
+        .into_iter()
+        .flatten()
+    {
+        if let Some(slot) = sent.get_mut(at) {
+            *slot = Some(one);
         }
     }
     sent.into_iter().flatten().collect()

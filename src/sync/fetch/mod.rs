@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
+use futures_util::FutureExt as _;
 
 use self::{
     context::{ignored, references, settlements, suggested},
@@ -21,7 +21,7 @@ pub use self::{
 };
 use super::Engine;
 use crate::{
-    client::Road,
+    client::{Road, flight},
     core::{
         diff::Context,
         fault::Fault,
@@ -127,15 +127,18 @@ pub async fn many(
 ) -> Result<Vec<Result<Fetched, Fault>>, store::Error> {
     let mut links = links(engine, mapping, looks).await?;
     let taken = taken(engine, mapping, looks).await?;
-    let mut work: Vec<BoxFuture<'_, Result<Fetched, Error>>> = Vec::with_capacity(looks.len());
-    for look in looks {
+    let mut places = looks.iter().enumerate();
+    let begin = || {
+        let (place, look) = places.next()?;
         let link = links.remove(&(look.key.side, look.key.record_id.clone()));
         let is_taken = taken.contains(&(look.key.side.other(), partner_of(look).unwrap_or_default().to_owned()));
-        work.push(one_pair(engine, mapping, look, link, is_taken, road).boxed());
-    }
-    let found: Vec<Result<Fetched, Error>> = stream::iter(work).buffered(engine.limits().in_flight).collect().await;
+        let pair = one_pair(engine, mapping, look, link, is_taken, road);
+        Some(pair.map(move |fetched| (place, fetched)).boxed())
+    };
+    let mut found: Vec<(usize, Result<Fetched, Error>)> = flight::all(engine.limits().in_flight, begin).await;
+    found.sort_unstable_by_key(|(place, _)| *place);
     let mut fetched = Vec::with_capacity(found.len());
-    for one in found {
+    for (_, one) in found {
         fetched.push(match one {
             Ok(one) => Ok(one),
             Err(Error::Fault(fault)) => Err(fault),

@@ -167,18 +167,15 @@ async fn keep(context: &Context, side: Side, records: Vec<Record>) -> Result<(),
         .filter(|record| !known.contains(record.id.as_str()))
         .collect();
     context.scan.add_suspects(linked).await?;
-    let own = context.clone();
-    let rows = move || {
-        let row = |record: Record| Row {
-            print: own.engine.key().print(&record.id),
-            digest: None,
-            is_outside: !plan::passes(&own.mapping, side, &record).unwrap_or(true),
-            // A partner among what changed is no proof that it is the only one: the other system is searched.
-            match_keys: Vec::new(),
-            record,
-        };
-        unlinked.into_iter().map(row).collect()
+    let row = |record: Record| Row {
+        print: context.engine.key().print(&record.id),
+        digest: None,
+        is_outside: !plan::passes(&context.mapping, side, &record).unwrap_or(true),
+        // A partner among what changed is no proof that it is the only one: the other system is searched.
+        match_keys: Vec::new(),
+        record,
     };
-    context.scan.add(side, rows).await?;
+    let rows = context.scan.sieve(side).await?.sift(unlinked.into_iter().map(row));
+    context.scan.add(rows).await?;
     Ok(())
 }

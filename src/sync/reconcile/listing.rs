@@ -1,6 +1,6 @@
 //! Both listings and the links on their way into the scratch files.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -13,12 +13,12 @@ use crate::{
         newcomer::Named,
         plan,
         record::{BaseField, Link, Record},
-        shape::Looker,
+        shape::{Looker, Shape},
         status::{LinkStatus, Side, Sides},
         value::{Value, fingerprint::Key},
     },
     seam::{self, Bug},
-    store::scan::{Listed, Pair, Row},
+    store::scan::{Listed, Pair, Row, Sieve, Sifted},
     sync::Error,
 };
 
@@ -63,25 +63,19 @@ async fn pages(context: &Context, side: Side, listed: &mut Listed) -> Result<boo
         names: Some(Named::of(mapping, side, known).own().clone()),
         ..Listing::default()
     };
-    let looker = Looker::new(mapping, side, known);
-    let mut lister = system.list(object, listing, Road::Reconcile);
+    let looker = Arc::new(Looker::new(mapping, side, known));
+    // Of what an earlier process saw enough, no more is looked at.
+    looker.add(&mut listed.shape, 0, &Shape::new());
+    let compact = compact(context, side, context.scan.sieve(side).await?, Arc::clone(&looker));
+    let mut lister = system.list_as(object, listing, Road::Reconcile, compact);
     let mut saved = Instant::now();
     while let Some(page) = lister.next().await? {
         context.go_on()?;
-        let own = context.clone();
-        let count = page.records.len() as u64;
-        looker.add(&mut listed.shape, &page.records);
+        let (shape, rows) = page.records;
+        looker.add(&mut listed.shape, page.count, &shape);
         listed.names.extend(page.names);
-        let rows = move || {
-            let key = own.engine.key();
-            let rows = page
-                .records
-                .into_iter()
-                .map(|record| row(key, &own.mapping, side, record));
-            rows.collect()
-        };
-        let is_filling = context.scan.add(side, rows).await?;
-        listed.records += count;
+        let is_filling = context.scan.add(rows).await?;
+        listed.records += page.count;
         listed.pages += 1;
         listed.resume = page.resume;
         note(context, side, listed.records);
@@ -100,6 +94,22 @@ async fn pages(context: &Context, side: Side, listed: &mut Listed) -> Result<boo
     };
     context.scan.save_listed(side, ended).await?;
     Ok(is_complete)
+}
+
+/// Makes rows of the records of a page, and says what the page shows of the fields.
+fn compact(
+    context: &Context,
+    side: Side,
+    sieve: Sieve,
+    looker: Arc<Looker>,
+) -> impl Fn(Vec<Record>) -> (Shape, Sifted) + use<> {
+    let own = context.clone();
+    move |records| {
+        let shape = looker.look(&records);
+        let rows = records.into_iter();
+        let rows = rows.map(|record| row(own.engine.key(), &own.mapping, side, record));
+        (shape, sieve.sift(rows))
+    }
 }
 
 pub(super) fn note(context: &Context, side: Side, records: u64) {

@@ -31,7 +31,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
+use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
@@ -46,7 +46,7 @@ use self::{
 };
 use super::{Engine, Error, suggest};
 use crate::{
-    client::{Meter, Road},
+    client::{Meter, Road, flight},
     core::{
         drift::{Planned, Summary},
         fault::Fault,
@@ -171,12 +171,9 @@ impl Context {
     async fn get(&self, side: Side, ids: &[String]) -> Result<Vec<Result<Option<Record>, Fault>>, Fault> {
         let system = self.engine.end(&self.mapping, side)?;
         let object = &self.mapping.end(side).object;
-        let mut reads: Vec<BoxFuture<'_, Result<Option<Record>, Fault>>> = Vec::with_capacity(ids.len());
-        for id in ids {
-            reads.push(system.get(object, id, Road::Reconcile).boxed());
-        }
-        let reads = stream::iter(reads).buffer_unordered(self.engine.limits().in_flight);
-        Ok(reads.collect().await)
+        let mut ids = ids.iter();
+        let begin = || Some(system.get(object, ids.next()?, Road::Reconcile).boxed());
+        Ok(flight::all(self.engine.limits().in_flight, begin).await)
     }
 
     fn chunk(&self) -> u32 {

@@ -10,7 +10,7 @@ mod record;
 use serde_json::{Map as JsonMap, Value as Json};
 
 use super::{
-    Breaker, End, Flow, Mapping, Policy, WrongSide,
+    Breaker, End, Flow, Mapping, Policy, Walk, WrongSide,
     form::{MappingForm, PairForm, WrongSideForm},
     known::Known,
 };
@@ -58,6 +58,7 @@ impl Mapping {
             ends,
             rules,
             suggest,
+            walks: Sides::of(|side| Walk::to(fields.iter().map(|field| field.paths.get(side).as_ref()))),
             fields,
             filters,
             prefer: prefer.unwrap_or(Side::Left),

@@ -1,69 +1,40 @@
-//! Reading a listing page by page; the next page is on its way while the caller works on this one, and so are those behind it
-//! where the connector says that pages may be read at once. They are taken in order, so that what follows from a page (where the
-//! next one stands, whether the listing is complete) does not depend on when it came.
+//! Reading one page of a listing: its request, the records in its answer, and where it leads.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::VecDeque,
     hash::{BuildHasher as _, RandomState},
     sync::Arc,
 };
 
 use chrono::{DateTime, Utc};
-use tokio::task::JoinHandle;
 
-use super::{
-    budget::Road,
-    exchange::{Errand, Records, Refused, Reply},
-    meter, part,
-    system::Inner,
-    verdict::Elements,
-};
-use crate::core::{
-    connector::{
-        List, Object,
-        answer::{Purpose, Taken, take},
-        page::{self, Pager, Position, Turn},
-        request::Call,
+use super::Page;
+use crate::{
+    client::{
+        budget::Road,
+        exchange::{Errand, Records, Refused, Reply},
+        part,
+        system::Inner,
+        verdict::Elements,
     },
-    fault::Fault,
-    newcomer::Names,
-    path::{Path, Segment},
-    record::Record,
-    status::{FailureClass, Stage},
-    value::{
-        Map, Value,
-        json::{self, Look},
-        projection::Projection,
+    core::{
+        connector::{
+            List, Object,
+            answer::{Purpose, Taken, take},
+            page::{self, Pager, Position, Turn},
+            request::Call,
+        },
+        newcomer::Names,
+        path::{Path, Segment},
+        record::Record,
+        value::{
+            Map, Value,
+            json::{self, Look},
+            projection::Projection,
+        },
     },
 };
 
-/// What is to be listed.
-#[derive(Debug, Clone, Default)]
-pub struct Listing {
-    /// Only records changed at this time or later.
-    pub since: Option<DateTime<Utc>>,
-    /// What is wanted of each record; everything where nothing is said.
-    pub projection: Option<Projection>,
-    /// Where an earlier listing stood ([`Page::resume`]).
-    pub resume: Option<String>,
-    /// That the names of all members are wanted as well, of some records of each page; and of members that this leads through,
-    /// those of their own members.
-    pub names: Option<Projection>,
-}
-
-/// One page.
-#[derive(Debug)]
-pub struct Page {
-    /// Its records.
-    pub records: Vec<Record>,
-    /// Where the listing stands behind it; `None` at the end, and where that cannot be stored.
-    pub resume: Option<String>,
-    /// The names of members, where they were asked for.
-    pub names: Names,
-}
-
-/// So many records are watched for coming twice: 8 bytes each.
-const WATCHED_MAX: usize = 1_000_000;
 /// Of so many records of the first page names are looked at, and of so many of each further one.
 const LOOKED_AT_FIRST: usize = 1_000;
 const LOOKED_AT: usize = 10;
@@ -72,182 +43,94 @@ const LISTS_TOLD_MAX: usize = 3;
 /// … and so many maps they may be in.
 const LISTS_DEPTH_MAX: usize = 2;
 
-type Read = Result<Box<Fetched>, Box<Fault>>;
-
-/// A listing under way.
-pub struct Lister {
-    reader: Option<Reader>,
-    /// Pages on their way, in the order in which they follow one another.
-    coming: VecDeque<(Position, JoinHandle<Read>)>,
-    failed: Option<Fault>,
-    is_complete: bool,
-    is_shifted: bool,
-    /// The ids of what came, where one that comes twice shows that another one was passed over: in a list of changes whose pages
-    /// are told by places, what changes while they are read moves to the end.
-    watched: Option<(RandomState, HashSet<u64>)>,
-}
-
-impl Lister {
-    /// A listing that fails at its first page.
-    pub(super) const fn failing(fault: Fault) -> Self {
-        Self {
-            reader: None,
-            coming: VecDeque::new(),
-            failed: Some(fault),
-            is_complete: false,
-            is_shifted: false,
-            watched: None,
-        }
-    }
-
-    pub(super) fn start(reader: Reader) -> Self {
-        let is_watched = reader.asked.since.is_some() && reader.pager.paging().counts_places();
-        let mut lister = Self {
-            reader: None,
-            coming: VecDeque::new(),
-            failed: None,
-            is_complete: false,
-            is_shifted: false,
-            watched: is_watched.then(Default::default),
-        };
-        lister.look_ahead(&reader);
-        lister.reader = Some(reader);
-        lister
-    }
-
-    /// The next page; `None` at the end.
-    pub async fn next(&mut self) -> Result<Option<Page>, Fault> {
-        if let Some(fault) = self.failed.take() {
-            return Err(fault);
-        }
-        let (Some(mut reader), Some((_, task))) = (self.reader.take(), self.coming.pop_front()) else {
-            return Ok(None);
-        };
-        let broken = || Fault::new("RQ030", FailureClass::Bug, Stage::Fetch, "the listing broke off");
-        let read = task.await.map_err(|_| broken())?;
-        let turned = read.and_then(|fetched| reader.turn(*fetched).map_err(|refused| Box::new(refused.fault)));
-        let (page, _) = turned.map_err(|fault| {
-            self.give_up();
-            *fault
-        })?;
-        self.is_shifted |= reader.pager.is_shifted() || self.comes_again(&page.records);
-        if reader.is_ended {
-            self.is_complete = reader.pager.is_complete();
-            self.give_up();
-        } else {
-            self.look_ahead(&reader);
-            self.reader = Some(reader);
-        }
-        Ok(Some(page))
-    }
-
-    /// Whether a record came before; takes note of those that come now.
-    fn comes_again(&mut self, records: &[Record]) -> bool {
-        let Some((hasher, seen)) = self.watched.as_mut().filter(|(_, seen)| seen.len() < WATCHED_MAX) else {
-            return false;
-        };
-        let known = seen.len();
-        seen.extend(records.iter().map(|record| hasher.hash_one(&record.id)));
-        seen.len() < known + records.len()
-    }
-
-    /// Whether records changed places while they were read, so that others were passed over.
-    #[must_use]
-    pub const fn is_shifted(&self) -> bool {
-        self.is_shifted
-    }
-
-    /// Whether every record was seen, as far as the system tells; known at the end.
-    #[must_use]
-    pub const fn is_complete(&self) -> bool {
-        self.is_complete
-    }
-
-    /// Asks for the next page, and for those behind it that may be asked for at once. What was asked for and stands elsewhere
-    /// than the page before it leads to is of no use.
-    fn look_ahead(&mut self, reader: &Reader) {
-        let next = std::iter::once(reader.pager.position().clone());
-        let wanted: Vec<Position> = next.chain(reader.pager.ahead()).collect();
-        if !self
-            .coming
-            .iter()
-            .zip(&wanted)
-            .all(|((coming, _), wanted)| coming == wanted)
-        {
-            self.give_up();
-        }
-        for position in wanted.into_iter().skip(self.coming.len()) {
-            let (asked, pager) = (Arc::clone(&reader.asked), reader.pager.at(position.clone()));
-            let fetch = async move {
-                let fetched = asked.fetch(&pager).await;
-                fetched.map(Box::new).map_err(|refused| Box::new(refused.fault))
-            };
-            self.coming.push_back((position, tokio::spawn(meter::carry(fetch))));
-        }
-    }
-
-    fn give_up(&mut self) {
-        for (_, task) in self.coming.drain(..) {
-            task.abort();
-        }
-    }
-}
-
-impl Drop for Lister {
-    fn drop(&mut self) {
-        self.give_up();
-    }
-}
-
 /// What a listing asks for, whichever page it is.
-pub(super) struct Asked {
-    pub(super) system: Arc<Inner>,
-    pub(super) object: String,
-    pub(super) since: Option<DateTime<Utc>>,
-    pub(super) projection: Projection,
+pub(in crate::client) struct Asked {
+    pub(in crate::client) system: Arc<Inner>,
+    pub(in crate::client) object: String,
+    pub(in crate::client) since: Option<DateTime<Utc>>,
+    pub(in crate::client) projection: Projection,
     /// The ids of the records whose parts are listed, where it is they.
-    pub(super) of_parents: Option<Value>,
-    pub(super) names: Option<Projection>,
-    pub(super) road: Road,
+    pub(in crate::client) of_parents: Option<Value>,
+    pub(in crate::client) names: Option<Projection>,
+    pub(in crate::client) road: Road,
 }
 
 /// Reads the pages of one listing.
-pub(super) struct Reader {
-    pub(super) asked: Arc<Asked>,
-    pub(super) pager: Pager,
-    pub(super) is_ended: bool,
+pub(in crate::client) struct Reader {
+    pub(in crate::client) asked: Arc<Asked>,
+    pub(in crate::client) pager: Pager,
+    pub(in crate::client) is_ended: bool,
 }
 
 /// One page as it was read, wherever it stands.
-pub(super) struct Fetched {
+pub(in crate::client) struct Fetched {
     records: Vec<Record>,
+    came: Came,
+}
+
+/// What came with the records of a page.
+pub(super) struct Came {
+    count: u64,
+    /// Hashes of the records' ids, where they are watched.
+    pub(super) ids: Vec<u64>,
     reply: Reply,
     last: Option<Map>,
     print: u64,
     names: Names,
 }
 
+impl Fetched {
+    /// Its parts, with the hashes of ids where there is something to hash them with.
+    pub(super) fn watched(self, hasher: Option<&RandomState>) -> (Vec<Record>, Came) {
+        let Self { records, mut came } = self;
+        if let Some(hasher) = hasher {
+            came.ids = records.iter().map(|record| hasher.hash_one(&record.id)).collect();
+        }
+        (records, came)
+    }
+}
+
+/// A page without its records.
+pub(super) struct Turned {
+    count: u64,
+    resume: Option<String>,
+    names: Names,
+}
+
+impl Turned {
+    pub(super) fn page<T>(self, records: T) -> Page<T> {
+        Page {
+            records,
+            count: self.count,
+            resume: self.resume,
+            names: self.names,
+        }
+    }
+}
+
 impl Reader {
     /// The next page, and the answer it came with.
-    pub(super) async fn fetch(&mut self) -> Result<(Page, Reply), Refused> {
-        let fetched = self.asked.fetch(&self.pager).await?;
-        self.turn(fetched)
+    pub(in crate::client) async fn fetch(&mut self) -> Result<(Page, Reply), Refused> {
+        let Fetched { records, came } = self.asked.fetch(&self.pager).await?;
+        let (turned, reply) = self.turn(came)?;
+        Ok((turned.page(records), reply))
     }
 
     /// Takes note of the next page.
-    fn turn(&mut self, fetched: Fetched) -> Result<(Page, Reply), Refused> {
-        let Fetched {
-            records,
+    pub(super) fn turn(&mut self, came: Came) -> Result<(Turned, Reply), Refused> {
+        let Came {
+            count,
             reply,
             last,
             print,
             names,
-        } = fetched;
+            ..
+        } = came;
         let turn = self.pager.turn(&page::Page {
             rest: &reply.body,
             headers: &reply.headers,
             url: &reply.url,
-            count: records.len() as u64,
+            count,
             last: last.as_ref(),
             print,
         });
@@ -256,8 +139,8 @@ impl Reader {
         // Some systems repeat a key in the address of the next page; it is not stored.
         let secrets = system.exchange.auth.secrets();
         let resume = self.pager.resume().filter(|resume| !secrets.are_in(resume));
-        let page = Page { records, resume, names };
-        Ok((page, reply))
+        let turned = Turned { count, resume, names };
+        Ok((turned, reply))
     }
 }
 
@@ -309,7 +192,7 @@ impl Asked {
     }
 
     /// The page where this pager stands.
-    async fn fetch(&self, pager: &Pager) -> Result<Fetched, Refused> {
+    pub(super) async fn fetch(&self, pager: &Pager) -> Result<Fetched, Refused> {
         let system = &self.system;
         let object = system.object(&self.object)?;
         let (list, call) = self.call(object, pager)?;
@@ -358,13 +241,15 @@ impl Asked {
         if self.of_parents.is_none() {
             part::embed(system, object, &mut records, Some(&self.projection), self.road).await?;
         }
-        Ok(Fetched {
-            records,
+        let came = Came {
+            count: records.len() as u64,
+            ids: Vec::new(),
             reply,
             last,
             print,
             names,
-        })
+        };
+        Ok(Fetched { records, came })
     }
 
     /// The names that are wanted of a page. A database answers the columns that it is asked for, whatever else there is.
