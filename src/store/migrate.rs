@@ -104,6 +104,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0015_subscription_secret.sql"),
         include_str!("../../migrations/postgres/0015_subscription_secret.sql"),
     ),
+    (
+        16,
+        "write_origin",
+        include_str!("../../migrations/sqlite/0016_write_origin.sql"),
+        include_str!("../../migrations/postgres/0016_write_origin.sql"),
+    ),
 ];
 
 /// The newest version this Syncline knows.

@@ -34,6 +34,39 @@ pub struct NewWrite {
     pub idempotency_key: String,
     /// Fingerprint of the values written, to recognize their echo.
     pub values_hash: u64,
+    /// Of a create, the record that it comes from as it was then.
+    pub origin: Option<Origin>,
+}
+
+/// What the record that a create comes from looked like when it was sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The version of the mapping: another one has other fields.
+    pub version: u64,
+    /// The hash of each field on that side, in the mapping's order; none of what could not be read.
+    pub hashes: Vec<Option<u64>>,
+}
+
+impl Origin {
+    /// The stored form: big-endian numbers, 0 for none.
+    fn to_bytes(&self) -> Vec<u8> {
+        let hashes = self.hashes.iter().map(|hash| hash.unwrap_or_default());
+        std::iter::once(self.version)
+            .chain(hashes)
+            .flat_map(u64::to_be_bytes)
+            .collect()
+    }
+
+    /// Reads the stored form.
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (numbers, rest) = bytes.as_chunks::<8>();
+        let (version, hashes) = numbers.split_first().filter(|_| rest.is_empty())?;
+        let number = |bytes: &[u8; 8]| Some(u64::from_be_bytes(*bytes)).filter(|number| *number != 0);
+        Some(Self {
+            version: u64::from_be_bytes(*version),
+            hashes: hashes.iter().map(number).collect(),
+        })
+    }
 }
 
 /// The outcome of a write.
@@ -74,6 +107,8 @@ pub struct Write {
     pub idempotency_key: String,
     /// Fingerprint of the values written.
     pub values_hash: u64,
+    /// Of a create, the record that it comes from as it was then.
+    pub origin: Option<Origin>,
     /// The version the record had afterwards.
     pub result_version: Option<String>,
     /// How it stands.
@@ -87,7 +122,7 @@ pub struct Write {
 }
 
 const SELECT: &str = "select write_id, run_id, mapping, side, kind, record_id, partner_id, node, idempotency_key, \
-     values_hash, result_version, status, http_status, started_at, ended_at from write";
+     values_hash, origin, result_version, status, http_status, started_at, ended_at from write";
 
 impl FromRow for Write {
     const TABLE: &'static str = "write";
@@ -105,6 +140,9 @@ impl FromRow for Write {
             node: row.get("node")?,
             idempotency_key: row.get("idempotency_key")?,
             values_hash: row.get::<i64>("values_hash")?.cast_unsigned(),
+            origin: row
+                .get::<Option<Vec<u8>>>("origin")?
+                .and_then(|bytes| Origin::from_bytes(&bytes)),
             result_version: row.get("result_version")?,
             status: row.get("status")?,
             http_status: row
@@ -236,7 +274,7 @@ impl Store {
 pub(super) async fn intend(tx: &mut Tx, context: &Context<'_>, writes: &[&NewWrite]) -> Result<Vec<i64>, Error> {
     const INTEND: Bulk = Bulk {
         head: "insert into write (run_id, mapping, side, kind, record_id, partner_id, node, idempotency_key, \
-               values_hash, status, started_at)",
+               values_hash, origin, status, started_at)",
         tail: "",
     };
     let rows = writes.iter().map(|write| {
@@ -250,6 +288,7 @@ pub(super) async fn intend(tx: &mut Tx, context: &Context<'_>, writes: &[&NewWri
             context.node,
             &write.idempotency_key,
             write.values_hash.cast_signed(),
+            write.origin.as_ref().map(Origin::to_bytes),
             WriteStatus::Intended,
             context.now,
         ]

@@ -6,7 +6,7 @@ use super::{Course, Done, Work};
 use crate::{
     core::{
         diff::{self, Context, Decision, Verdict},
-        mapping::{Field, Flow, Mapping},
+        mapping::{Field, Flow, Mapping, convert::Source},
         plan::LinkStep,
         record::{Base, BaseField, Record, RecordKey},
         settled::UNSETTLED,
@@ -16,8 +16,9 @@ use crate::{
     seam::{self, Bug},
     store::{
         Op,
-        link::{Agreement, NewLink, RebasedLink, SyncedLink},
+        link::{Agreement, NewLink, RebasedLink, StoredLink, SyncedLink},
         suggestion::LinkedPair,
+        write::Origin,
     },
     sync::Engine,
 };
@@ -47,7 +48,13 @@ pub(super) fn settle(
                 stored.is_some_and(|stored| stored.link.left_id == left.id && stored.link.right_id == right.id);
             match link_id {
                 Some(_) if is_same && seam::has_bug(Bug::BaseNotStored) => {}
-                Some(link_id) if is_same => done.ops.push(Op::SyncLink(SyncedLink { link_id, agreement })),
+                Some(link_id) if is_same => {
+                    done.ops.push(Op::SyncLink(SyncedLink { link_id, agreement }));
+                    // Linked ahead, it was never whole before.
+                    if stored.is_some_and(is_unversioned) {
+                        wake(engine, mapping, Sides { left, right }, done);
+                    }
+                }
                 known => {
                     done.ops.extend(known.map(|link_id| Op::EndLink { link_id }));
                     put(engine, mapping, Sides { left, right }, agreement, done);
@@ -67,10 +74,18 @@ pub(super) fn settle_part(engine: &Engine, mapping: &Mapping, work: &Work<'_>, c
         kept,
         ..
     } = course;
-    let stored = work.fetched.link.as_ref()?;
+    let stored = work.fetched.link.as_ref();
     if work.plan.writes.is_empty() || seam::has_bug(Bug::PartNotAgreed) {
         return None;
     }
+    // A pair that was just matched is linked since before the first write, as long as nothing came of that.
+    if stored.is_none() && changed.is_empty() {
+        return None;
+    }
+    let before = match stored {
+        Some(stored) => stored.link.base.clone(),
+        None => base_ahead(engine, mapping, work)?,
+    };
     let (left, right) = (after.left.as_ref()?, after.right.as_ref()?);
     let mut decisions = work.plan.decisions.clone();
     for decision in &mut decisions {
@@ -89,13 +104,10 @@ pub(super) fn settle_part(engine: &Engine, mapping: &Mapping, work: &Work<'_>, c
         };
         decision.verdict = Verdict::Report;
     }
-    let base = diff::rebase(
-        context(engine, mapping, work),
-        left,
-        right,
-        &decisions,
-        Some(&stored.link.base),
-    );
+    let base = diff::rebase(context(engine, mapping, work), left, right, &decisions, Some(&before));
+    let Some(stored) = stored else {
+        return Some(Op::PutLink(unversioned(mapping, left, right, base)));
+    };
     let link_id = stored.link.link_id;
     if changed.is_empty() {
         return Some(Op::RebaseLink(RebasedLink { link_id, base }));
@@ -118,6 +130,60 @@ pub(super) fn settle_part(engine: &Engine, mapping: &Mapping, work: &Work<'_>, c
 ///
 /// In a field that is to be written, the side it comes from counts as changed since, the other one does not.
 pub(super) fn ahead(engine: &Engine, mapping: &Mapping, work: &Work<'_>) -> Option<Op> {
+    let base = base_ahead(engine, mapping, work)?;
+    let records = &work.fetched.records;
+    let (left, right) = (records.left.record()?, records.right.record()?);
+    let Some(stored) = &work.fetched.link else {
+        return Some(Op::PutLink(unversioned(mapping, left, right, base)));
+    };
+    let link = &stored.link;
+    let is_same = link.left_id == left.id && link.right_id == right.id;
+    is_same.then_some(Op::RebaseLink(RebasedLink {
+        link_id: link.link_id,
+        base,
+    }))
+}
+
+/// The link of a pair one of whose records was found where a create has no outcome: it was made from the other one as that was `then`.
+/// What differs from that was changed since, on the side where it differs; matched anew, what we made would win over it.
+pub(super) fn made(engine: &Engine, mapping: &Mapping, work: &Work<'_>, (from, then): (Side, &Origin)) -> Option<Op> {
+    let is_found = work.plan.link == LinkStep::Put && work.fetched.link.is_none() && then.version == mapping.version;
+    if !is_found || seam::has_bug(Bug::LinkedAfterWrites) {
+        return None;
+    }
+    let records = &work.fetched.records;
+    let (left, right) = (records.left.record()?, records.right.record()?);
+    let key = engine.key();
+    let hashes = |side, record| diff::hashes(key, mapping, side, record).collect::<Vec<_>>();
+    let now = Sides {
+        left: hashes(Side::Left, left),
+        right: hashes(Side::Right, right),
+    };
+    let to = from.other();
+    let source = Source::new(&records.get(from).record()?.fields);
+    let fields = mapping.fields.iter().enumerate().filter_map(|(place, field)| {
+        let at = |side: Side| now.get(side).get(place).copied().flatten();
+        let (was, here, there) = (then.hashes.get(place).copied().flatten()?, at(from)?, at(to)?);
+        // What was empty was not sent: what stands there is the system's or somebody's, as in any pair that is matched.
+        if !field.flow.reaches(to) || was == diff::hash(key, field, from, None) {
+            return None;
+        }
+        let offered = field.offer(mapping, from, &source, &*work.fetched.references);
+        let sent = offered.ok().flatten().filter(|_| was == here);
+        let sent = sent.map_or(there, |sent| diff::hash(key, field, to, Some(&sent)));
+        let half = |side: Side| if side == from { was } else { sent };
+        Some(BaseField {
+            definition: field.definition,
+            left: half(Side::Left),
+            right: half(Side::Right),
+        })
+    });
+    let base = Base::new(fields.collect());
+    (!base.is_empty()).then(|| Op::PutLink(unversioned(mapping, left, right, base)))
+}
+
+/// The base that [`ahead`] gives the link; none where it stores nothing.
+fn base_ahead(engine: &Engine, mapping: &Mapping, work: &Work<'_>) -> Option<Base> {
     let is_due = work.plan.link == LinkStep::Put && !work.plan.writes.is_empty() && !work.plan.decisions.is_empty();
     if !is_due || seam::has_bug(Bug::LinkedAfterWrites) {
         return None;
@@ -131,17 +197,14 @@ pub(super) fn ahead(engine: &Engine, mapping: &Mapping, work: &Work<'_>) -> Opti
             decision.verdict = Verdict::Report;
         }
     }
-    let stored = work.fetched.link.as_ref().map(|stored| &stored.link);
-    let before = stored.map(|link| &link.base);
-    let base = diff::rebase(context(engine, mapping, work), left, right, &decisions, before);
-    if let Some(link) = stored {
-        let is_same = link.left_id == left.id && link.right_id == right.id;
-        return is_same.then_some(Op::RebaseLink(RebasedLink {
-            link_id: link.link_id,
-            base,
-        }));
-    }
-    Some(Op::PutLink(NewLink {
+    let before = work.fetched.link.as_ref().map(|stored| &stored.link.base);
+    let context = context(engine, mapping, work);
+    Some(diff::rebase(context, left, right, &decisions, before))
+}
+
+/// The link of a pair whose versions are not those that were agreed on.
+fn unversioned(mapping: &Mapping, left: &Record, right: &Record, base: Base) -> NewLink {
+    NewLink {
         mapping: Arc::from(mapping.name.as_str()),
         left_id: left.id.clone(),
         right_id: right.id.clone(),
@@ -152,7 +215,15 @@ pub(super) fn ahead(engine: &Engine, mapping: &Mapping, work: &Work<'_>) -> Opti
             left_updated_at: None,
             right_updated_at: None,
         },
-    }))
+    }
+}
+
+/// Whether a link is one of those that [`unversioned`] makes, or of systems that tell neither versions nor times.
+const fn is_unversioned(stored: &StoredLink) -> bool {
+    stored.left_version.is_none()
+        && stored.right_version.is_none()
+        && stored.left_updated_at.is_none()
+        && stored.right_updated_at.is_none()
 }
 
 /// What a field that is yet to be written to `to` has for its base; none where a change on the side it comes from would not win.
@@ -198,9 +269,15 @@ fn put(engine: &Engine, mapping: &Mapping, records: Sides<&Record>, agreement: A
         right_id: records.right.id.clone(),
         agreement,
     }));
+    wake(engine, mapping, records, done);
+}
+
+/// Wakes what waits for this pair.
+fn wake(engine: &Engine, mapping: &Mapping, records: Sides<&Record>, done: &mut Done) {
     if !engine.is_parent(&mapping.name) {
         return;
     }
+    let name: Arc<str> = Arc::from(mapping.name.as_str());
     for side in [Side::Left, Side::Right] {
         let parent = RecordKey::new(Arc::clone(&name), side, records.get(side).id.clone());
         done.ops.push(Op::WakeWaiting(parent));

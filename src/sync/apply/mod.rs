@@ -26,7 +26,7 @@ use crate::{
     seam::{self, Bug},
     store::{
         self, Op,
-        write::{FinishedWrite, NewWrite},
+        write::{FinishedWrite, NewWrite, Origin},
     },
 };
 
@@ -116,6 +116,15 @@ impl Course {
         }
     }
 
+    /// What was found is what was made before a crash: it is linked as such, and the pair has to be planned again.
+    fn look_again(&mut self) {
+        let why = "the record that was made before is found, and linked as it was sent";
+        self.ended = Some(Applied::Again {
+            ops: std::mem::take(&mut self.done.ops),
+            fault: overtaken(why),
+        });
+    }
+
     fn fail(&mut self, fault: Fault) {
         let ops = std::mem::take(&mut self.done.ops);
         self.ended = Some(Applied::Failed { ops, fault });
@@ -141,7 +150,7 @@ pub async fn carry_out(
     if seam::has_bug(Bug::BaseBeforeWrite) {
         agree_early(engine, mapping, works).await?;
     }
-    let mut ahead = link_ahead(engine, mapping, works, &mut courses).await?;
+    let mut ahead = link_ahead(engine, mapping, works, &earlier, &mut courses).await?;
     for stage in 0..stages {
         let due = due(works, &courses, stage);
         let allowed = permit::allowed(engine, mapping, works, &due, &earlier, &mut courses).await?;
@@ -171,10 +180,22 @@ async fn link_ahead(
     engine: &Engine,
     mapping: &Mapping,
     works: &[Work<'_>],
+    earlier: &permit::Earlier,
     courses: &mut [Course],
 ) -> Result<Vec<Op>, store::Error> {
-    let ahead = |(at, work)| Some((at, link::ahead(engine, mapping, work)?));
-    let links: Vec<(usize, Op)> = works.iter().enumerate().filter_map(ahead).collect();
+    let mut links: Vec<(usize, Op)> = Vec::new();
+    for (at, (work, course)) in works.iter().zip(&mut *courses).enumerate() {
+        if let Some(made) = earlier
+            .origin(work)
+            .and_then(|origin| link::made(engine, mapping, work, origin))
+        {
+            links.push((at, made));
+            permit::close(earlier, work, &mut course.done);
+            course.look_again();
+        } else if let Some(ahead) = link::ahead(engine, mapping, work) {
+            links.push((at, ahead));
+        }
+    }
     if !links.iter().any(|(_, op)| matches!(op, Op::PutLink(_))) {
         return Ok(links.into_iter().map(|(_, op)| op).collect());
     }
@@ -259,7 +280,9 @@ async fn write(
         .iter()
         .filter_map(|due| {
             let partner = partner_id(works.get(due.at)?, due.write);
-            Some(intent(engine, mapping, run_id, due, &partner))
+            let origin = origin(engine, mapping, works.get(due.at)?, due.write);
+            let intent = intent(engine, mapping, run_id, due, &partner);
+            Some(NewWrite { origin, ..intent })
         })
         .collect();
     let keys: Vec<String> = intents.iter().map(|intent| intent.idempotency_key.clone()).collect();
@@ -428,7 +451,21 @@ fn intent(engine: &Engine, mapping: &Mapping, run_id: Option<i64>, due: &Due<'_>
         partner_id: partner.to_owned(),
         idempotency_key: idempotency_key(engine, mapping, due, partner, values_hash),
         values_hash,
+        origin: None,
     }
+}
+
+/// Of a create, what the record that it comes from looks like.
+fn origin(engine: &Engine, mapping: &Mapping, work: &Work<'_>, write: &Write) -> Option<Origin> {
+    if write.kind != WriteKind::Create {
+        return None;
+    }
+    let from = write.to.other();
+    let record = work.fetched.records.get(from).record()?;
+    Some(Origin {
+        version: mapping.version,
+        hashes: diff::hashes(engine.key(), mapping, from, record).collect(),
+    })
 }
 
 /// The key of a write. No two writes may have one, else the other side would answer with what it did at the first.

@@ -14,7 +14,10 @@ use crate::{
         status::{FailureClass, Side, Stage, WriteKind, WriteStatus},
     },
     seam::{self, Bug},
-    store::{self, Op, write::FinishedWrite},
+    store::{
+        self, Op,
+        write::{FinishedWrite, Origin},
+    },
     sync::Engine,
 };
 
@@ -89,6 +92,14 @@ impl Earlier {
         let from = |side| self.open.get(&(side, id(work, side)?));
         let both = [Side::Left, Side::Right].into_iter().filter_map(from);
         both.flatten().collect()
+    }
+
+    /// What one record of a pair looked like when the other one was sent to be made, and its side, where nobody knows what became of
+    /// that: the latest, if it was sent more than once.
+    pub(super) fn origin(&self, work: &Work<'_>) -> Option<(Side, &Origin)> {
+        let creates = self.of(work).into_iter();
+        let latest = creates.max_by_key(|write| write.write_id)?;
+        Some((latest.side.other(), latest.origin.as_ref()?))
     }
 
     /// How often the partner of a record was made before.

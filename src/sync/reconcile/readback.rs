@@ -1,6 +1,11 @@
 //! Reading what was made and not shown by any answer, as batches mostly do not: systems round, cut, spell and fill in what
 //! they are sent, and the base must say what is there. They are read one by one, or by one more listing where that takes fewer
 //! requests.
+//!
+//! Between making and reading lies the rest of a first sync, or the time that a node was down. What a person changed in it is a change,
+//! and not what the system made of what it was sent.
+
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Context, listing};
 use crate::{
@@ -19,6 +24,8 @@ use crate::{
 
 /// Up to so many records are read one by one in any case.
 const SINGLES: u64 = 100;
+/// What is read so soon after it was made is as the system made it; and so much later than ours a system's clock may say that it was.
+const SOON: TimeDelta = TimeDelta::seconds(5);
 
 /// Reads what was made on both sides.
 pub(super) async fn all(context: &Context) -> Result<(), Error> {
@@ -79,14 +86,24 @@ async fn compare(context: &Context, side: Side, records: Vec<Record>) -> Result<
     let unlike: Vec<&Record> = unlike.into_iter().filter_map(|place| records.get(place)).collect();
     let ids: Vec<&str> = unlike.iter().map(|record| record.id.as_str()).collect();
     let links = context.engine.store().links_by(&context.name, side, &ids).await?;
+    let now = context.engine.clock().now();
     let corrected = links.iter().filter_map(|stored| {
         let record = unlike.iter().find(|record| record.id == stored.link.id(side))?;
+        if is_edited(stored, record, now) {
+            return None;
+        }
         Some(Op::SyncLink(SyncedLink {
             link_id: stored.link.link_id,
             agreement: corrected(context, side, stored, record),
         }))
     });
     Ok(context.engine.store().commit(corrected.collect()).await?)
+}
+
+/// Whether a made record was changed after it was linked: it differs from its base then, and is compared as any other.
+fn is_edited(stored: &StoredLink, record: &Record, now: DateTime<Utc>) -> bool {
+    let times = record.updated_at.zip(stored.last_synced_at);
+    times.is_some_and(|(updated, linked)| now > linked + SOON && updated > linked + SOON)
 }
 
 fn corrected(context: &Context, side: Side, stored: &StoredLink, record: &Record) -> Agreement {

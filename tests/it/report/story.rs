@@ -102,6 +102,7 @@ async fn fail(store: &Store) {
         partner_id: "7".into(),
         idempotency_key: "k".into(),
         values_hash: 1,
+        origin: None,
     };
     let written = store.intend(vec![write]).await.unwrap();
     let outcome = FinishedWrite {

@@ -4,7 +4,7 @@ use syncline::{
     core::status::{Side, WriteKind, WriteStatus},
     store::{
         Op, Store,
-        write::{FinishedWrite, NewWrite},
+        write::{FinishedWrite, NewWrite, Origin},
     },
 };
 
@@ -32,6 +32,10 @@ fn new_write(record_id: Option<&str>, partner_id: &str) -> NewWrite {
         partner_id: partner_id.into(),
         idempotency_key: format!("key-{partner_id}"),
         values_hash: u64::MAX - 1,
+        origin: record_id.is_none().then(|| Origin {
+            version: u64::MAX,
+            hashes: vec![Some(7), None, Some(u64::MAX)],
+        }),
     }
 }
 
@@ -54,7 +58,7 @@ async fn an_intent_without_an_outcome_is_found_after_a_crash(database: Database)
     let store = database.open().await;
     let ids = store
         .intend(vec![
-            new_write(Some("A"), "1"),
+            new_write(None, "1"),
             new_write(Some("B"), "2"),
             new_write(Some("C"), "3"),
         ])
@@ -75,6 +79,12 @@ async fn an_intent_without_an_outcome_is_found_after_a_crash(database: Database)
         .collect::<Vec<_>>();
     assert_eq!(found, [(ids[0], WriteStatus::Intended)]);
     assert_eq!(unknown[0].values_hash, u64::MAX - 1);
+    let origin = unknown[0].origin.as_ref().unwrap();
+    assert_eq!(
+        origin.hashes,
+        [Some(7), None, Some(u64::MAX)],
+        "what a create comes from is kept"
+    );
     assert!(store.write_intents("south").await.unwrap().is_empty());
 }
 

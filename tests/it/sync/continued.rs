@@ -268,3 +268,17 @@ async fn a_mapping_that_was_changed_meanwhile_is_reconciled_anew() {
     ]);
     assert_ne!(world.reconcile().await.run_id, run_id);
 }
+
+#[tokio::test]
+async fn what_a_person_changes_before_what_was_made_is_read_back_is_a_change() {
+    let world = World::empty().await;
+    let customers = world.customers(0, 20);
+    let is_due = |progress: &Progress| progress.phase == Phase::ReadingBack;
+    cut_off(&world, REQUEST, End::Killed, is_due).await;
+    world.systems.crm.clock().advance(Duration::from_mins(10));
+    let account = world.link_of(&customers[3]).await.unwrap().link.right_id;
+    world.edit_account(&account, r#"{"BillingCity":"Recife"}"#);
+    world.reconcile().await;
+    world.reconcile().await;
+    assert_eq!(world.customer_now(&customers[3])["address"]["city"], "Recife");
+}

@@ -152,3 +152,57 @@ async fn a_value_that_comes_back_is_written_though_the_system_remembers_the_key_
         assert_eq!(world.account_now(&account)["Name"], name);
     }
 }
+
+#[tokio::test]
+async fn what_was_filled_in_a_pair_that_was_just_matched_does_not_win_over_what_a_person_changes_next() {
+    let world = World::empty().await;
+    // Enough pairs for the guard rails to let two changes through.
+    world.customers(10, 20);
+    world.full().await;
+    let customer =
+        world.customer(r#"{"kind":"customer","status":"active","name":"Company","tax_id":"BR 10.000.001/0001-95"}"#);
+    let account = world.account(r#"{"Name":"Firma","VatNumber":"BR 10.000.001/0001-95","BillingCity":"City 5"}"#);
+    // The city is filled in over there; the name, which goes the other way, is refused.
+    let refuse = Order::next(1, Fault::status(422)).on("PATCH", "/api/v2/accounts");
+    world.systems.crm.faults().order(refuse).unwrap();
+    world.reconcile().await;
+    assert_eq!(world.customer_now(&customer)["address"]["city"], "City 5");
+    assert_eq!(world.account_now(&account)["Name"], "Firma");
+    world.edit_account(&account, r#"{"BillingCity":"City 7"}"#);
+    world.advance(Duration::from_mins(2));
+    world.reconcile().await;
+    assert_eq!(world.account_now(&account)["BillingCity"], "City 7");
+    assert_eq!(world.customer_now(&customer)["address"]["city"], "City 7");
+    assert_eq!(world.account_now(&account)["Name"], "Company");
+}
+
+#[tokio::test]
+async fn what_was_made_before_a_crash_does_not_win_over_what_a_person_changed_since() {
+    let world = World::empty().await;
+    let mut customers = world.customers(0, 2);
+    customers.push(world.customer(
+        r#"{"kind":"customer","status":"active","name":"Company 9","tax_id":"BR 10.000.009/0001-95","note":"Call back"}"#,
+    ));
+    world.full().await;
+    let mut accounts = Vec::new();
+    for customer in &customers {
+        accounts.push(world.link_of(customer).await.unwrap().link.right_id);
+    }
+    // As after a crash between the answer and our commit.
+    let open = "update write set status = 'intended', ended_at = null, record_id = null";
+    world.database.raw(open).await;
+    world.database.raw("update link set status = 'ended'").await;
+    world.edit_account(&accounts[0], r#"{"Name":"Renamed over there"}"#);
+    world.edit_customer(&customers[1], r#"{"name":"Renamed here"}"#);
+    world.edit_customer(&customers[2], r#"{"note":null}"#);
+    world.reconcile().await;
+    assert_eq!(world.account_count(), 3);
+    for (place, name) in [(0, "Renamed over there"), (1, "Renamed here")] {
+        assert_eq!(world.customer_now(&customers[place])["name"], name);
+        assert_eq!(world.account_now(&accounts[place])["Name"], name);
+    }
+    assert_eq!(world.customer_now(&customers[2])["note"], serde_json::Value::Null);
+    assert_eq!(world.account_now(&accounts[2])["Description"], serde_json::Value::Null);
+    assert!(open_writes(&world).await.is_empty());
+    assert!(world.failures().await.is_empty());
+}

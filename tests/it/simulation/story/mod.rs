@@ -257,6 +257,10 @@ impl Story {
         };
         self.busy(&mut life, false).await;
         self.calm();
+        // A system that did not answer is left alone for two minutes at the most.
+        for _ in 0..3 {
+            self.minute(&mut life).await;
+        }
         self.quiet(&mut life).await;
         Check::new(self, true).run();
         self.reconcile_once(&mut life).await;
@@ -410,17 +414,22 @@ impl Story {
                 // What is in flight at this moment is not: an idle worker has nothing at work.
                 return;
             }
-            let minute = self.sim.now() + 60_000;
-            while self.sim.now() < minute {
-                tokio::select! {
-                    biased;
-                    Some(did) = life.tasks.join_next() => self.did(did),
-                    () = self.sim.news() => self.mail_out(true),
-                    () = tokio::time::sleep(Duration::from_secs(60)) => {}
-                }
-            }
+            self.minute(life).await;
         }
         self.sim.accuse("it does not become quiet".to_owned());
+    }
+
+    /// Lets a minute pass.
+    async fn minute(&mut self, life: &mut Life) {
+        let minute = self.sim.now() + 60_000;
+        while self.sim.now() < minute {
+            tokio::select! {
+                biased;
+                Some(did) = life.tasks.join_next() => self.did(did),
+                () = self.sim.news() => self.mail_out(true),
+                () = tokio::time::sleep(Duration::from_secs(60)) => {}
+            }
+        }
     }
 }
 
