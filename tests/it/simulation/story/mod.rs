@@ -259,6 +259,7 @@ impl Story {
         self.calm();
         // A system that did not answer is left alone for two minutes at the most.
         for _ in 0..3 {
+            self.busy(&mut life, true).await;
             self.minute(&mut life).await;
         }
         self.quiet(&mut life).await;
