@@ -6,15 +6,15 @@ mod page;
 
 use std::{
     collections::{HashSet, VecDeque},
-    hash::RandomState,
+    hash::{BuildHasher as _, RandomState},
     sync::Arc,
 };
 
 use chrono::{DateTime, Utc};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use self::page::Came;
 pub(super) use self::page::{Asked, Reader};
+use self::page::{Came, Fetched};
 use super::meter;
 use crate::core::{
     connector::page::Position,
@@ -58,11 +58,14 @@ const WATCHED_MAX: usize = 1_000_000;
 /// What is made of the records of a page.
 type Make<T> = Arc<dyn Fn(Vec<Record>) -> T + Send + Sync>;
 
+/// What came with a page, and hashes of its records' ids where they are watched.
+type Told = (Came, Vec<u64>);
+
 /// A page on its way: a task reads it, says what came, so that the next page can be asked for, and makes of its records what is
 /// wanted.
 struct Coming<T> {
     position: Position,
-    came: oneshot::Receiver<Result<Box<Came>, Box<Fault>>>,
+    came: oneshot::Receiver<Result<Box<Told>, Box<Fault>>>,
     made: JoinHandle<Option<T>>,
 }
 
@@ -121,9 +124,9 @@ impl<T: Send + 'static> Lister<T> {
         };
         let broken = || Fault::new("RQ030", FailureClass::Bug, Stage::Fetch, "the listing broke off");
         let came = coming.came.await.map_err(|_| broken())?;
-        let turned = came.and_then(|mut came| {
-            let ids = std::mem::take(&mut came.ids);
-            let turned = reader.turn(*came).map_err(|refused| Box::new(refused.fault))?;
+        let turned = came.and_then(|told| {
+            let (came, ids) = *told;
+            let turned = reader.turn(came).map_err(|refused| Box::new(refused.fault))?;
             Ok((turned, ids))
         });
         let ((turned, _), ids) = turned.map_err(|fault| {
@@ -179,13 +182,16 @@ impl<T: Send + 'static> Lister<T> {
         }
         for position in wanted.into_iter().skip(self.coming.len()) {
             let (asked, pager) = (Arc::clone(&reader.asked), reader.pager.at(position.clone()));
-            let (make, hasher) = (Arc::clone(&self.make), self.hasher());
+            let make = Arc::clone(&self.make);
+            let hasher = self.watched.as_ref().map(|(hasher, _)| hasher.clone());
             let (tell, came) = oneshot::channel();
             let fetch = async move {
                 match asked.fetch(&pager).await {
-                    Ok(fetched) => {
-                        let (records, came) = fetched.watched(hasher.as_ref());
-                        tell.send(Ok(Box::new(came))).ok()?;
+                    Ok(Fetched { records, came }) => {
+                        let hashed =
+                            |hasher: RandomState| records.iter().map(|record| hasher.hash_one(&record.id)).collect();
+                        let ids = hasher.map(hashed).unwrap_or_default();
+                        tell.send(Ok(Box::new((came, ids)))).ok()?;
                         Some(make(records))
                     }
                     Err(refused) => {
@@ -201,11 +207,6 @@ impl<T: Send + 'static> Lister<T> {
                 made: tokio::spawn(meter::carry(fetch)),
             });
         }
-    }
-
-    /// What hashes ids, where they are watched.
-    fn hasher(&self) -> Option<RandomState> {
-        self.watched.as_ref().map(|(hasher, _)| hasher.clone())
     }
 }
 

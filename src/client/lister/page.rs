@@ -1,10 +1,6 @@
 //! Reading one page of a listing: its request, the records in its answer, and where it leads.
 
-use std::{
-    collections::VecDeque,
-    hash::{BuildHasher as _, RandomState},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -64,30 +60,17 @@ pub(in crate::client) struct Reader {
 
 /// One page as it was read, wherever it stands.
 pub(in crate::client) struct Fetched {
-    records: Vec<Record>,
-    came: Came,
+    pub(super) records: Vec<Record>,
+    pub(super) came: Came,
 }
 
 /// What came with the records of a page.
 pub(super) struct Came {
     count: u64,
-    /// Hashes of the records' ids, where they are watched.
-    pub(super) ids: Vec<u64>,
     reply: Reply,
     last: Option<Map>,
     print: u64,
     names: Names,
-}
-
-impl Fetched {
-    /// Its parts, with the hashes of ids where there is something to hash them with.
-    pub(super) fn watched(self, hasher: Option<&RandomState>) -> (Vec<Record>, Came) {
-        let Self { records, mut came } = self;
-        if let Some(hasher) = hasher {
-            came.ids = records.iter().map(|record| hasher.hash_one(&record.id)).collect();
-        }
-        (records, came)
-    }
 }
 
 /// A page without its records.
@@ -124,7 +107,6 @@ impl Reader {
             last,
             print,
             names,
-            ..
         } = came;
         let turn = self.pager.turn(&page::Page {
             rest: &reply.body,
@@ -243,7 +225,6 @@ impl Asked {
         }
         let came = Came {
             count: records.len() as u64,
-            ids: Vec::new(),
             reply,
             last,
             print,

@@ -284,17 +284,17 @@ pub fn hashes<'a>(
     let source = Source::new(&record.fields);
     let roots = mapping.walks.get(side).roots(&record.fields);
     mapping.fields.iter().enumerate().map(move |(place, field)| {
-        if is_computed_from(field, side) {
-            let value = own_value(mapping, field, side, &source).ok()?;
-            return Some(hash(key, field, side, value.as_ref()));
-        }
-        let path = field.paths.get(side).as_ref();
-        let found = path.and_then(|path| roots.get(place, path));
-        // Most values of most records are texts that stand there as they are hashed.
-        if let Some(text) = field.text_found(found) {
-            return Some(hash_text(key, field, text));
-        }
-        let value = field.read_found(side, found).ok()?;
+        let value = if is_computed_from(field, side) {
+            own_value(mapping, field, side, &source).ok()?
+        } else {
+            let path = field.paths.get(side).as_ref();
+            let found = path.and_then(|path| roots.get(place, path));
+            // Most values of most records are texts that stand there as they are hashed.
+            if let Some(text) = field.text_found(found) {
+                return Some(hash_text(key, field, text));
+            }
+            field.read_found(side, found).ok()?
+        };
         Some(hash(key, field, side, value.as_ref()))
     })
 }

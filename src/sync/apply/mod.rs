@@ -174,7 +174,8 @@ pub async fn carry_out(
     Ok(works.iter().zip(courses).map(finish).collect())
 }
 
-/// Stores how links stand while their pairs are being written ([`link::ahead`]), or hands that back to be stored with the
+/// Links what was made before a crash as it was sent ([`link::made`]), and stores how links stand while their pairs are being written
+/// ([`link::ahead`]), or hands that back to be stored with the
 /// intents, where nothing can come in between. A pair of which a record was linked elsewhere meanwhile is left alone.
 async fn link_ahead(
     engine: &Engine,
@@ -279,10 +280,12 @@ async fn write(
     let intents: Vec<NewWrite> = due
         .iter()
         .filter_map(|due| {
-            let partner = partner_id(works.get(due.at)?, due.write);
-            let origin = origin(engine, mapping, works.get(due.at)?, due.write);
-            let intent = intent(engine, mapping, run_id, due, &partner);
-            Some(NewWrite { origin, ..intent })
+            let work = works.get(due.at)?;
+            let intent = intent(engine, mapping, run_id, due, &partner_id(work, due.write));
+            Some(NewWrite {
+                origin: origin(engine, mapping, work, due.write),
+                ..intent
+            })
         })
         .collect();
     let keys: Vec<String> = intents.iter().map(|intent| intent.idempotency_key.clone()).collect();
