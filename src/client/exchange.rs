@@ -8,7 +8,7 @@ use url::Url;
 use super::{
     auth::{Authenticator, Renewed},
     budget::{Budget, Permit, Road},
-    meter, tape,
+    deadline, meter, tape,
     transport::{Raw, SendError, Transport},
     verdict::{self, End},
     write::Outcome,
@@ -173,8 +173,13 @@ impl Exchange {
         })
     }
 
-    /// Asks the token endpoint; any answer that is not about its health is one.
+    /// Asks the token endpoint; any answer that is not about its health is one. Everybody who asks the system waits for it, so
+    /// the deadline of one of them does not count.
     pub(super) async fn ask_for_token(&self, call: &Call, road: Road) -> Result<Raw, Refused> {
+        deadline::lifted(self.token(call, road)).await
+    }
+
+    async fn token(&self, call: &Call, road: Road) -> Result<Raw, Refused> {
         let errand = Errand {
             purpose: Purpose::Login,
             object: TOKEN,
@@ -202,7 +207,9 @@ impl Exchange {
         refused: Refused,
     ) -> Result<(), Refused> {
         attempts.is_uncertain |= refused.outcome == Outcome::Unknown;
-        if attempts.count >= self.attempts_max || wait > errand.road.patience() || !self.budget.may_retry() {
+        let is_late =
+            wait > errand.road.patience() || deadline::current().is_some_and(|deadline| deadline.is_over_in(wait));
+        if attempts.count >= self.attempts_max || is_late || !self.budget.may_retry() {
             return Err(attempts.last(refused));
         }
         tracing::debug!(system = self.name, fault = %refused.fault, attempt = attempts.count, "trying again");

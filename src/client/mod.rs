@@ -10,6 +10,7 @@ mod auth;
 mod batch;
 mod budget;
 mod config;
+mod deadline;
 mod discover;
 mod document;
 mod exchange;
@@ -38,6 +39,7 @@ pub use auth::{Kept, LoggedOut, Login, NoTokens, Pending, Saved, Standing, Stand
 pub use batch::BatchItem;
 pub use budget::{Grant, OwnQuota, QuotaError, QuotaStore, Road, Usage};
 pub use config::{Config, ConfigError};
+pub use deadline::within;
 pub use discover::Found;
 pub use document::{DocumentError, document};
 pub use lister::{Lister, Listing, Page};

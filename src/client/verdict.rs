@@ -193,7 +193,19 @@ impl Exchange {
 
     /// The budget does not let it go. Nothing was sent.
     pub(super) fn held(&self, errand: Errand<'_>, hold: Hold) -> Refused {
+        let out_of_time;
         let (code, message, hint) = match hold {
+            Hold::OutOfTime(given) => {
+                out_of_time = format!(
+                    "not sent: the work on this record took longer than {} s",
+                    given.as_secs()
+                );
+                (
+                    "SY006",
+                    out_of_time.as_str(),
+                    "it is tried again; if it stays, see how slowly the systems answer, or raise `limits.change_time_max`",
+                )
+            }
             Hold::Circuit(_) => (
                 "RQ010",
                 "it does not answer and is left alone for a while",

@@ -23,6 +23,7 @@ pub use self::{
     daily::{Grant, OwnQuota, QuotaError, QuotaStore},
     road::Road,
 };
+use super::deadline;
 use crate::{
     clock::Clock,
     core::{
@@ -46,6 +47,8 @@ pub(super) enum Hold {
     Daily(Duration),
     /// Nobody can say how much of the daily quota is left.
     Uncounted(Duration),
+    /// The work that it is for has taken as long as it may: so long.
+    OutOfTime(Duration),
 }
 
 impl Hold {
@@ -53,6 +56,7 @@ impl Hold {
     pub(super) const fn wait(self) -> Duration {
         match self {
             Self::Circuit(wait) | Self::Paused(wait) | Self::Daily(wait) | Self::Uncounted(wait) => wait,
+            Self::OutOfTime(_) => Duration::ZERO,
         }
     }
 }
@@ -129,8 +133,22 @@ impl Budget {
         })
     }
 
-    /// Waits for a place, and for the rate; refuses where that would take longer than the road has patience.
+    /// Waits for a place, and for the rate; refuses where that would take longer than the road has patience, or than the work
+    /// that asks may take.
     pub(super) async fn admit(self: &Arc<Self>, road: Road) -> Result<Permit, Hold> {
+        let Some(deadline) = deadline::current() else {
+            return self.wait_for(road).await;
+        };
+        let late = Hold::OutOfTime(deadline.given);
+        if deadline.is_over() {
+            return Err(late);
+        }
+        tokio::time::timeout_at(deadline.at, self.wait_for(road))
+            .await
+            .unwrap_or(Err(late))
+    }
+
+    async fn wait_for(self: &Arc<Self>, road: Road) -> Result<Permit, Hold> {
         let mut has_quota = false;
         loop {
             // Nothing is held while resting, so that nobody with less patience waits behind it.

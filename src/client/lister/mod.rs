@@ -15,7 +15,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 pub(super) use self::page::{Asked, Reader};
 use self::page::{Came, Fetched};
-use super::meter;
+use super::{deadline, meter};
 use crate::core::{
     connector::page::Position,
     fault::Fault,
@@ -204,7 +204,7 @@ impl<T: Send + 'static> Lister<T> {
             self.coming.push_back(Coming {
                 position,
                 came,
-                made: tokio::spawn(meter::carry(fetch)),
+                made: tokio::spawn(meter::carry(deadline::carry(fetch))),
             });
         }
     }

@@ -125,6 +125,12 @@ impl Course {
         });
     }
 
+    /// Takes over what somebody else left without an outcome.
+    fn adopt(&mut self, earlier: &permit::Earlier, work: &Work<'_>) {
+        let ops = self.ended.as_mut().map_or(&mut self.done.ops, Applied::ops);
+        ops.extend(earlier.adopt(work));
+    }
+
     fn fail(&mut self, fault: Fault) {
         let ops = std::mem::take(&mut self.done.ops);
         self.ended = Some(Applied::Failed { ops, fault });
@@ -158,6 +164,7 @@ pub async fn carry_out(
         write(engine, mapping, run_id, works, (ahead, allowed), &mut courses, road).await?;
     }
     let finish = |(work, mut course): (&Work<'_>, Course)| {
+        course.adopt(&earlier, work);
         if let Some(mut ended) = course.ended.take() {
             // What did go through is agreed: else our own write would look like somebody's edit to the next plan.
             let part = link::settle_part(engine, mapping, work, &course);

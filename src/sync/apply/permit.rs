@@ -34,6 +34,9 @@ pub(super) struct Earlier {
     open: HashMap<(Side, String), Vec<store::write::Write>>,
     /// Changes without an outcome, by the side and id of the record changed: when each was given up.
     changes: HashMap<(Side, String), DateTime<Utc>>,
+    /// Changes that nobody is at any longer and whose outcome nobody stored: whoever has the lease of a record is the only one at work
+    /// on it.
+    orphans: HashMap<(Side, String), Vec<i64>>,
     /// How many went through.
     made: HashMap<(Side, String), u64>,
 }
@@ -81,10 +84,28 @@ impl Earlier {
     /// Takes note of a change that nobody knows the outcome of.
     fn note_change(&mut self, write: store::write::Write) {
         let given_up = given_up(&write);
-        if let Some(id) = write.record_id {
-            let last = self.changes.entry((write.side, id)).or_insert(given_up);
-            *last = given_up.max(*last);
+        let Some(id) = write.record_id else { return };
+        let at = (write.side, id);
+        if write.status == WriteStatus::Intended {
+            self.orphans.entry(at.clone()).or_default().push(write.write_id);
         }
+        let last = self.changes.entry(at).or_insert(given_up);
+        *last = given_up.max(*last);
+    }
+
+    /// Says of changes to the records of a pair that were left without an outcome that nobody knows it.
+    pub(super) fn adopt(&self, work: &Work<'_>) -> impl Iterator<Item = Op> {
+        let of = |side| self.orphans.get(&(side, id(work, side)?));
+        let orphans = [Side::Left, Side::Right].into_iter().filter_map(of).flatten();
+        orphans.map(|write_id| {
+            Op::FinishWrite(FinishedWrite {
+                write_id: *write_id,
+                status: WriteStatus::Unknown,
+                http_status: None,
+                record_id: None,
+                version: None,
+            })
+        })
     }
 
     /// Creates without an outcome from either record of a pair.

@@ -63,6 +63,7 @@ pub async fn poll(engine: &Engine, mapping: &Mapping, side: Side, trigger: Trigg
         job_key: None,
     };
     let run_id = engine.store().start_run(&run).await?;
+    let gap = gap(engine, mapping, side).await?;
     let meter: Arc<Meter> = Arc::default();
     // Whoever asks wants what came to be looked at once more.
     let before = Some(engine.last_polls().take(&mapping.name, side)).filter(|_| trigger != Trigger::Person);
@@ -83,7 +84,7 @@ pub async fn poll(engine: &Engine, mapping: &Mapping, side: Side, trigger: Trigg
         },
     }];
     let (status, note) = match &result {
-        Ok(_) => (RunStatus::Succeeded, None),
+        Ok(_) => (RunStatus::Succeeded, gap),
         Err(error) => (RunStatus::Failed, Some(error.to_string())),
     };
     if result.is_ok() {
@@ -107,6 +108,27 @@ async fn since(engine: &Engine, mapping: &Mapping, side: Side) -> Result<DateTim
     let overlap = engine.end(mapping, side)?.overlap(&mapping.end(side).object);
     let overlap = TimeDelta::from_std(overlap).unwrap_or(TimeDelta::minutes(2));
     Ok(last.unwrap_or_else(|| engine.clock().now() - FIRST_LOOK) - overlap)
+}
+
+/// What is to be told where the last poll is longer ago than the list of changes reaches back: what changed before that it does not
+/// show, and it says nothing of it.
+async fn gap(engine: &Engine, mapping: &Mapping, side: Side) -> Result<Option<String>, Error> {
+    let end = mapping.end(side);
+    let system = engine.end(mapping, side)?;
+    let object = system.connector().objects.get(&end.object);
+    let reaches = object.and_then(|object| object.listing(true)?.reaches);
+    let (Some(reaches), Some(_)) = (reaches, engine.store().cursor(&mapping.name, side).await?) else {
+        return Ok(None);
+    };
+    let asked_for = engine.clock().now() - since(engine, mapping, side).await?;
+    let is_short = TimeDelta::from_std(reaches.duration()).is_ok_and(|reaches| asked_for > reaches);
+    Ok(is_short.then(|| {
+        format!(
+            "{} asked what changed; its list of changes reaches back {reaches}, and the last poll is longer ago: what changed before \
+             that is found by `syncline reconcile {}`",
+            end.system, mapping.name
+        )
+    }))
 }
 
 /// What polls have brought: the last one, and this one.

@@ -1,6 +1,6 @@
 //! What became of one record: the plan, what it counts for, and what has to be stored.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -135,18 +135,6 @@ impl Synced {
             ending: Ending::Failed(vec![fault]),
             unread: None,
         }
-    }
-
-    /// The ending of a record that took too long.
-    #[must_use]
-    pub fn timed_out(limit: Duration) -> Self {
-        let fault = Fault::new(
-            "SY006",
-            FailureClass::Transient,
-            Stage::Fetch,
-            format!("the work on this record took longer than {} s", limit.as_secs()),
-        );
-        Self::unplanned(Vec::new(), fault)
     }
 
     /// The ending of a record that none was stored of: never, unless we are wrong.

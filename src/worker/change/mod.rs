@@ -5,6 +5,8 @@
 
 mod moved;
 mod process;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -110,6 +112,8 @@ struct Worker {
     changes: HashMap<Id, (Change, Option<i64>)>,
     /// Records that are being worked on here: a clock set forward ends their leases before their work.
     busy: HashSet<RecordKey>,
+    /// Whether the last claim gave changes back untouched. That they are free again is no news to the one who gave them back.
+    has_passed_over: bool,
     runs: HashMap<(Arc<str>, RunKind), Run>,
     /// Mappings that this node does not have; others may.
     unknown: HashSet<Arc<str>>,
@@ -147,6 +151,7 @@ impl Worker {
             tasks: JoinSet::new(),
             changes: HashMap::new(),
             busy: HashSet::new(),
+            has_passed_over: false,
             runs: HashMap::new(),
             unknown: HashSet::new(),
             renewed_at: Instant::now(),
@@ -194,6 +199,7 @@ impl Worker {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             self.ended(ended).await;
         }
+        self.has_passed_over = false;
         let room = self.limits.in_flight.saturating_sub(self.tasks.len());
         if room == 0 {
             return 0;
@@ -277,6 +283,7 @@ impl Worker {
         }
         let is_busy = change.guard.records().iter().any(|record| self.busy.contains(record));
         if is_busy || self.crowded().contains(&change.key.mapping) {
+            self.has_passed_over = true;
             self.leave(&change).await;
             return false;
         }
@@ -328,10 +335,11 @@ impl Worker {
         let is_resting = !self.unknown.is_empty() || !self.signs.pauses.all().is_empty() || !self.crowded().is_empty();
         let least = Duration::from_millis(if is_resting { 250 } else { 20 });
         let wait = until.clamp(least, self.limits.idle.max(least));
+        let hears = self.tasks.len() < self.limits.in_flight && !self.has_passed_over;
         tokio::select! {
             biased;
             Some(ended) = self.tasks.join_next_with_id() => self.ended(ended).await,
-            () = self.engine.store().change_enqueued(), if self.tasks.len() < self.limits.in_flight => {}
+            () = self.engine.store().change_enqueued(), if hears => {}
             () = tokio::time::sleep(wait) => {}
             () = shutdown.cancelled() => {}
         }

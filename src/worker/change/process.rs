@@ -9,7 +9,7 @@ use super::{
     moved::{Moved, moved},
 };
 use crate::{
-    client::{Meter, Road},
+    client::{self, Meter, Road},
     core::{
         fault::Fault,
         mapping::Mapping,
@@ -69,10 +69,7 @@ pub(super) async fn process(
     let work = meter.measure(look_at(engine, &mapping, change, news.as_ref(), run_id));
     let mut synced = match faulty {
         Some(fault) => Synced::unplanned(Vec::new(), fault),
-        None => match tokio::time::timeout(limits.change_time_max, work).await {
-            Ok(synced) => synced?,
-            Err(_) => Synced::timed_out(limits.change_time_max),
-        },
+        None => client::within(limits.change_time_max, work).await?,
     };
     (synced.counters.requests, synced.counters.bytes) = meter.take();
     if let Some(fault) = of_a_system(engine, &mapping, &synced) {

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
+use tokio_util::sync::CancellationToken;
 
-use super::{State, lease::while_held};
+use super::{State, lease::until_lost};
 use crate::{
     core::{
         mapping::Mapping,
@@ -105,7 +106,11 @@ impl State {
         let (state, mapping) = (Arc::clone(self), Arc::clone(mapping));
         let name = incremental(&mapping);
         self.begin(name.clone(), async move {
-            if state.compare(&mapping, RunKind::Incremental, Trigger::Schedule).await {
+            let stop = state.shutdown.child_token();
+            if state
+                .compare(&mapping, RunKind::Incremental, Trigger::Schedule, stop)
+                .await
+            {
                 state.note_success(&name);
             } else {
                 state.note_failure(&name);
@@ -122,30 +127,34 @@ impl State {
         let (state, mapping) = (Arc::clone(self), Arc::clone(mapping));
         let name = job(&mapping);
         self.begin(name.clone(), async move {
-            let work = Box::pin(state.reconcile(&mapping, due.trigger));
-            if let Err(error) = state.do_day(&name, due.date, work).await {
+            let work = |stop| Box::pin(state.reconcile_until(&mapping, due.trigger, stop));
+            if let Err(error) = Box::pin(state.do_day(&name, due.date, work)).await {
                 tracing::error!(%error, mapping = mapping.name, "a reconciliation cannot be begun");
             }
         });
     }
 
     /// Does the work of a day, whose end is told by whether it is done, on the one node that has its lease; whether it
-    /// was this one. A day that another node ended between the look at it and the lease is not done again.
-    pub(super) async fn do_day(
+    /// was this one. A day that another node ended between the look at it and the lease is not done again. `work` gets what asks it
+    /// to come to an end: at shutdown, and where the lease is lost.
+    pub(super) async fn do_day<W: Future<Output = bool>>(
         &self,
         job: &str,
         date: NaiveDate,
-        work: impl Future<Output = bool>,
+        work: impl FnOnce(CancellationToken) -> W,
     ) -> Result<bool, store::Error> {
         let store = self.engine.store();
         let lease = format!("job/{job}");
-        let held = while_held(store, &lease, self.options.lease, async {
+        let stop = self.shutdown.child_token();
+        let held = until_lost(store, &lease, self.options.lease, &stop, async {
             let is_ended = |last: store::job::Job| last.date > date || last.is_ended;
             if store.last_job(job).await?.is_some_and(is_ended) {
                 return Ok(false);
             }
-            let is_done = work.await;
-            self.conclude(job, date, is_done).await;
+            let is_done = work(stop.clone()).await;
+            if is_done || !stop.is_cancelled() {
+                self.conclude(job, date, is_done).await;
+            }
             Ok(true)
         });
         held.await?.unwrap_or(Ok(false))
@@ -153,7 +162,7 @@ impl State {
 
     /// Counts the day as done, unless it has to be tried again.
     async fn conclude(&self, job: &str, date: NaiveDate, is_done: bool) {
-        if !is_done && (self.shutdown.is_cancelled() || self.note_failure(job) < TRIES_MAX) {
+        if !is_done && self.note_failure(job) < TRIES_MAX {
             return;
         }
         self.note_success(job);
@@ -164,16 +173,21 @@ impl State {
 
     /// Reconciles; whether it came to its end, whatever that was.
     pub(super) async fn reconcile(&self, mapping: &Arc<Mapping>, trigger: Trigger) -> bool {
-        self.compare(mapping, RunKind::Reconcile, trigger).await
+        self.reconcile_until(mapping, trigger, self.shutdown.child_token())
+            .await
     }
 
-    async fn compare(&self, mapping: &Arc<Mapping>, kind: RunKind, trigger: Trigger) -> bool {
+    /// As [`State::reconcile`], until `stop`.
+    async fn reconcile_until(&self, mapping: &Arc<Mapping>, trigger: Trigger, stop: CancellationToken) -> bool {
+        self.compare(mapping, RunKind::Reconcile, trigger, stop).await
+    }
+
+    async fn compare(&self, mapping: &Arc<Mapping>, kind: RunKind, trigger: Trigger, stop: CancellationToken) -> bool {
         let request = reconcile::Request {
             kind,
             trigger,
             repair: mapping.reconcile.repair,
         };
-        let stop = self.shutdown.child_token();
         let started = std::time::Instant::now();
         let mut work = Box::pin(reconcile::reconcile(&self.engine, mapping, request, &stop));
         let result = tokio::select! {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use crate::store::{self, Store};
 
@@ -47,6 +48,30 @@ impl Leadership {
             tracing::warn!(%error, lease = self.name, "cannot give a lease back; it runs out");
         }
     }
+}
+
+/// As [`while_held`] for work that writes to other systems: it is not cut off where the lease is lost, but asked by `lost` to come to
+/// an end.
+pub(super) async fn until_lost<T>(
+    store: &Store,
+    name: &str,
+    ttl: Duration,
+    lost: &CancellationToken,
+    work: impl Future<Output = T>,
+) -> Result<Option<T>, store::Error> {
+    let Some(epoch) = store.acquire_lease(name, ttl).await? else {
+        return Ok(None);
+    };
+    tokio::pin!(work);
+    let done = tokio::select! {
+        done = &mut work => done,
+        () = keep(store, name, epoch, ttl) => {
+            lost.cancel();
+            work.await
+        }
+    };
+    store.release_lease(name, epoch).await?;
+    Ok(Some(done))
 }
 
 /// Does `work` while holding a lease, which is renewed; none where another has it, or where it was lost on the way.

@@ -91,7 +91,7 @@ impl Node {
     async fn look(&self, now: DateTime<Utc>) -> Option<(NaiveDate, Trigger)> {
         let due = self.state.claim_reconciliation(&self.mapping, now).await.unwrap()?;
         let name = super::daily::job(&self.mapping);
-        let is_done = self.state.do_day(&name, due.date, async { true }).await.unwrap();
+        let is_done = self.state.do_day(&name, due.date, |_| async { true }).await.unwrap();
         is_done.then_some((due.date, due.trigger))
     }
 
@@ -228,10 +228,10 @@ async fn a_day_that_another_node_ended_in_the_meantime_is_not_done_again() {
         seen.is_some(),
         "to the other node it looks cut off until it has the lease"
     );
-    assert!(north.state.do_day(&name, due.date, async { true }).await.unwrap());
+    assert!(north.state.do_day(&name, due.date, |_| async { true }).await.unwrap());
     let again = south
         .state
-        .do_day(&name, due.date, async { panic!("done twice") })
+        .do_day(&name, due.date, |_| async { panic!("done twice") })
         .await;
     assert!(!again.unwrap());
 }
