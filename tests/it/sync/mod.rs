@@ -3,6 +3,7 @@
 mod again;
 mod conflict;
 mod continued;
+mod deadline;
 mod decision;
 mod evidence;
 mod failure;
