@@ -12,10 +12,15 @@ const FORMS: &[&str] = &[
     r#"{"hmac": "sha256", "header": "s", "format": "csv_kv", "tag": "v1", "message": ["timestamp", {"literal": "."}, "body"], "timestamp": {"tag": "t"}}"#,
     r#"{"hmac": "sha256", "header": "s", "format": "space_list", "tag": "v1", "encoding": "base64", "key": "whsec", "message": [{"header": "i"}, {"literal": "."}, "timestamp", {"literal": "."}, "body"], "timestamp": "t"}"#,
     r#"{"hmac": "sha1", "header": "s", "prefix": "sha1="}"#,
+    r#"{"hmac": "sha512", "header": "s", "encoding": "base64url", "message": ["method", "url", "body"]}"#,
+    r#"{"hmac": "sha256", "header": "s", "format": "named"}"#,
     r#"{"basic": true}"#,
-    r#"{"shared_secret": {"body": "a.b"}}"#,
+    r#"{"shared_secret": {"header": "t"}}"#,
+    r#"{"shared_secret": {"query": "k"}}"#,
+    r#"{"shared_secret": {"body_path": "a.b"}}"#,
 ];
 
+/// A form that is dropped would be tried by nobody: every one has to compile.
 static RECIPES: LazyLock<Vec<(Definition, Secret)>> = LazyLock::new(|| {
     let made = FORMS.iter().map(|verify| {
         let text = format!(r#"{{"verify": {verify}, "events": "{{{{ body }}}}", "object": "x"}}"#);
@@ -31,7 +36,7 @@ static RECIPES: LazyLock<Vec<(Definition, Secret)>> = LazyLock::new(|| {
         Some((definition, secret))
     });
     let recipes: Vec<_> = made.flatten().collect();
-    assert!(recipes.len() >= 4, "the recipes compile: {}", recipes.len());
+    assert_eq!(recipes.len(), FORMS.len(), "a form does not compile");
     recipes
 });
 
