@@ -74,6 +74,8 @@ impl Origin {
 pub struct FinishedWrite {
     /// The write.
     pub write_id: i64,
+    /// What it was to do.
+    pub kind: WriteKind,
     /// How it ended.
     pub status: WriteStatus,
     /// The other side's HTTP status.
@@ -166,11 +168,24 @@ impl FromRow for Written {
     }
 }
 
+/// Writes without an outcome, in the words of their index: SQLite does not see that one status is one of two.
+const OPEN: &str = "status in ('intended', 'unknown')";
+
 impl Store {
     /// Intents of this node without an outcome: what a crash left. They are to be looked at before anything else.
     pub async fn write_intents(&self, node: &str) -> Result<Vec<Write>, Error> {
-        let sql = format!("{SELECT} where status = 'intended' and node = $1 order by write_id limit 1000");
+        let sql = format!("{SELECT} where {OPEN} and status = 'intended' and node = $1 order by write_id limit 1000");
         self.engine().rows(sql, args![node]).await
+    }
+
+    /// Whether a record is being made on `side` since `latest` or before: what was sent then has no outcome yet.
+    pub async fn is_making(&self, mapping: &str, side: Side, latest: DateTime<Utc>) -> Result<bool, Error> {
+        let sql = format!(
+            "select 1 as number from write where {OPEN} and status = 'intended' and kind = 'create' and mapping = $1 \
+             and side = $2 and started_at <= $3 limit 1"
+        );
+        let found = self.engine().row::<Number>(sql, args![mapping, side, latest]).await?;
+        Ok(found.is_some())
     }
 
     /// Writes without an outcome that concern these records of `side`: as the record written to, or (for a create)
@@ -182,10 +197,9 @@ impl Store {
             let list = in_list(ids, &mut args);
             // Two searches, each along an index of its own: asked for both at once, SQLite walks through every write of
             // the mapping.
-            let open = "status in ('intended', 'unknown') and mapping = $1";
             let sql = format!(
-                "{SELECT} where {open} and side = $2 and record_id in {list} \
-                 union {SELECT} where {open} and side = $3 and partner_id in {list} order by write_id"
+                "{SELECT} where {OPEN} and mapping = $1 and side = $2 and record_id in {list} \
+                 union {SELECT} where {OPEN} and mapping = $1 and side = $3 and partner_id in {list} order by write_id"
             );
             found.extend(self.engine().rows::<Write>(sql, args).await?);
         }

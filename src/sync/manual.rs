@@ -82,7 +82,7 @@ pub async fn now(
         detail: None,
     }));
     ops.push(Op::Unlock(guard));
-    store.commit(ops).await?;
+    record::store_all(engine, ops).await?;
     let status = match synced.ending {
         Ending::Failed(_) => RunStatus::Partial,
         Ending::Settled | Ending::Waiting(_) => RunStatus::Succeeded,

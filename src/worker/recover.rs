@@ -158,6 +158,7 @@ fn look_again(write: &Write) -> [Op; 2] {
     };
     let unknown = FinishedWrite {
         write_id: write.write_id,
+        kind: write.kind,
         status: WriteStatus::Unknown,
         http_status: None,
         record_id: None,

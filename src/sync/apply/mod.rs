@@ -337,7 +337,7 @@ fn note(engine: &Engine, mapping: &Mapping, course: &mut Course, write: &Write, 
             if write.kind == WriteKind::Update {
                 course.changed.push(write.to);
             }
-            let ended = outcome(write_id, status, None, written.as_ref());
+            let ended = outcome((write_id, write.kind), status, None, written.as_ref());
             if !seam::has_bug(Bug::OutcomeForgotten) {
                 course.done.ops.push(Op::FinishWrite(ended));
             }
@@ -353,14 +353,16 @@ fn note(engine: &Engine, mapping: &Mapping, course: &mut Course, write: &Write, 
             outcome: Outcome::Stale,
             ..
         }) if seam::has_bug(Bug::StaleTakenForDone) => {
-            let ended = outcome(write_id, WriteStatus::Succeeded, None, None);
+            let ended = outcome((write_id, write.kind), WriteStatus::Succeeded, None, None);
             course.done.ops.push(Op::FinishWrite(ended));
         }
         Err(WriteFault { fault, outcome: known }) => {
-            course
-                .done
-                .ops
-                .push(Op::FinishWrite(outcome(write_id, status, fault.status, None)));
+            course.done.ops.push(Op::FinishWrite(outcome(
+                (write_id, write.kind),
+                status,
+                fault.status,
+                None,
+            )));
             let ops = std::mem::take(&mut course.done.ops);
             if known == Outcome::Unknown {
                 course.unknown.push(write.to);
@@ -502,9 +504,15 @@ fn idempotency_key(engine: &Engine, mapping: &Mapping, due: &Due<'_>, partner: &
     format!("syncline-{}", hex::encode(engine.key().text(&parts.join("\n"))))
 }
 
-fn outcome(write_id: i64, status: WriteStatus, http_status: Option<u16>, written: Option<&Written>) -> FinishedWrite {
+fn outcome(
+    (write_id, kind): (i64, WriteKind),
+    status: WriteStatus,
+    http_status: Option<u16>,
+    written: Option<&Written>,
+) -> FinishedWrite {
     FinishedWrite {
         write_id,
+        kind,
         status,
         http_status,
         record_id: written.map(|written| written.id.clone()),

@@ -36,7 +36,7 @@ pub(super) struct Earlier {
     changes: HashMap<(Side, String), DateTime<Utc>>,
     /// Changes that nobody is at any longer and whose outcome nobody stored: whoever has the lease of a record is the only one at work
     /// on it.
-    orphans: HashMap<(Side, String), Vec<i64>>,
+    orphans: HashMap<(Side, String), Vec<(i64, WriteKind)>>,
     /// How many went through.
     made: HashMap<(Side, String), u64>,
 }
@@ -87,7 +87,10 @@ impl Earlier {
         let Some(id) = write.record_id else { return };
         let at = (write.side, id);
         if write.status == WriteStatus::Intended {
-            self.orphans.entry(at.clone()).or_default().push(write.write_id);
+            self.orphans
+                .entry(at.clone())
+                .or_default()
+                .push((write.write_id, write.kind));
         }
         let last = self.changes.entry(at).or_insert(given_up);
         *last = given_up.max(*last);
@@ -97,9 +100,10 @@ impl Earlier {
     pub(super) fn adopt(&self, work: &Work<'_>) -> impl Iterator<Item = Op> {
         let of = |side| self.orphans.get(&(side, id(work, side)?));
         let orphans = [Side::Left, Side::Right].into_iter().filter_map(of).flatten();
-        orphans.map(|write_id| {
+        orphans.map(|(write_id, kind)| {
             Op::FinishWrite(FinishedWrite {
                 write_id: *write_id,
+                kind: *kind,
                 status: WriteStatus::Unknown,
                 http_status: None,
                 record_id: None,
@@ -285,6 +289,7 @@ pub(super) fn close(earlier: &Earlier, work: &Work<'_>, done: &mut Done) {
         };
         done.ops.push(Op::FinishWrite(FinishedWrite {
             write_id: write.write_id,
+            kind: write.kind,
             status,
             http_status: None,
             record_id: partner.map(|record| record.id.clone()),

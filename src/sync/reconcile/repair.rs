@@ -375,8 +375,7 @@ async fn commit(context: &Context, units: Vec<Unit>) -> Result<u64, Error> {
             Ok(()) => {}
             Err(error @ (store::Error::Conflict { .. } | store::Error::LeaseLost)) => {
                 refused += 1;
-                let mut ops: Vec<Op> = unit.ops;
-                ops.retain(|op| matches!(op, Op::FinishWrite(_)));
+                let mut ops = record::outcomes(&unit.ops);
                 let fault = overtaken(error.to_string());
                 fail(context, &unit.key, Sides::default(), fault, &HashMap::new(), &mut ops);
                 store.commit(ops).await?;

@@ -10,7 +10,7 @@ use crate::{
         fault::Fault,
         record::RecordKey,
         retry,
-        status::{EventStatus, FailureClass, FailureStatus},
+        status::{EventStatus, FailureClass, FailureStatus, WriteKind, WriteStatus},
     },
     seam::{self, Bug},
     store::{
@@ -116,6 +116,32 @@ async fn failure(
         ops.push(Op::CompleteChange(claim));
         EventStatus::Failed
     })
+}
+
+/// Stores what came of the work on a record. Where somebody else has taken the record over meanwhile, what became of our writes is
+/// stored all the same: they were sent.
+pub async fn store_all(engine: &Engine, ops: Vec<Op>) -> Result<(), store::Error> {
+    let outcomes = outcomes(&ops);
+    let stored = engine.store().commit(ops).await;
+    if matches!(stored, Err(store::Error::Conflict { .. } | store::Error::LeaseLost)) {
+        engine.store().commit(outcomes).await?;
+    }
+    stored
+}
+
+/// What became of writes whose pair could not be stored with them: it was linked elsewhere, or its lease was lost. A record that
+/// was made then belongs to nothing that we know of; whoever looks at the pair next has to look for it before another one is made,
+/// as after a crash.
+pub(in crate::sync) fn outcomes(ops: &[Op]) -> Vec<Op> {
+    let outcome = |op: &Op| {
+        let Op::FinishWrite(ended) = op else { return None };
+        let mut ended = ended.clone();
+        if ended.kind == WriteKind::Create && ended.status == WriteStatus::Succeeded {
+            ended.status = WriteStatus::Unknown;
+        }
+        Some(Op::FinishWrite(ended))
+    };
+    ops.iter().filter_map(outcome).collect()
 }
 
 /// When a record that failed is tried again by itself; `attempts` are the tries before.

@@ -7,11 +7,11 @@ use std::{collections::HashSet, time::Duration};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 
-pub(super) use self::conclude::{next_attempt, standing};
+pub(super) use self::conclude::{next_attempt, outcomes, standing};
 pub(super) use self::ending::is_same_time;
 use self::ending::vanished;
 pub use self::{
-    conclude::conclude,
+    conclude::{conclude, store_all},
     ending::{Ending, Pair, Planned, Synced},
 };
 use super::{

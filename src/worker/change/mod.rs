@@ -334,7 +334,11 @@ impl Worker {
         // A change that is due but leased by somebody else, or paused, must not make this loop spin.
         let is_resting = !self.unknown.is_empty() || !self.signs.pauses.all().is_empty() || !self.crowded().is_empty();
         let least = Duration::from_millis(if is_resting { 250 } else { 20 });
-        let wait = until.clamp(least, self.limits.idle.max(least));
+        let mut wait = until.clamp(least, self.limits.idle.max(least));
+        if !self.changes.is_empty() {
+            // Leases are lengthened between two looks.
+            wait = wait.min(self.limits.lease / 3);
+        }
         let hears = self.tasks.len() < self.limits.in_flight && !self.has_passed_over;
         tokio::select! {
             biased;

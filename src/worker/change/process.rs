@@ -28,6 +28,9 @@ use crate::{
 /// The wait before a change is tried again whose outcome our own store refused.
 const STORE_WAIT: TimeDelta = TimeDelta::seconds(5);
 
+/// The wait for the answer to a create, before a record is looked at again that it may have made.
+const MADE_WAIT: TimeDelta = TimeDelta::seconds(1);
+
 /// What became of a change.
 #[derive(Debug, Default)]
 pub(super) struct Worked {
@@ -82,11 +85,21 @@ pub(super) async fn process(
             ..Counters::default()
         };
         ops.extend(run_id.map(|run_id| Op::AddCounters { run_id, counters }));
-        store_all(engine, ops).await?;
+        record::store_all(engine, ops).await?;
         return Ok(Worked {
             counters,
             pause: Some(fault),
         });
+    }
+    if is_nowhere(change, &synced) && may_come_up(engine, change).await? {
+        let mut ops = synced.ops;
+        ops.push(Op::RetryChange {
+            claim: change.claim(),
+            not_before: engine.clock().now() + MADE_WAIT,
+        });
+        ops.extend(finished(change, EventStatus::Queued, None, started));
+        record::store_all(engine, ops).await?;
+        return Ok(Worked::default());
     }
     if let Ending::Failed(faults) = &synced.ending
         && let Some(fault) = faults.first()
@@ -101,20 +114,8 @@ pub(super) async fn process(
         ops.extend(pushed::dropped(change, &news.stale));
     }
     ops.extend(run_id.map(|run_id| Op::AddCounters { run_id, counters }));
-    store_all(engine, ops).await?;
+    record::store_all(engine, ops).await?;
     Ok(Worked { counters, pause: None })
-}
-
-/// Stores what came of a change. Where somebody else has taken the record over meanwhile, what became of our writes is stored all
-/// the same: they were sent.
-async fn store_all(engine: &Engine, ops: Vec<Op>) -> Result<(), store::Error> {
-    let is_outcome = |op: &&Op| matches!(op, Op::FinishWrite(_));
-    let outcomes: Vec<Op> = ops.iter().filter(is_outcome).cloned().collect();
-    let stored = engine.store().commit(ops).await;
-    if matches!(stored, Err(store::Error::Conflict { .. } | store::Error::LeaseLost)) {
-        engine.store().commit(outcomes).await?;
-    }
-    stored
 }
 
 /// Looks at the record, as it was pushed where that is the last word.
@@ -135,6 +136,23 @@ async fn look_at(
         ..Look::at(change.key.clone())
     };
     record::sync(engine, mapping, look, change.guard.records(), (road, run_id)).await
+}
+
+/// Whether the record is not there, and was never known.
+fn is_nowhere(change: &Change, synced: &Synced) -> bool {
+    let pair = &synced.pair;
+    matches!(synced.ending, Ending::Settled)
+        && pair.synced_at.is_none()
+        && !*pair.seen.get(change.key.side)
+        && pair.ids.get(change.key.side.other()).is_none()
+}
+
+/// Whether a record that is not there may be one that we have made ourselves: somebody removed it before the answer to our create
+/// was stored, and the pair is linked, or will be, as if it were there. Asked in this order, since both are stored together.
+async fn may_come_up(engine: &Engine, change: &Change) -> Result<bool, store::Error> {
+    let (store, key) = (engine.store(), &change.key);
+    Ok(store.is_making(&key.mapping, key.side, change.first_at).await?
+        || store.link_by(&key.mapping, key.side, &key.record_id).await?.is_some())
 }
 
 /// Ends a change whose every push is older than what is known.

@@ -107,6 +107,7 @@ async fn fail(store: &Store) {
     let written = store.intend(vec![write]).await.unwrap();
     let outcome = FinishedWrite {
         write_id: written[0],
+        kind: WriteKind::Update,
         status: WriteStatus::Failed,
         http_status: Some(400),
         record_id: None,

@@ -42,6 +42,7 @@ fn new_write(record_id: Option<&str>, partner_id: &str) -> NewWrite {
 fn outcome(write_id: i64, status: WriteStatus) -> Op {
     Op::FinishWrite(FinishedWrite {
         write_id,
+        kind: WriteKind::Create,
         status,
         http_status: Some(201),
         record_id: Some("A".into()),
