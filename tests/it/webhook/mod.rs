@@ -13,8 +13,9 @@ use syncline::{
         status::{ChangeOrigin, EventKind, EventStatus, Side},
         value::Value,
         webhook::{
-            Secret,
+            Recipe, Secret,
             event::{Definition, form::WebhooksForm},
+            form::VerifyForm,
         },
     },
     server::Hook,
@@ -26,12 +27,26 @@ use crate::support::{
     http::{self, Answer},
 };
 
+mod address;
 mod answer;
+mod framing;
 mod hostile;
 mod made;
+mod mutation;
+mod order;
+mod replay;
 mod rotate;
 mod settle;
 mod vector;
+mod wycheproof;
+
+/// A recipe as a connector would have it.
+fn recipe(form: &serde_json::Value) -> Recipe {
+    let form: VerifyForm = serde_json::from_value(form.clone()).unwrap();
+    let mut problems = Problems::new();
+    let recipe = Recipe::compile(&form, "/verify", &mut problems);
+    recipe.unwrap_or_else(|| panic!("{:?}", problems.into_vec()))
+}
 
 fn sign(secret: &str, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();

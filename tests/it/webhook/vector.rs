@@ -13,12 +13,12 @@ use syncline::{
 
 use crate::support::{app::Setup, http};
 
-fn read(path: &str) -> String {
+pub(super) fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
 /// The blocks of the page of recipes, by the id in their heading, each completed to a definition: one event a request.
-fn definitions() -> BTreeMap<String, Arc<Definition>> {
+pub(super) fn definitions() -> BTreeMap<String, Arc<Definition>> {
     let page = read("docs/webhook-recipes.md");
     let (page, _) = page.split_once("\n# Reading events\n").unwrap();
     let mut definitions = BTreeMap::new();
@@ -42,7 +42,7 @@ fn definitions() -> BTreeMap<String, Arc<Definition>> {
     definitions
 }
 
-fn secret(definition: &Definition, vector: &Json) -> Secret {
+pub(super) fn secret(definition: &Definition, vector: &Json) -> Secret {
     let text = |name: &str| vector[name].as_str().map(str::to_owned);
     let basic = || Some(format!("{}:{}", text("user")?, text("password")?));
     let secret = text("secret").or_else(|| text("public_key")).or_else(basic).unwrap();
