@@ -3,6 +3,7 @@
 mod answers;
 mod auth;
 mod bad_answer;
+mod circuit;
 mod code;
 
 mod describe;
@@ -18,6 +19,7 @@ mod probe;
 mod quota;
 mod recording;
 mod refresh;
+mod rotation;
 mod secret;
 mod signing;
 mod subscription;

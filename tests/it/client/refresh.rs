@@ -1,5 +1,4 @@
-//! Tokens that are renewed by a refresh token: rotation, several processes, a store that fails, and providers that say odd
-//! things.
+//! Tokens that are renewed by a refresh token: ends of processes, a store that fails, and providers that say odd things.
 
 use std::{
     pin::Pin,
@@ -14,7 +13,7 @@ use std::{
 use secrecy::SecretString;
 use serde_json::json;
 use syncline::{
-    client::{Kept, Pending, Saved, System, Token, TokenStore, Turn},
+    client::{Kept, Pending, Saved, Token, TokenStore, Turn},
     clock::Clock,
     core::status::FailureClass,
 };
@@ -28,7 +27,7 @@ use crate::support::{
 
 /// A store that several systems share, as several processes share a database.
 #[derive(Default)]
-struct Shelf {
+pub(super) struct Shelf {
     kept: Mutex<Option<Kept>>,
     is_taken: AtomicBool,
     is_dead: AtomicBool,
@@ -115,12 +114,12 @@ impl Rotating {
     }
 }
 
-async fn rotating() -> Loopback {
+pub(super) async fn rotating() -> Loopback {
     let provider = Rotating::default();
     Loopback::start(move |seen| provider.answer(seen)).await
 }
 
-fn sample(shelf: &Arc<Shelf>, clock: &Clock) -> Sample {
+pub(super) fn sample(shelf: &Arc<Shelf>, clock: &Clock) -> Sample {
     let mut sample = Sample::new()
         .with(json!({ "auth": { "oauth2": {
             "grant": "refresh_token", "token_url": "{{ settings.base_url }}/token", "client_auth": "post",
@@ -132,28 +131,6 @@ fn sample(shelf: &Arc<Shelf>, clock: &Clock) -> Sample {
     sample.tokens = shelf.clone();
     sample.clock = clock.clone();
     sample
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sixty_four_tasks_in_three_processes_refresh_exactly_once() {
-    let (server, shelf) = (rotating().await, Arc::new(Shelf::default()));
-    let clock = Clock::manual(start_of_test());
-    let processes = [(); 3].map(|()| sample(&shelf, &clock).at(&server));
-    let mut budget = Budget::new(2, 10_000);
-    while budget.goes_on() {
-        clock.set(start_of_test() + Duration::from_secs(budget.done() * 59));
-        let tasks: Vec<_> = (0..64)
-            .map(|number| {
-                let system: System = processes[number % 3].clone();
-                tokio::spawn(async move { get(&system).await })
-            })
-            .collect();
-        for task in tasks {
-            assert!(task.await.unwrap().unwrap().is_some());
-        }
-        assert_eq!(server.count("/token"), 1, "{}", budget.replay());
-        server.forget();
-    }
 }
 
 /// Polls a future no more often than this, and drops it then, as the end of a process does.

@@ -1,16 +1,17 @@
 //! One pair of systems in trouble, and another that must not notice.
 
-use std::fs;
+use std::{fmt::Write as _, fs, time::Instant};
 
 use secrecy::ExposeSecret as _;
 use syncline::sandbox::{
-    Edit,
+    Edit, erp,
     fault::{Fault, Order},
     pair,
     seed::Plan,
 };
 
-use super::site::{Site, customer, until};
+use super::site::{Running, Site, customer, until};
+use crate::support::rig::report;
 
 /// More changes than the daemon works on at once.
 const STUCK: u32 = 200;
@@ -70,6 +71,155 @@ async fn a_system_that_hangs_does_not_stop_the_work_on_others() {
         Some(i64::from(STUCK)),
         "nothing of it has come free meanwhile"
     );
+}
+
+/// Systems beside the one in trouble, each with a mapping of its own.
+const OTHERS: u32 = 49;
+/// New records of each of them, in each part of the test.
+const EACH: u32 = 3;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_fifty_systems_forty_nine_go_on_while_one_hangs() {
+    let street = Street::build().await;
+    // Longer than this test waits: what hangs does not come free by itself.
+    let hang = Order::share(1.0, Fault::SlowStart { ms: 600_000 });
+    street.goes_on_beside(hang, STUCK, "hangs").await;
+    assert_eq!(street.stuck().await, STUCK, "nothing of it has come free meanwhile");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_fifty_systems_forty_nine_go_on_while_one_answers_ten_mebibytes_to_everything() {
+    let street = Street::build().await;
+    let enormous = Order::share(1.0, Fault::EnormousBody { bytes: 10 << 20 });
+    street.goes_on_beside(enormous, 40, "answers 10 MiB").await;
+    let requests = street.site.systems.erp.history().requests();
+    let large = requests.iter().filter(|request| request.fault == Some("enormous_body"));
+    assert!(large.count() > 0, "the large answers were asked for");
+}
+
+/// A daemon between one CRM and fifty ERPs; that of the site is the one that will be in trouble.
+struct Street {
+    site: Site,
+    others: Vec<erp::Handle>,
+    daemon: Running,
+}
+
+impl Street {
+    async fn build() -> Self {
+        let plan = Plan {
+            companies: 0,
+            ..Plan::default()
+        };
+        let (mut others, mut more) = (Vec::new(), String::new());
+        for number in 0..OTHERS {
+            let options = erp::Options {
+                plan: plan.clone(),
+                ..erp::Options::default()
+            };
+            let other = erp::start(options).await.unwrap();
+            write!(
+                more,
+                r#"
+                [systems.erp{number}]
+                connector = "sandbox-erp"
+                settings = {{ base_url = "{}" }}
+                credentials = {{ api_key = "{}" }}
+                webhook_secrets = ["sandbox-erp-webhook-secret"]
+                allow_networks = ["127.0.0.0/8"]
+                "#,
+                other.base_url(),
+                other.api_key().expose_secret(),
+            )
+            .unwrap();
+            others.push(other);
+        }
+        let site = Site::with(&more).await;
+        let connector = site.path("connectors/sandbox-erp.yaml");
+        let text = fs::read_to_string(&connector).unwrap();
+        fs::write(connector, text.replacen("timeout: 30s", "timeout: 600s", 1)).unwrap();
+        let near = fs::read_to_string(site.path("mappings/customer-account.yaml")).unwrap();
+        for number in 0..OTHERS {
+            let mapping = near
+                .replace("customer-account", &format!("other-{number}"))
+                .replace("erp", &format!("erp{number}"));
+            fs::write(site.path(&format!("mappings/other-{number}.yaml")), mapping).unwrap();
+        }
+        let daemon = site.start();
+        let secret = "sandbox-erp-webhook-secret".into();
+        let hook = |name: &str| format!("http://{}/webhooks/{name}", daemon.address);
+        site.systems.erp.subscribe(&hook("erp"), &secret).unwrap();
+        for (number, other) in others.iter().enumerate() {
+            other.subscribe(&hook(&format!("erp{number}")), &secret).unwrap();
+        }
+        Self { site, others, daemon }
+    }
+
+    /// Lets all the others make records, once while all is well and once beside the one in trouble.
+    async fn goes_on_beside(&self, trouble: Order, stuck: u32, what: &str) {
+        let before = Instant::now();
+        self.edit(0).await;
+        let well = before.elapsed();
+        self.site.systems.erp.faults().order(trouble).unwrap();
+        for number in 0..stuck {
+            let json = customer(100_000 + number);
+            self.site
+                .systems
+                .erp
+                .create("customer", &json, &Edit::by("user:ana"))
+                .unwrap();
+        }
+        until("the system in trouble has everything it can have", async || {
+            let held = "select count(*) from lock where mapping = 'customer-account'";
+            let is_held = self.site.number(held).await.is_some_and(|count| count > 0);
+            let requests = self.site.systems.erp.history().requests();
+            let is_answered = requests.iter().any(|request| request.fault.is_some());
+            (is_answered || is_held && self.stuck().await == stuck).then_some(())
+        })
+        .await;
+        let before = Instant::now();
+        self.edit(1).await;
+        let beside = before.elapsed();
+        let log = self.daemon.log();
+        assert!(!log.contains("panicked"), "{log}");
+        report(&format!(
+            "{} records of {OTHERS} systems: {well:.1?} while all was well, {beside:.1?} beside one that {what}",
+            OTHERS * EACH
+        ));
+        assert_eq!(
+            self.made(),
+            usize::try_from(2 * OTHERS * EACH).unwrap(),
+            "and nothing of the one in trouble"
+        );
+    }
+
+    /// Makes records at all the others, and waits until the CRM has them.
+    async fn edit(&self, part: u32) {
+        for each in 0..EACH {
+            for (number, other) in (0..).zip(&self.others) {
+                let json = customer(1_000 + (part * EACH + each) * OTHERS + number);
+                other.create("customer", &json, &Edit::by("user:ana")).unwrap();
+            }
+        }
+        let expected = usize::try_from((part + 1) * OTHERS * EACH).unwrap();
+        until("the CRM has the records of all the others", async || {
+            (self.made() >= expected).then_some(())
+        })
+        .await;
+    }
+
+    fn made(&self) -> usize {
+        self.site.systems.crm.history().creates_of("account").len()
+    }
+
+    /// Changes of the one in trouble that wait.
+    async fn stuck(&self) -> u32 {
+        let sql = "select count(*) from change where mapping = 'customer-account'";
+        self.site
+            .number(sql)
+            .await
+            .and_then(|count| count.try_into().ok())
+            .unwrap_or(0)
+    }
 }
 
 /// The second pair of systems, as settings.

@@ -1,6 +1,7 @@
 //! The daemon as people run it: the real binary, two systems over HTTP, signals, crashes.
 
 mod bulkhead;
+mod canary;
 mod crash;
 pub mod held;
 mod live;
