@@ -1,16 +1,18 @@
 //! The laws of a field pair, on mappings drawn at random: what was put comes back, and what came back is put again
-//! without a change.
+//! without a change. A computed pair goes one way; of it the law is that what was computed stands, whoever edits it.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 use syncline::core::{
-    diff::{self, Verdict},
+    diff::Verdict,
     mapping::Mapping,
     plan::Plan,
-    record::{Link, Record, Seen},
-    status::{LinkStatus, Side},
+    record::{Record, Seen},
+    status::Side,
 };
 
-use super::{compile, context, key, plan, record};
+use super::{compile, link_among, plan_among, record};
 use crate::support::rig::{Budget, Chance};
 
 /// How a field is declared, and the values it may have on each side.
@@ -24,9 +26,15 @@ enum Shape {
     Date,
     DateTime,
     Table,
+    /// The id of a record of another mapping.
+    Reference,
+    /// A list, line by line.
+    Lines,
+    /// What an expression makes of the other side's record.
+    Computed,
 }
 
-const SHAPES: [Shape; 8] = [
+const SHAPES: [Shape; 11] = [
     Shape::Text,
     Shape::Spaced,
     Shape::Integer,
@@ -35,7 +43,24 @@ const SHAPES: [Shape; 8] = [
     Shape::Date,
     Shape::DateTime,
     Shape::Table,
+    Shape::Reference,
+    Shape::Lines,
+    Shape::Computed,
 ];
+
+/// The links of the mapping that references go by.
+type Links = BTreeMap<(String, Side, String), String>;
+
+fn links() -> Links {
+    let pair = |number: u32| {
+        let (left, right) = (format!("p{number}"), format!("X-{number}"));
+        [
+            (("other".to_owned(), Side::Left, left.clone()), right.clone()),
+            (("other".to_owned(), Side::Right, right), left),
+        ]
+    };
+    (0..5).flat_map(pair).collect()
+}
 
 impl Shape {
     fn declaration(self, number: usize, chance: &mut Chance) -> Json {
@@ -49,6 +74,22 @@ impl Shape {
             Self::Date => field["type"] = json!("date"),
             Self::DateTime => field["type"] = json!("datetime"),
             Self::Table => field["values"] = json!({ "active": "A", "blocked": "B", "3": "C" }),
+            Self::Reference => field["link"] = json!("other"),
+            Self::Lines => {
+                field["by"] = json!({ "erp": "code", "crm": "Product.Code" });
+                field["fields"] = json!([
+                    { "sides": { "erp": "code", "crm": "Product.Code" }, "compare": "trimmed" },
+                    { "sides": { "erp": "qty", "crm": "Quantity" }, "type": "decimal(2)" },
+                    { "sides": { "erp": "unit", "crm": "Unit" }, "values": { "pc": "Piece", "kg": "Kilo" } },
+                ]);
+                if chance.percent(30) {
+                    drop(field.as_object_mut().unwrap().remove("by"));
+                }
+            }
+            Self::Computed => {
+                field["sides"] = json!({ "crm": format!("r{number}") });
+                field["from"] = json!(format!("{{{{ erp.l{number} ~ '!' }}}}"));
+            }
         }
         field
     }
@@ -73,8 +114,35 @@ impl Shape {
             }
             Self::Table if side == Side::Left => json!(*chance.pick(&["active", "blocked", "3"])),
             Self::Table => json!(*chance.pick(&["A", "B", "C"])),
+            Self::Reference if side == Side::Left => json!(format!("p{}", number % 5)),
+            Self::Reference => json!(format!("X-{}", number % 5)),
+            Self::Lines => Json::Array(lines(side, chance)),
+            Self::Computed => json!(format!("computed {number}")),
         }
     }
+}
+
+/// One to four lines, each with a key of its own.
+fn lines(side: Side, chance: &mut Chance) -> Vec<Json> {
+    let first = chance.below(3);
+    let line = |number: u64| {
+        let quantity = format!("{}.{:02}", chance.below(50), chance.below(100));
+        let piece = chance.percent(50);
+        match side {
+            Side::Left => {
+                json!({ "code": format!("C{number}"), "qty": quantity, "unit": if piece { "pc" } else { "kg" }, "row": number })
+            }
+            Side::Right => json!({
+                "Product": { "Code": format!(" C{number}"), "Title": "Bolt" }, "Quantity": quantity,
+                "Unit": if piece { "Piece" } else { "Kilo" },
+            }),
+        }
+    };
+    let mut lines: Vec<Json> = (first..first + 1 + first % 4).map(line).collect();
+    if side == Side::Right {
+        lines.reverse();
+    }
+    lines
 }
 
 fn mapping(shapes: &[Shape], chance: &mut Chance) -> Mapping {
@@ -107,48 +175,66 @@ fn apply(plan: &Plan, side: Side, to: &Record) -> Record {
     record
 }
 
-fn link(mapping: &Mapping, left: &Record, right: &Record) -> Link {
-    let key = key();
-    let decisions = diff::compare(context(mapping, &key), left, right, None).unwrap();
-    Link {
-        link_id: 1,
-        left_id: left.id.clone(),
-        right_id: right.id.clone(),
-        base: diff::rebase(context(mapping, &key), left, right, &decisions, None),
-        status: LinkStatus::Linked,
-        decided: None,
-    }
-}
-
 fn is_settled(plan: &Plan) -> bool {
     plan.writes.is_empty() && plan.decisions.iter().all(|decision| decision.verdict == Verdict::Equal)
+}
+
+/// The fields of the right side that are computed.
+fn computed(shapes: &[Shape]) -> Vec<String> {
+    let fields = shapes.iter().enumerate();
+    fields
+        .filter(|(_, shape)| **shape == Shape::Computed)
+        .map(|(number, _)| format!("r{number}"))
+        .collect()
 }
 
 #[test]
 fn what_was_put_comes_back_and_nothing_is_put_twice() {
     let mut budget = Budget::new(3_000, 1_000_000);
-    let mut chance = budget.chance();
+    let (mut chance, links) = (budget.chance(), links());
     while budget.goes_on() {
         let shapes = (0..=chance.below(6)).map(|_| *chance.pick(&SHAPES)).collect::<Vec<_>>();
         let mapping = mapping(&shapes, &mut chance);
         let left = record("1", fields(&shapes, Side::Left, &mut chance));
-        let made = plan(&mapping, Seen::Record(&left), Seen::Gone, None);
+        let made = plan_among(&mapping, &links, Seen::Record(&left), Seen::Gone, None);
         let right = apply(&made, Side::Right, &record("2", json!({})));
         let told = || format!("{shapes:?} {left:?} {right:?}; {}", budget.replay());
         // What was made from a record agrees with it.
-        let again = plan(&mapping, Seen::Record(&left), Seen::Record(&right), None);
+        let again = plan_among(&mapping, &links, Seen::Record(&left), Seen::Record(&right), None);
         assert!(!right.fields.is_empty() && is_settled(&again), "{again:#?} {}", told());
-        // An edit travels back, and after it both agree.
-        let link = link(&mapping, &left, &right);
+        // An edit travels back, and after it both agree. Nothing travels back into an expression: what it says is written again.
+        let link = link_among(&mapping, &links, &left, &right);
         let edited = record("2", fields(&shapes, Side::Right, &mut chance));
-        let back = plan(&mapping, Seen::Record(&left), Seen::Record(&edited), Some(&link));
+        let back = plan_among(
+            &mapping,
+            &links,
+            Seen::Record(&left),
+            Seen::Record(&edited),
+            Some(&link),
+        );
+        let computed = computed(&shapes);
+        let of_right = back.writes.iter().filter(|write| write.to == Side::Right);
+        let mut written = of_right.flat_map(|write| write.fields.keys());
         assert!(
-            back.faults.is_empty() && back.writes.iter().all(|write| write.to == Side::Left),
+            back.faults.is_empty() && written.all(|name| computed.contains(name)),
             "{back:#?} {}",
             told()
         );
-        let left = apply(&back, Side::Left, &left);
-        let after = plan(&mapping, Seen::Record(&left), Seen::Record(&edited), Some(&link));
+        let (left, edited) = (apply(&back, Side::Left, &left), apply(&back, Side::Right, &edited));
+        let after = plan_among(
+            &mapping,
+            &links,
+            Seen::Record(&left),
+            Seen::Record(&edited),
+            Some(&link),
+        );
         assert!(is_settled(&after), "{after:#?} {}", told());
+        assert!(
+            computed
+                .iter()
+                .all(|name| edited.fields.get(name) == right.fields.get(name)),
+            "{edited:?} {}",
+            told()
+        );
     }
 }
