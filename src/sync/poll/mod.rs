@@ -63,7 +63,8 @@ pub async fn poll(engine: &Engine, mapping: &Mapping, side: Side, trigger: Trigg
         job_key: None,
     };
     let run_id = engine.store().start_run(&run).await?;
-    let gap = gap(engine, mapping, side).await?;
+    // What cannot be found out here fails in the read, and is told there.
+    let gap = gap(engine, mapping, side).await.unwrap_or_default();
     let meter: Arc<Meter> = Arc::default();
     // Whoever asks wants what came to be looked at once more.
     let before = Some(engine.last_polls().take(&mapping.name, side)).filter(|_| trigger != Trigger::Person);
