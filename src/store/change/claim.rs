@@ -14,9 +14,14 @@ use crate::{
     },
 };
 
+/// So many processes have ended with a change that is worked on apart from its like: with the next end it is set aside, and of all
+/// that were in flight together only one is to blame.
+const SUSPECT: u32 = 2;
+
 /// A candidate or claimed row; `guard` is filled in by the claim.
 struct Due {
     change: Change,
+    is_suspect: bool,
 }
 
 impl FromRow for Due {
@@ -27,6 +32,7 @@ impl FromRow for Due {
         let left: Option<String> = row.get("left_id")?;
         let right: Option<String> = row.get("right_id")?;
         Ok(Self {
+            is_suspect: row.get::<i64>("crashes")? >= SUSPECT.into(),
             change: Change {
                 key: row.key()?,
                 origin: row.get("origin")?,
@@ -47,13 +53,17 @@ impl FromRow for Due {
 
 /// A change with its pair, whichever side it is on.
 const SELECT: &str = "select c.mapping, c.side, c.record_id, c.origin, c.kind, c.merged_into, c.generation, \
-     c.priority, c.attempts, c.run_id, c.event_id, c.first_at, \
+     c.priority, c.attempts, c.run_id, c.event_id, c.first_at, c.crashes, \
      coalesce(l.left_id, r.left_id) as left_id, coalesce(l.right_id, r.right_id) as right_id \
      from change as c \
      left join link as l on c.side = 'left' and l.mapping = c.mapping and l.left_id = c.record_id \
      and l.status <> 'ended' \
      left join link as r on c.side = 'right' and r.mapping = c.mapping and r.right_id = c.record_id \
      and r.status <> 'ended'";
+
+/// A change that is no suspect, or may be worked on since this process works on none.
+const ALONE: &str = "(c.crashes < $4 or not exists (select 1 from lock as h join change as s on s.mapping = h.mapping \
+     and s.side = h.side and s.record_id = h.record_id where h.holder = $5 and s.crashes >= $4))";
 
 /// A change whose record nobody works on.
 pub(super) const FREE: &str = "not exists (select 1 from lock as k where k.mapping = c.mapping and k.side = c.side \
@@ -79,10 +89,11 @@ impl Store {
     /// Priority by priority, so that each look is a walk along `change_due` from its start to its limit: asked for all at
     /// once, SQLite may sort everything that is due, and would pass everything that is put off.
     async fn candidates(&self, request: &ClaimRequest, now: i64) -> Result<Vec<Change>, Error> {
-        let mut sql =
-            format!("{SELECT} where c.priority = $3 and c.not_before <= $1 and c.waiting_mapping is null and {FREE}");
+        let mut sql = format!(
+            "{SELECT} where c.priority = $3 and c.not_before <= $1 and c.waiting_mapping is null and {ALONE} and {FREE}"
+        );
         let mut paused = Vec::with_capacity(request.paused.len());
-        for (number, mapping) in (4..).zip(&request.paused) {
+        for (number, mapping) in (6..).zip(&request.paused) {
             paused.push(mapping.into());
             // Writing to a String cannot fail.
             let _ = write!(sql, " and c.mapping <> ${number}");
@@ -90,15 +101,19 @@ impl Store {
         sql.push_str(" order by c.not_before limit $2");
         let limit = request.limit as usize;
         let mut found: Vec<Change> = Vec::new();
-        let mut after = i64::MIN;
+        let (mut after, mut has_suspect) = (i64::MIN, false);
         while found.len() < limit {
             let Some(priority) = self.next_priority(after).await? else {
                 break;
             };
-            let mut args = args![now, int(limit - found.len()), priority];
+            let holder = &self.inner.holder;
+            let mut args = args![now, int(limit - found.len()), priority, i64::from(SUSPECT), holder];
             args.extend(paused.iter().cloned());
             let rows = self.engine().rows::<Due>(sql.clone(), args).await?;
-            found.extend(rows.into_iter().map(|due| due.change));
+            let taken = rows
+                .into_iter()
+                .filter(|due| !due.is_suspect || !std::mem::replace(&mut has_suspect, true));
+            found.extend(taken.map(|due| due.change));
             after = priority;
         }
         Ok(found)
@@ -169,7 +184,7 @@ fn records(change: &Change) -> Vec<RecordKey> {
 }
 
 const READ_HEAD: &str = "select c.mapping, c.side, c.record_id, c.origin, c.kind, c.merged_into, c.generation, \
-     c.priority, c.attempts, c.run_id, c.event_id, c.first_at, c.not_before, \
+     c.priority, c.attempts, c.run_id, c.event_id, c.first_at, c.crashes, c.not_before, \
      coalesce(l.left_id, r.left_id) as left_id, coalesce(l.right_id, r.right_id) as right_id \
      from change as c \
      left join link as l on c.side = 'left' and l.mapping = c.mapping and l.left_id = c.record_id \
