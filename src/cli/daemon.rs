@@ -281,7 +281,6 @@ fn schedule_options(settings: &Settings) -> schedule::Options {
         is_enabled: settings.schedule.enabled,
         has_catch_up: settings.schedule.catch_up,
         lease: limits.lease.duration(),
-        run_time_max: limits.run_time_max.duration(),
         grace: limits.shutdown_grace.duration(),
         retention: Retention {
             payloads: events.min(PAYLOADS_KEPT),

@@ -258,7 +258,10 @@ pub enum Error {
     #[error("another node has taken over the work on mapping `{0}`")]
     Lost(String),
     /// The run took longer than it may.
-    #[error("the run took longer than {} s (`limits.run_time_max`); what it did stands", .0.as_secs())]
+    #[error(
+        "the run took longer than {} s (`limits.run_time_max`): what it did stands, the next one goes on with the rest",
+        .0.as_secs()
+    )]
     OutOfTime(Duration),
     /// A part of the work panicked; the log says where.
     #[error("a part of the work broke off")]

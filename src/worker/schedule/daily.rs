@@ -189,15 +189,7 @@ impl State {
             repair: mapping.reconcile.repair,
         };
         let started = std::time::Instant::now();
-        let mut work = Box::pin(reconcile::reconcile(&self.engine, mapping, request, &stop));
-        let result = tokio::select! {
-            result = &mut work => result,
-            () = tokio::time::sleep(self.options.run_time_max) => {
-                tracing::error!(mapping = mapping.name, "a reconciliation took longer than limits.run_time_max and is ended");
-                stop.cancel();
-                work.await
-            }
-        };
+        let result = Box::pin(reconcile::reconcile(&self.engine, mapping, request, &stop)).await;
         let status = result.as_ref().map_or(RunStatus::Failed, |report| report.status);
         self.signs
             .metrics

@@ -46,8 +46,6 @@ pub struct Options {
     pub has_catch_up: bool,
     /// How long a node may be silent before others take over.
     pub lease: Duration,
-    /// How long one run may take.
-    pub run_time_max: Duration,
     /// How long what is running may take to end at shutdown.
     pub grace: Duration,
     /// How long things are kept.

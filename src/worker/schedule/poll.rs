@@ -55,15 +55,10 @@ impl State {
         let name = name(mapping, side);
         let started = std::time::Instant::now();
         let asked = Box::pin(poll::poll(&self.engine, mapping, side, trigger));
-        let asked = tokio::time::timeout(self.options.run_time_max, asked);
         let result = match while_held(self.engine.store(), &name, self.options.lease, asked).await {
-            Ok(Some(Ok(result))) => result.map(drop),
+            Ok(Some(result)) => result.map(drop),
             // Another node asks, or has taken over.
             Ok(None) => return false,
-            Ok(Some(Err(_))) => {
-                tracing::warn!(mapping = mapping.name, %side, "a poll took longer than limits.run_time_max");
-                Err(sync::Error::Shutdown)
-            }
             Err(error) => Err(error.into()),
         };
         let status = if result.is_ok() {

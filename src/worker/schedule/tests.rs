@@ -77,7 +77,6 @@ impl Node {
             is_enabled: true,
             has_catch_up: true,
             lease: Duration::from_mins(1),
-            run_time_max: Duration::from_hours(12),
             grace: Duration::from_secs(1),
             retention: Retention::default(),
         };
