@@ -22,6 +22,9 @@
  * only when they are written again (what Linux does after an EIO). What is remembered outlives the process in that file,
  * as the cache of the operating system does, so that the next process may lose it. It keeps descriptors of its own for this, and closing
  * one gives the process's locks on that file back: with FAULTIO_POWER only one process may use the folder.
+ *
+ * With FAULTIO_ABORT holding a text it ends the process by abort() as soon as that text is about to be sent to anybody: a process
+ * that dies of what it works on.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -37,6 +40,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -51,6 +56,7 @@ static char dir[PATH_MAX];
 static size_t dir_length;
 static int keeps_power;
 static char memory_path[PATH_MAX];
+static const char *deadly;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -63,6 +69,9 @@ static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
 static int (*real_renameat)(int, const char *, int, const char *);
 static int (*real_unlinkat)(int, const char *, int);
+static ssize_t (*real_writev)(int, const struct iovec *, int);
+static ssize_t (*real_send)(int, const void *, size_t, int);
+static ssize_t (*real_sendmsg)(int, const struct msghdr *, int);
 
 /* What one sector held when it was last synced. */
 struct sector {
@@ -113,6 +122,10 @@ static void start(void)
 	real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
 	real_renameat = dlsym(RTLD_NEXT, "renameat");
 	real_unlinkat = dlsym(RTLD_NEXT, "unlinkat");
+	real_writev = dlsym(RTLD_NEXT, "writev");
+	real_send = dlsym(RTLD_NEXT, "send");
+	real_sendmsg = dlsym(RTLD_NEXT, "sendmsg");
+	deadly = getenv("FAULTIO_ABORT");
 	if (!path || !folder || strlen(folder) >= sizeof dir)
 		return;
 	int fd = real_open(path, O_RDWR | O_CLOEXEC);
@@ -603,11 +616,43 @@ int close(int fd)
 	return real_close(fd);
 }
 
+/* Ends the process where what it is about to send holds the text that it dies of. */
+static void sending(const void *bytes, size_t length)
+{
+	if (!deadly || !memmem(bytes, length, deadly, strlen(deadly)))
+		return;
+	/* Nobody wants the memory of a test. */
+	struct rlimit none = {0};
+	setrlimit(RLIMIT_CORE, &none);
+	abort();
+}
+
+static void sending_parts(const struct iovec *parts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		sending(parts[i].iov_base, parts[i].iov_len);
+}
+
+ssize_t send(int fd, const void *bytes, size_t length, int flags)
+{
+	pthread_once(&once, start);
+	sending(bytes, length);
+	return real_send(fd, bytes, length, flags);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	pthread_once(&once, start);
+	sending_parts(message->msg_iov, message->msg_iovlen);
+	return real_sendmsg(fd, message, flags);
+}
+
 /* Carries a write out, or part of it. `at` is -1 where the file's own place counts. */
 static ssize_t writing(int fd, const void *bytes, size_t length, off64_t at)
 {
 	if (kind_of(fd) != 1) {
 		pthread_once(&once, start);
+		sending(bytes, at < 0 ? length : 0);
 		return at < 0 ? real_write(fd, bytes, length) : real_pwrite(fd, bytes, length, at);
 	}
 	pthread_mutex_lock(&lock);
@@ -641,8 +686,9 @@ ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t at) { return 
 ssize_t writev(int fd, const struct iovec *parts, int count)
 {
 	if (kind_of(fd) != 1) {
-		ssize_t (*real)(int, const struct iovec *, int) = dlsym(RTLD_NEXT, "writev");
-		return real(fd, parts, count);
+		pthread_once(&once, start);
+		sending_parts(parts, (size_t)count);
+		return real_writev(fd, parts, count);
 	}
 	/* A short write is allowed: the first part that is not empty. */
 	for (int i = 0; i < count; i++)

@@ -156,3 +156,135 @@ fn no_page_links_to_a_page_that_is_not_there() {
         }
     }
 }
+
+/// A name of a test or of a module of tests, as the documentation writes it; `…` stands for what two names have in common.
+fn is_name(span: &str) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty()
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    let rest = span.strip_prefix('…').unwrap_or(span);
+    let is_sentence = rest.matches('_').count() > 3;
+    rest.split("::").all(is_word) && (span.contains("::") || span.starts_with('…') || is_sentence)
+}
+
+/// The text of a module, of a folder with everything in it.
+fn module(path: &Path) -> Option<String> {
+    let file = path.with_extension("rs");
+    if file.exists() {
+        return fs::read_to_string(file).ok();
+    }
+    let mut found = Vec::new();
+    if path.is_dir() {
+        files(path, "rs", &mut found);
+    }
+    (!found.is_empty()).then(|| found.iter().map(|file| fs::read_to_string(file).unwrap()).collect())
+}
+
+/// Whether a text has a test whose name ends so: a function that is marked as one, or listed to be made two of.
+fn has_test(text: &str, name: &str) -> bool {
+    let lines: Vec<&str> = text.lines().collect();
+    let is_made = |at: &usize| {
+        let marks = lines[at.saturating_sub(6)..*at].iter().rev();
+        let mut marks = marks.take_while(|line| !line.is_empty() && **line != "}" && !line.ends_with(";"));
+        let of = lines[*at].split("fn ").nth(1).and_then(|rest| rest.split('(').next());
+        marks.any(|line| line.contains("test]") || line.contains("test("))
+            || lines.contains(&&*format!("    {},", of.unwrap_or_default()))
+    };
+    let is_its = |at: &usize| {
+        let rest = lines[*at].trim_start();
+        let rest = rest.strip_prefix("pub ").unwrap_or(rest);
+        let rest = rest.strip_prefix("async ").unwrap_or(rest);
+        let function = rest.strip_prefix("fn ").and_then(|rest| rest.split('(').next());
+        match name.strip_prefix('…') {
+            Some(end) => function.is_some_and(|function| function.ends_with(end)),
+            None => function == Some(name),
+        }
+    };
+    (0..lines.len()).filter(is_its).any(|at| is_made(&at))
+}
+
+/// Where the test may be that a span of the documentation names: in the module that it names, or else in that which its sentence
+/// names, or else anywhere.
+fn find(span: &str, place: Option<&str>) -> Result<(), String> {
+    let suite = root().join("tests/it");
+    if let Some((path, name)) = span.rsplit_once("::") {
+        let path = suite.join(path.replace("::", "/"));
+        // The name of a module, or of a test in one.
+        let is_there = module(&path.join(name)).is_some() || module(&path).is_some_and(|text| has_test(&text, name));
+        return is_there.then_some(()).ok_or_else(|| format!("there is no `{span}`"));
+    }
+    let texts = match place {
+        Some(place) if place.starts_with("src/") => module(&root().join(place)),
+        Some(place) => module(&suite.join(place.replace("::", "/"))),
+        None => module(&suite)
+            .zip(module(&root().join("src")))
+            .map(|(one, other)| one + &other),
+    };
+    let text = texts.ok_or_else(|| format!("there is no {place:?}"))?;
+    let where_to = place.unwrap_or("the suite");
+    has_test(&text, span)
+        .then_some(())
+        .ok_or_else(|| format!("there is no test `{span}` in {where_to}"))
+}
+
+/// The names of tests on a page, each with the place that its sentence gives.
+fn named(page: &str) -> Vec<(String, Option<String>)> {
+    let mut all: Vec<(String, Option<String>)> = Vec::new();
+    for item in page.split("\n\n").flat_map(|part| part.split("\n- ")) {
+        let parts: Vec<&str> = item.split('`').collect();
+        let (mut open, mut last) = (all.len(), None);
+        for at in (1..parts.len()).step_by(2) {
+            let (before, span) = (parts[at - 1], parts[at]);
+            let is_place = before.ends_with('(') || before.ends_with("(in ");
+            let is_pending = |(name, place): &&mut (String, Option<String>)| place.is_none() && !name.contains("::");
+            let is_place = is_place && (span.starts_with("src/") || is_name(span));
+            if is_place && all[open..].iter_mut().any(|named| is_pending(&named)) {
+                for (_, place) in all[open..].iter_mut().filter(is_pending) {
+                    *place = Some(span.to_owned());
+                }
+                open = all.len();
+            } else if is_name(span) {
+                let place = span.starts_with('…').then(|| last.clone()).flatten();
+                last = span.rsplit_once("::").map(|(path, _)| path.to_owned()).or(last);
+                all.push((span.to_owned(), place));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn names_of_tests_are_found_with_the_place_that_their_sentence_gives() {
+    let page = "- see `a::b::it_is_so`, `…_or_so` and `limits.lease`\n- `one_that_says_what_it_means` and `another_that_says_what_it_means` \
+                (in `src/core/plan`)\n- `a_third_that_says_what_it_means`\n\nalone: `one::two` (`run_time_max`)";
+    let expected = [
+        ("a::b::it_is_so", None),
+        ("…_or_so", Some("a::b")),
+        ("one_that_says_what_it_means", Some("src/core/plan")),
+        ("another_that_says_what_it_means", Some("src/core/plan")),
+        ("a_third_that_says_what_it_means", None),
+        ("one::two", None),
+    ];
+    let expected = expected.map(|(name, place)| (name.to_owned(), place.map(str::to_owned)));
+    assert_eq!(named(page), expected);
+    let listed =
+        "on_both!(\n    a_b,\n);\n\nasync fn a_b(database: Database) {\n}\n\n#[test]\nfn c_d() {\n}\n\nfn e_f() {\n}\n";
+    assert!(has_test(listed, "a_b") && has_test(listed, "c_d") && has_test(listed, "…_d"));
+    assert!(!has_test(listed, "e_f") && !has_test(listed, "a_c"));
+}
+
+/// A promise in the documentation is worth what its tests are.
+#[test]
+fn every_test_that_the_documentation_names_exists() {
+    let page = fs::read_to_string(root().join("docs/reliability.md")).unwrap();
+    let named = named(&page);
+    assert!(named.len() > 30, "{named:?}");
+    let missing = named
+        .iter()
+        .filter_map(|(span, place)| find(span, place.as_deref()).err())
+        .collect::<Vec<_>>();
+    assert_eq!(missing, Vec::<String>::new());
+}

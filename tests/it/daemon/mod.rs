@@ -7,6 +7,8 @@ pub mod held;
 mod live;
 mod promise;
 mod pushed;
+mod record;
+mod run_time;
 mod settings;
 pub mod site;
 mod start;

@@ -104,3 +104,27 @@ async fn a_database_that_is_gone_ends_with_3_and_says_what_to_check() {
     assert_eq!(status.code(), Some(3), "{stderr}");
     assert!(stderr.contains("[ST003]") && stderr.contains("store.url"), "{stderr}");
 }
+
+#[tokio::test]
+async fn a_database_of_a_newer_release_is_left_as_it_is_and_said_so_with_3() {
+    let site = Site::new().await;
+    drop(site.start());
+    site.sql(
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+         values (999, 'of a release to come', true, x'00', 0)",
+    )
+    .await;
+    for args in [
+        &["run"][..],
+        &["migrate"],
+        &["runs"],
+        &["reconcile", "customer-account"],
+    ] {
+        let (status, _, stderr) = site.run(args);
+        assert_eq!(status.code(), Some(3), "{args:?}: {stderr}");
+        for part in ["999", "install the newer Syncline"] {
+            assert!(stderr.contains(part), "{args:?}: {part} not in\n{stderr}");
+        }
+    }
+    assert_eq!(site.number("select count(*) from run").await, Some(0));
+}

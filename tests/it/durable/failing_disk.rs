@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, os::unix::process::ExitStatusExt as _};
 use super::inbox::{self, BROKEN, Outcome, Task, UNOPENED};
 use crate::support::{
     disk::{ALL, Disk, Order, SYNC, WRITE},
-    rig::Budget,
+    rig::{Budget, report},
 };
 
 /// Events that a process is given while its disk fails.
@@ -45,22 +45,42 @@ fn calls_of_a_run(disk: &Disk) -> u64 {
     disk.calls()
 }
 
-/// The `round`-th of the calls to strike: all of them in order in a nightly run, a sample spread over the run else.
+/// The call to strike in this round, from 1: each of them once in as many rounds, begun at a place of chance and spread over the
+/// run, so that a short night looks everywhere and another night elsewhere.
 fn call(budget: &Budget, calls: u64) -> u64 {
-    let rounds = if budget.is_nightly() { calls } else { 12 };
-    1 + (budget.done() - 1) % rounds * calls / rounds
+    let from = budget.chance().below(calls);
+    // About the golden section; without a divisor in common, each place comes once.
+    let is_coprime = |step: &u64| (2..=*step).all(|divisor| step % divisor != 0 || calls % divisor != 0);
+    let step = (calls * 618 / 1_000..calls).find(is_coprime).unwrap_or(1);
+    1 + (from + (budget.done() - 1) * step) % calls
+}
+
+#[test]
+fn every_call_is_struck_once_before_one_is_struck_again() {
+    for calls in 1..200 {
+        let mut budget = Budget::new(calls, calls);
+        let mut struck = BTreeSet::new();
+        while budget.goes_on() {
+            struck.insert(call(&budget, calls));
+        }
+        if !budget.is_nightly() || budget.done() == calls {
+            assert_eq!(struck, (1..=calls).collect(), "{calls} calls");
+        }
+    }
 }
 
 #[test]
 fn a_call_that_fails_costs_no_acknowledged_event() {
     let Some(disk) = Disk::new() else { return };
     let calls = calls_of_a_run(&disk);
-    for order in [Order::Eio, Order::Enospc, Order::Short] {
-        let mut budget = Budget::new(12, calls);
-        while budget.goes_on() {
-            let at = call(&budget, calls);
-            let outcome =
-                fail(&disk, order, ALL, at, 1).unwrap_or_else(|error| panic!("{order:?} at call {at}: {error}"));
+    let mut budget = Budget::new(12, calls);
+    let mut struck = 0;
+    while budget.goes_on() {
+        let at = call(&budget, calls);
+        for order in [Order::Eio, Order::Enospc, Order::Short] {
+            let outcome = fail(&disk, order, ALL, at, 1)
+                .unwrap_or_else(|error| panic!("{order:?} at call {at}: {error}; {}", budget.replay()));
+            struck += disk.struck();
             if order == Order::Short {
                 assert_eq!(
                     outcome.code(),
@@ -71,6 +91,11 @@ fn a_call_that_fails_costs_no_acknowledged_event() {
             }
         }
     }
+    assert!(struck > 0, "no call ever failed");
+    report(&format!(
+        "{} of {calls} calls failed, one in each run: with an error, for want of space, and half done; no acknowledged event lost",
+        budget.done(),
+    ));
 }
 
 #[test]

@@ -246,10 +246,21 @@ fn event(number: u64, payload_bytes: usize) -> NewEvent {
     }
 }
 
-/// Looks at a database file without touching it, as it is after a restart of the machine; tells what is wrong.
-pub fn check(database: &Path, acknowledged: &BTreeSet<String>) -> Result<(), String> {
+/// A copy of a database as it is after a restart of the machine, in a folder of its own: looking at it changes nothing.
+pub fn copied(database: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
-    let path = copy.path().join("copy.db");
+    fs::copy(database, copy.path().join("copy.db")).unwrap();
+    let beside = |name: &str| format!("{}{name}", database.display());
+    for name in ["-wal", "-journal"] {
+        if Path::new(&beside(name)).exists() {
+            fs::copy(beside(name), copy.path().join(format!("copy.db{name}"))).unwrap();
+        }
+    }
+    copy
+}
+
+/// Looks at a database file without touching it; tells what is wrong.
+pub fn check(database: &Path, acknowledged: &BTreeSet<String>) -> Result<(), String> {
     if !database.exists() {
         return if acknowledged.is_empty() {
             Ok(())
@@ -257,14 +268,8 @@ pub fn check(database: &Path, acknowledged: &BTreeSet<String>) -> Result<(), Str
             Err("all acknowledged events lost: the database is gone".into())
         };
     }
-    fs::copy(database, &path).unwrap();
-    let beside = |name: &str| format!("{}{name}", database.display());
-    for name in ["-wal", "-journal"] {
-        if Path::new(&beside(name)).exists() {
-            fs::copy(beside(name), copy.path().join(format!("copy.db{name}"))).unwrap();
-        }
-    }
-    look(&path, acknowledged).map_err(|error| error.to_string())?
+    let copy = copied(database);
+    look(&copy.path().join("copy.db"), acknowledged).map_err(|error| error.to_string())?
 }
 
 fn look(path: &Path, acknowledged: &BTreeSet<String>) -> rusqlite::Result<Result<(), String>> {

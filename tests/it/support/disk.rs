@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     process::Command,
-    sync::OnceLock,
+    sync::{Mutex, OnceLock},
 };
 
 use tempfile::TempDir;
@@ -53,6 +53,8 @@ pub struct Disk {
     folder: TempDir,
     control: File,
     library: PathBuf,
+    /// What the processes on it die of.
+    deadly: Mutex<Option<String>>,
 }
 
 impl Disk {
@@ -79,6 +81,7 @@ impl Disk {
             folder,
             control,
             library,
+            deadly: Mutex::default(),
         })
     }
 
@@ -100,8 +103,16 @@ impl Disk {
         let _ = fs::remove_file(self.folder.path().join("memory"));
     }
 
+    /// Lets processes that are started from now on end by SIGABRT as soon as they are about to send this text to anybody.
+    pub fn set_deadly(&self, text: Option<String>) {
+        *self.deadly.lock().unwrap() = text;
+    }
+
     /// Puts the disk under a process that is to be started.
     pub fn attach(&self, command: &mut Command) {
+        if let Some(text) = &*self.deadly.lock().unwrap() {
+            command.env("FAULTIO_ABORT", text);
+        }
         command
             .env("LD_PRELOAD", &self.library)
             .env("FAULTIO_DIR", self.data())
@@ -133,6 +144,11 @@ impl Disk {
     /// How many calls of the ordered kinds there were since the order.
     pub fn calls(&self) -> u64 {
         self.get(CALLS)
+    }
+
+    /// How many of them were struck.
+    pub fn struck(&self) -> u64 {
+        self.get(STRUCK)
     }
 
     /// How many calls of one kind there ever were.

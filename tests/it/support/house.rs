@@ -3,31 +3,25 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::ExitStatus,
     sync::Mutex,
     time::{Duration, Instant},
 };
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use secrecy::{ExposeSecret as _, SecretString};
-use sha2::Sha256;
+use secrecy::ExposeSecret as _;
 use syncline::sandbox::{Edit, history::Commit, history::Kind, pair, seed::Plan};
 use tempfile::TempDir;
 
+pub use super::sender::Sender;
 use super::{
     disk::Disk,
-    http::{self, Connection},
-    rig::report,
+    node::{Node, PATIENCE},
+    sender::ERP_HOOK,
 };
 
-/// How the ERP signs.
-const ERP_HOOK: &str = "house-erp-webhook-secret";
 /// How the CRM signs.
 const CRM_HOOK: &str = "whsec_aG91c2UtY3JtLXdlYmhvb2stc2VjcmV0LTAwMDE=";
-/// How long something may take that is only waited for; not a promise.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// Who edits.
 pub const PERSON: &str = "user:ana";
 
@@ -43,6 +37,10 @@ pub struct Plot {
     pub edits: Vec<(&'static str, String, String)>,
     /// More settings (TOML).
     pub settings: String,
+    /// More limits, laid over those that suit a rig.
+    pub limits: Vec<(&'static str, &'static str)>,
+    /// Where the daemon keeps its data, where that is no file.
+    pub store: Option<String>,
 }
 
 impl Default for Plot {
@@ -53,33 +51,24 @@ impl Default for Plot {
             crm_url: None,
             edits: Vec::new(),
             settings: String::new(),
+            limits: Vec::new(),
+            store: None,
         }
     }
 }
 
-/// The systems, the files, and the daemon when it runs.
+/// The systems, the files, and the daemon between them.
 pub struct House {
+    // Dropped first, which ends the daemon while its folder is still there.
+    node: Node,
     pub systems: pair::Handle,
     /// Where the daemon listens.
     pub address: String,
+    plot: Plot,
     folder: TempDir,
     database: PathBuf,
     /// Customers that were changed here: the others differ as the sandbox's people left them.
     touched: Mutex<BTreeSet<String>>,
-    daemon: Mutex<Option<Child>>,
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            report(&format!("what the daemon said last:\n{}", self.log()));
-        }
-        if let Some(mut daemon) = self.daemon.get_mut().unwrap().take() {
-            // It may have ended by itself.
-            let _ = daemon.kill();
-            let _ = daemon.wait();
-        }
-    }
 }
 
 /// Both systems over the same companies.
@@ -106,26 +95,30 @@ impl House {
     /// The same around systems that run already; with the database on a disk that fails to order.
     pub fn build_around(systems: pair::Handle, plot: &Plot, disk: Option<&Disk>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Free a moment ago; the address has to be the same after every start.
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .to_string();
         let data = disk.map_or_else(|| folder.path().to_owned(), Disk::data);
+        let node = Node::new(&folder.path().join("house"));
         let house = Self {
             systems,
-            address,
+            address: node.address.clone(),
+            plot: plot.clone(),
             database: data.join("syncline.db"),
             folder,
             touched: Mutex::default(),
-            daemon: Mutex::new(None),
+            node,
         };
-        house.write_files(plot);
+        house.write_files();
+        house.node.configure(&house.settings("house", &house.address));
         house
     }
 
-    fn write_files(&self, plot: &Plot) {
+    /// Another daemon over the same database, not started yet.
+    pub fn beside(&self, name: &str) -> Node {
+        let node = Node::new(&self.folder.path().join(name));
+        node.configure(&self.settings(name, &node.address));
+        node
+    }
+
+    fn write_files(&self) {
         let folder = self.folder.path();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         for name in [
@@ -134,7 +127,7 @@ impl House {
             "mappings/customer-account.yaml",
         ] {
             let mut text = fs::read_to_string(root.join(name)).unwrap();
-            for (_, from, to) in plot.edits.iter().filter(|(file, ..)| *file == name) {
+            for (_, from, to) in self.plot.edits.iter().filter(|(file, ..)| *file == name) {
                 assert!(text.contains(from.as_str()), "{name} does not say `{from}`");
                 text = text.replace(from, to);
             }
@@ -145,12 +138,25 @@ impl House {
             fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
             fs::write(folder.join(name), text).unwrap();
         }
-        let toml = format!(
+    }
+
+    /// The settings of one node.
+    fn settings(&self, name: &str, address: &str) -> String {
+        let (folder, plot) = (self.folder.path(), &self.plot);
+        let file = || format!("sqlite://{}", self.database.display());
+        let mut limits = BTreeMap::from([
+            ("retry_first", "\"100ms\""),
+            ("retry_longest", "\"2s\""),
+            ("attempts_max", "50"),
+        ]);
+        limits.extend(plot.limits.iter().copied());
+        let limits = limits.into_iter().map(|(key, value)| format!("{key} = {value}\n"));
+        format!(
             r#"
             [node]
-            name = "house"
+            name = "{name}"
             [store]
-            url = "sqlite://{database}"
+            url = "{url}"
             [keys]
             data = {{ file = "{folder}/data.key" }}
             [folders]
@@ -160,9 +166,7 @@ impl House {
             bind = "{address}"
             public_url = "http://{address}"
             [limits]
-            retry_first = "100ms"
-            retry_longest = "2s"
-            attempts_max = 50
+            {limits}
             [schedule]
             enabled = false
             [systems.erp]
@@ -179,36 +183,16 @@ impl House {
             allow_networks = ["127.0.0.0/8"]
             {more}
             "#,
-            database = self.database.display(),
+            url = plot.store.clone().unwrap_or_else(file),
             folder = folder.display(),
-            address = self.address,
+            limits = limits.collect::<String>(),
             erp = plot.erp_url.as_deref().unwrap_or(self.systems.erp.base_url()),
             crm = plot.crm_url.as_deref().unwrap_or(self.systems.crm.base_url()),
             api_key = self.systems.erp.api_key().expose_secret(),
             client_id = self.systems.crm.client_id(),
             client_secret = self.systems.crm.client_secret().expose_secret(),
             more = plot.settings,
-        );
-        fs::create_dir_all(folder.join("config")).unwrap();
-        fs::write(folder.join("config/dev.toml"), toml).unwrap();
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.folder.path().join("log"))
-            .unwrap();
-        command
-            .arg("--config-dir")
-            .arg(self.folder.path().join("config"))
-            .arg("run")
-            .env_remove("SYNCLINE_ENV")
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log);
-        command
+        )
     }
 
     /// Starts the daemon and waits until it is ready; tells how long that took.
@@ -218,61 +202,33 @@ impl House {
 
     /// The same with the database on a disk that fails to order.
     pub async fn start_on(&self, disk: Option<&Disk>) -> Duration {
-        let mut command = self.command();
-        if let Some(disk) = disk {
-            disk.attach(&mut command);
-        }
-        let started = Instant::now();
-        *self.daemon.lock().unwrap() = Some(command.spawn().unwrap());
-        while !self.is_ready().await {
-            let ended = self.daemon.lock().unwrap().as_mut().unwrap().try_wait().unwrap();
-            assert!(ended.is_none(), "the daemon ended: {ended:?}\n{}", self.log());
-            assert!(started.elapsed() < PATIENCE, "the daemon is not ready\n{}", self.log());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        started.elapsed()
+        self.node.spawn(disk);
+        self.node.ready().await
     }
 
-    async fn is_ready(&self) -> bool {
-        if tokio::net::TcpStream::connect(&self.address).await.is_err() {
-            return false;
-        }
-        http::send(&self.address, "GET", "/readyz", &[], b"").await.status == 200
+    /// The daemon.
+    pub fn node(&self) -> &Node {
+        &self.node
     }
 
     /// Asks the daemon to end, by SIGTERM.
     pub fn ask_to_end(&self) {
-        let id = self.daemon.lock().unwrap().as_ref().unwrap().id();
-        let status = Command::new("kill").args(["-TERM", &id.to_string()]).status().unwrap();
-        assert!(status.success());
+        self.node.ask_to_end();
     }
 
-    /// Ends the daemon by SIGKILL.
-    pub fn kill(&self) {
-        let mut daemon = self.daemon.lock().unwrap().take().unwrap();
-        daemon.kill().unwrap();
-        daemon.wait().unwrap();
+    /// Ends the daemon by SIGKILL; tells how it ended, which it may have done before.
+    pub fn kill(&self) -> ExitStatus {
+        self.node.kill()
     }
 
     /// Waits until the daemon ends by itself.
     pub async fn ended(&self) -> ExitStatus {
-        let since = Instant::now();
-        loop {
-            let ended = self.daemon.lock().unwrap().as_mut().unwrap().try_wait().unwrap();
-            if let Some(status) = ended {
-                *self.daemon.lock().unwrap() = None;
-                return status;
-            }
-            assert!(since.elapsed() < PATIENCE, "the daemon does not end\n{}", self.log());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        self.node.ended().await
     }
 
     /// What the daemon said last.
     pub fn log(&self) -> String {
-        let text = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-        let lines = text.lines().collect::<Vec<_>>();
-        lines[lines.len().saturating_sub(40)..].join("\n")
+        self.node.log()
     }
 
     /// Customers of the ERP that the CRM is to know, by id.
@@ -440,66 +396,4 @@ fn content(json: Option<&str>) -> serde_json::Value {
         }
     }
     record
-}
-
-/// Sends the ERP's events as the ERP would, and knows which were acknowledged.
-pub struct Sender {
-    connection: Connection,
-    pub acknowledged: BTreeSet<String>,
-}
-
-impl Sender {
-    pub fn new(address: &str) -> Self {
-        Self {
-            connection: Connection::new(address),
-            acknowledged: BTreeSet::new(),
-        }
-    }
-
-    /// Sends an event once; true when it was acknowledged.
-    pub async fn send(&mut self, event_id: &str, customer: &str) -> bool {
-        let is_acknowledged = self.send_body(&Self::event(event_id, customer)).await;
-        if is_acknowledged {
-            self.acknowledged.insert(event_id.to_owned());
-        }
-        is_acknowledged
-    }
-
-    fn event(event_id: &str, customer: &str) -> String {
-        format!(
-            r#"{{"id":"{event_id}","type":"customer.updated","occurred_at":"2026-03-01T09:15:27.482913+00:00","object":"customer","object_id":{customer},"actor":"{PERSON}"}}"#
-        )
-    }
-
-    /// Sends a body once; true when it was acknowledged.
-    pub async fn send_body(&mut self, body: &str) -> bool {
-        let signature = sign(body.as_bytes());
-        let headers = [
-            ("Content-Type", "application/json"),
-            ("Nordwind-Signature", signature.as_str()),
-        ];
-        let answer = self.connection.post("/webhooks/erp", &headers, body.as_bytes()).await;
-        answer.is_ok_and(|answer| (200..300).contains(&answer.status))
-    }
-
-    /// Sends an event until it is acknowledged, as senders do.
-    pub async fn deliver(&mut self, event_id: &str, customer: &str) {
-        let since = Instant::now();
-        while !self.send(event_id, customer).await {
-            assert!(since.elapsed() < PATIENCE, "`{event_id}` is not taken");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the sender has a clock of its own")]
-fn sign(body: &[u8]) -> String {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
-    let mut mac = Hmac::<Sha256>::new_from_slice(SecretString::from(ERP_HOOK).expose_secret().as_bytes()).unwrap();
-    mac.update(format!("{now}.").as_bytes());
-    mac.update(body);
-    format!("t={now},v1={}", hex::encode(mac.finalize().into_bytes()))
 }
