@@ -9,6 +9,7 @@ mod doctor;
 mod drift;
 mod first_day;
 mod help;
+mod hostile;
 mod links;
 mod look;
 mod sandbox;

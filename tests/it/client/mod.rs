@@ -7,6 +7,7 @@ mod circuit;
 mod code;
 
 mod describe;
+mod exact;
 mod format;
 mod guard;
 mod inject;
