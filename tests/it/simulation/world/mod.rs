@@ -20,6 +20,8 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::support::rig::Chance;
 
+use weather::Garbled;
+
 pub use weather::Weather;
 
 /// Where the ERP is believed to be.
@@ -40,6 +42,8 @@ pub struct Late {
 
 struct State {
     chance: Chance,
+    /// The chance of garbled answers; none where all that comes is as it was sent.
+    garbling: Option<Chance>,
     trace: DefaultHasher,
     log: Option<String>,
     steps: u64,
@@ -102,6 +106,7 @@ impl Sim {
         };
         let state = State {
             chance,
+            garbling: Garbled::chance(seed),
             trace: DefaultHasher::new(),
             log: is_told.then(String::new),
             steps: 0,

@@ -9,7 +9,10 @@ use syncline::{
     seam::{Answer, Request, Unanswered},
 };
 
-use super::{CONCURRENCY, CRM, ERP, Late, Sim, weather::Fate};
+use super::{
+    CONCURRENCY, CRM, ERP, Late, Sim,
+    weather::{Fate, Garbled},
+};
 
 impl Sim {
     /// Spoils a listing, where that was asked for; a search is none.
@@ -71,7 +74,8 @@ impl Sim {
         };
         let latency = 1 + self.below(40);
         tokio::time::sleep(Duration::from_millis(latency)).await;
-        let outcome = self.carry(fate, &request).await;
+        let mut outcome = self.carry(fate, &request).await;
+        let is_told = outcome.as_mut().is_ok_and(|answer| self.garble(&request, answer));
         let told = match &outcome {
             Ok(answer) => format!(
                 "{} {} {}",
@@ -89,12 +93,52 @@ impl Sim {
         if self.state().is_over {
             std::future::pending::<()>().await;
         }
-        let is_answered = outcome.as_ref().is_ok_and(|answer| answer.status < 500);
+        let is_answered = is_told && outcome.as_ref().is_ok_and(|answer| answer.status < 500);
         underway.is_answered = is_answered;
         if request.method == "GET" {
             self.looked(&record_of(&request.url), is_answered);
         }
         outcome
+    }
+
+    /// Garbles an answer at times; whether it still tells what was asked for.
+    fn garble(&self, request: &Request, answer: &mut Answer) -> bool {
+        let garbled = {
+            let mut state = self.state();
+            let weather = state.weather;
+            let is_exempt = answer.status >= 300 || answer.body.is_empty() || request.url.ends_with("/oauth/token");
+            let chance = state.garbling.as_mut().filter(|_| !is_exempt);
+            chance.and_then(|chance| Garbled::draw(weather, chance))
+        };
+        let is_read = request.method == "GET";
+        let other = match garbled {
+            None => return true,
+            Some(Garbled::Cut) => None,
+            Some(Garbled::Foreign) => self.other_record(request),
+        };
+        let Some(other) = other else {
+            answer.body.truncate(answer.body.len() / 2);
+            return false;
+        };
+        answer.body = other.into_bytes();
+        // A write was carried out, whatever its answer shows.
+        !is_read
+    }
+
+    /// Another record of the same object as the one that a request is about; none where it is about no single one, or there is
+    /// no other.
+    fn other_record(&self, request: &Request) -> Option<String> {
+        let id = record_of(&request.url);
+        let all = if request.url.starts_with(&format!("{ERP}/api/customers/")) {
+            self.erp().all("customer")
+        } else if request.url.starts_with(&format!("{CRM}/api/v2/accounts/")) {
+            self.crm().all("account")
+        } else {
+            return None;
+        };
+        let mut others = all.ok()?.into_iter().filter(|other| other.id != id);
+        let is_single = matches!(request.method, "GET" | "PATCH") && id != "batch";
+        others.next().filter(|_| is_single).map(|other| other.json.to_string())
     }
 
     /// The first look after an update without an answer says what became of it, or nothing does.

@@ -22,6 +22,8 @@ pub struct Weather {
     pub failing: u64,
     /// The system does what was asked and says that it failed.
     pub confused: u64,
+    /// The answer says something else than it should, in the histories where that happens at all.
+    pub garbled: u64,
 }
 
 impl Weather {
@@ -34,6 +36,7 @@ impl Weather {
         throttled: 2,
         failing: 3,
         confused: 2,
+        garbled: 4,
     };
     /// Most of the writes are in doubt.
     pub const STORM: Self = Self {
@@ -44,6 +47,7 @@ impl Weather {
         throttled: 3,
         failing: 6,
         confused: 6,
+        garbled: 12,
     };
 }
 
@@ -82,5 +86,29 @@ impl Fate {
             drawn -= share;
         }
         Self::Good
+    }
+}
+
+/// What becomes of an answer on its way back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Garbled {
+    /// It breaks off in its middle, and HTTP is fine.
+    Cut,
+    /// It shows another record than the one that was asked for.
+    Foreign,
+}
+
+impl Garbled {
+    /// The chance of it, in the histories where answers are garbled at all: every tenth of those that a night plays, behind the ones
+    /// of a commit. It is not the history's own, so that the others are as they would be without it.
+    pub fn chance(seed: u64) -> Option<Chance> {
+        (seed >= 2_000 && seed % 10 == 4).then(|| Chance::new(seed ^ 0x6172_626c_6564))
+    }
+
+    pub fn draw(weather: Weather, chance: &mut Chance) -> Option<Self> {
+        if !chance.percent(weather.garbled) {
+            return None;
+        }
+        Some(if chance.percent(50) { Self::Cut } else { Self::Foreign })
     }
 }
