@@ -188,7 +188,7 @@ fn has_test(text: &str, name: &str) -> bool {
     let lines: Vec<&str> = text.lines().collect();
     let is_made = |at: &usize| {
         let marks = lines[at.saturating_sub(6)..*at].iter().rev();
-        let mut marks = marks.take_while(|line| !line.is_empty() && **line != "}" && !line.ends_with(";"));
+        let mut marks = marks.take_while(|line| !line.is_empty() && **line != "}" && !line.ends_with(';'));
         let of = lines[*at].split("fn ").nth(1).and_then(|rest| rest.split('(').next());
         marks.any(|line| line.contains("test]") || line.contains("test("))
             || lines.contains(&&*format!("    {},", of.unwrap_or_default()))

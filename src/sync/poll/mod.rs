@@ -72,9 +72,12 @@ pub async fn poll(engine: &Engine, mapping: &Mapping, side: Side, trigger: Trigg
         before: before.unwrap_or_default(),
         now: States::default(),
     };
-    let result = meter
-        .measure(read(engine, mapping, &name, side, run_id, &mut brought))
-        .await;
+    // Here and not by whoever asks, so that the run that is cut off is closed and says why.
+    let longest = engine.limits().run_time_max;
+    let work = meter.measure(read(engine, mapping, &name, side, run_id, &mut brought));
+    let result = tokio::time::timeout(longest, work)
+        .await
+        .unwrap_or(Err(Error::OutOfTime(longest)));
     let (requests, bytes) = meter.take();
     let mut ops = vec![Op::AddCounters {
         run_id,

@@ -128,7 +128,7 @@ impl State {
         let name = job(&mapping);
         self.begin(name.clone(), async move {
             let work = |stop| Box::pin(state.reconcile_until(&mapping, due.trigger, stop));
-            if let Err(error) = Box::pin(state.do_day(&name, due.date, work)).await {
+            if let Err(error) = state.do_day(&name, due.date, work).await {
                 tracing::error!(%error, mapping = mapping.name, "a reconciliation cannot be begun");
             }
         });
@@ -146,7 +146,7 @@ impl State {
         let store = self.engine.store();
         let lease = format!("job/{job}");
         let stop = self.shutdown.child_token();
-        let held = until_lost(store, &lease, self.options.lease, &stop, async {
+        let work = Box::pin(async {
             let is_ended = |last: store::job::Job| last.date > date || last.is_ended;
             if store.last_job(job).await?.is_some_and(is_ended) {
                 return Ok(false);
@@ -157,6 +157,7 @@ impl State {
             }
             Ok(true)
         });
+        let held = until_lost(store, &lease, self.options.lease, &stop, work);
         held.await?.unwrap_or(Ok(false))
     }
 

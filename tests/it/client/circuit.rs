@@ -89,6 +89,36 @@ async fn pass(time: Duration) {
     tokio::time::resume();
 }
 
+impl Patient {
+    /// The one probe does not come back for as long as others ask.
+    async fn lose_the_probe(&self, many: u64, told: &str) {
+        self.is(SILENT);
+        self.server.forget();
+        let probe = self.ask();
+        while self.server.seen().is_empty() {
+            assert!(!probe.is_finished(), "the probe is sent; {told}");
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(self.circuit(), Circuit::HalfOpen, "{told}");
+        let others: Vec<_> = (0..many).map(|_| self.ask()).collect();
+        for _ in 0..200 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(self.server.seen().len(), 1, "the probe is on its way; {told}");
+        // Who asked for it gives up: nothing was learned, and the next one that still waits is the probe.
+        self.is(DEAD);
+        probe.abort();
+        probe.await.unwrap_err();
+        for other in others {
+            other.await.unwrap().unwrap_err();
+        }
+        match self.server.seen().len() {
+            1 => assert_eq!(self.rush(many).await, (0, 1), "{told}"),
+            requests => assert_eq!(requests, 2, "{told}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_dead_system_gets_few_requests_and_then_one_at_a_time_until_it_is_well() {
     let mut budget = Budget::new(8, 100_000);
@@ -104,7 +134,7 @@ async fn a_dead_system_gets_few_requests_and_then_one_at_a_time_until_it_is_well
             budget.replay()
         );
         let mut rest = REST;
-        for _ in 0..1 + chance.below(4) {
+        for _ in 0..=chance.below(4) {
             let told = format!("rest {rest:?}; {}", budget.replay());
             assert!(matches!(patient.circuit(), Circuit::Open { .. }), "{told}");
             assert_eq!(patient.rush(8).await, (0, 0), "it rests; {told}");
@@ -112,33 +142,7 @@ async fn a_dead_system_gets_few_requests_and_then_one_at_a_time_until_it_is_well
             let many = 2 + chance.below(62);
             (probes, asked) = (probes + 1, asked + many);
             match chance.below(3) {
-                // The one probe does not come back for as long as others ask.
-                0 => {
-                    patient.is(SILENT);
-                    patient.server.forget();
-                    let probe = patient.ask();
-                    while patient.server.seen().is_empty() {
-                        assert!(!probe.is_finished(), "the probe is sent; {told}");
-                        tokio::task::yield_now().await;
-                    }
-                    assert_eq!(patient.circuit(), Circuit::HalfOpen, "{told}");
-                    let others: Vec<_> = (0..many).map(|_| patient.ask()).collect();
-                    for _ in 0..200 {
-                        tokio::task::yield_now().await;
-                    }
-                    assert_eq!(patient.server.seen().len(), 1, "the probe is on its way; {told}");
-                    // Who asked for it gives up: nothing was learned, and the next one that still waits is the probe.
-                    patient.is(DEAD);
-                    probe.abort();
-                    probe.await.unwrap_err();
-                    for other in others {
-                        other.await.unwrap().unwrap_err();
-                    }
-                    match patient.server.seen().len() {
-                        1 => assert_eq!(patient.rush(many).await, (0, 1), "{told}"),
-                        requests => assert_eq!(requests, 2, "{told}"),
-                    }
-                }
+                0 => patient.lose_the_probe(many, &told).await,
                 1 => {
                     patient.is(DEAD);
                     assert_eq!(patient.rush(many).await, (0, 1), "{told}");

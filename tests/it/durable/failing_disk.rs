@@ -50,7 +50,8 @@ fn calls_of_a_run(disk: &Disk) -> u64 {
 fn call(budget: &Budget, calls: u64) -> u64 {
     let from = budget.chance().below(calls);
     // About the golden section; without a divisor in common, each place comes once.
-    let is_coprime = |step: &u64| (2..=*step).all(|divisor| step % divisor != 0 || calls % divisor != 0);
+    let is_coprime =
+        |step: &u64| (2..=*step).all(|divisor| !step.is_multiple_of(divisor) || !calls.is_multiple_of(divisor));
     let step = (calls * 618 / 1_000..calls).find(is_coprime).unwrap_or(1);
     1 + (from + (budget.done() - 1) * step) % calls
 }

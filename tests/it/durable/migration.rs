@@ -2,7 +2,7 @@
 //! lost.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     fs,
     path::Path,
     time::{Duration, Instant},
@@ -121,8 +121,8 @@ async fn a_process_that_ends_at_any_call_of_a_migration_leaves_what_the_next_one
     let (mut struck, mut deaths) = (BTreeSet::new(), 0);
     while budget.goes_on() {
         let known = 1 + usize::try_from(budget.done() - 1).unwrap() % (newest - 1);
-        if !files.contains_key(&known) {
-            files.insert(known, old_file(known).await);
+        if let Entry::Vacant(place) = files.entry(known) {
+            place.insert(old_file(known).await);
         }
         disk.clear();
         fs::write(disk.data().join("syncline.db"), &files[&known]).unwrap();

@@ -14,6 +14,7 @@ mod gap;
 mod held;
 mod incremental;
 mod lines;
+mod made;
 mod matching;
 mod oracle;
 mod part;

@@ -37,6 +37,7 @@ mod order;
 mod replay;
 mod rotate;
 mod settle;
+mod size;
 mod vector;
 mod wycheproof;
 

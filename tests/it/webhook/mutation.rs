@@ -133,10 +133,7 @@ fn list_counts(case: &Case, entries: &[Entry], between: char, changed: &[u8], at
     let is_whole = |entry: &Entry| at + 1 < entry.start || at > entry.end;
     let is_text = changed.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t'));
     let is_laid_out = between == ' ' || changed.split(|byte| *byte == b',').all(|entry| entry.contains(&b'='));
-    let has_time = entries
-        .iter()
-        .filter(|entry| entry.is_time)
-        .all(|entry| is_whole(entry));
+    let has_time = entries.iter().filter(|entry| entry.is_time).all(is_whole);
     let is_same = is_same(case, entries, changed, at);
     is_text && is_laid_out && has_time && (is_same || entries.iter().any(|entry| entry.is_good && is_whole(entry)))
 }

@@ -9,6 +9,7 @@ use crate::{
 };
 
 /// Each by its name, and the code it is refused with.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn bombs() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let levels = |count: usize, join: &dyn Fn(usize) -> String| {
         let lines: Vec<String> = (1..count)
@@ -62,8 +63,7 @@ fn bombs() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         (
             "500 levels by indent",
             (0..500)
-                .map(|level| format!("{}a:\n", " ".repeat(level)))
-                .collect::<String>()
+                .fold(String::new(), |text, level| text + &" ".repeat(level) + "a:\n")
                 .into_bytes(),
             "YM014",
         ),

@@ -97,7 +97,10 @@ fn drawn(chance: &mut Chance, levels: u64) -> String {
 fn heavy(chance: &mut Chance) -> String {
     let links = chance.below(120);
     let names = ["trim", "upper", "caseless", "text", "b64encode", "urlencode", "hex"];
-    let chain: String = (0..links).map(|_| format!(" | {}", chance.pick(&names))).collect();
+    let chain = (0..links).fold(String::new(), |text, _| {
+        let name: &&str = chance.pick(&names);
+        text + " | " + name
+    });
     match chance.below(3) {
         0 => format!("big{chain}"),
         1 => format!("[big, big, big, big{chain}, big, big, big, big] | json"),

@@ -118,7 +118,9 @@ fn pair(first: u8, second: u8) -> usize {
 fn spellings(part: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let escaped = |form: fn(&mut String, u8)| {
         let mut text = String::new();
-        part.iter().for_each(|byte| form(&mut text, *byte));
+        for byte in part {
+            form(&mut text, *byte);
+        }
         text
     };
     let numbers: Vec<String> = part.iter().map(u8::to_string).collect();

@@ -110,6 +110,7 @@ async fn rows(database: &Database, schema: &str) -> Vec<u8> {
 }
 
 /// Lets everything happen, and looks at everything that came of it; how much that was.
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn play(mut scene: Scene, stored: impl AsyncFn(&Scene) -> Vec<u8>) -> String {
     let mut told = Told::default();
     let token = prepare(&mut scene, &mut told);

@@ -214,6 +214,7 @@ impl Scene {
     }
 
     /// Every system with its credentials and its webhook secrets.
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn write_systems(&mut self, text: &mut String) {
         use secrecy::ExposeSecret as _;
         let api_key = quoted(self.systems.erp.api_key().expose_secret());

@@ -175,7 +175,7 @@ impl Town {
 
     /// People edit, delete and make records, on both sides.
     pub fn disturb(&mut self) {
-        for _ in 0..1 + self.chance.below(8) {
+        for _ in 0..=self.chance.below(8) {
             if self.pairs.is_empty() || self.chance.percent(10) {
                 let kind = usize::from(self.has_people && self.chance.percent(50));
                 let side = *self.chance.pick(&[Side::Left, Side::Right]);

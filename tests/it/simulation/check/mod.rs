@@ -184,6 +184,9 @@ impl<'a> Check<'a> {
             if unheard.contains(&(0, id.clone())) || unheard.contains(&(1, link.right.clone())) {
                 continue;
             }
+            if self.is_edited_at_once(0, id) || self.is_edited_at_once(1, &link.right) {
+                continue;
+            }
             for ((left, right), name) in FIELDS.iter().zip(NAMES) {
                 let values = (pointed(customer, left), pointed(account, right));
                 let is_listed = conflicts.contains(&(id.clone(), link.right.clone(), name.to_owned()));
@@ -245,6 +248,15 @@ impl<'a> Check<'a> {
         self.history[system]
             .iter()
             .any(|change| change.id == id && !change.is_ours)
+    }
+
+    /// Whether a person edited a record so soon after we had made it that nobody can tell the edit from the system's own spelling of
+    /// what was sent.
+    fn is_edited_at_once(&self, system: usize, id: &str) -> bool {
+        const SOON: i64 = 5_000_000;
+        let mut of_record = self.history[system].iter().filter(|change| change.id == id);
+        let made = of_record.find(|change| change.kind == Kind::Created && change.is_ours);
+        made.is_some_and(|made| of_record.any(|change| !change.is_ours && change.at - made.at <= SOON))
     }
 
     /// Records with an edit by a person that nothing has told Syncline of.

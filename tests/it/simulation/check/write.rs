@@ -100,10 +100,12 @@ impl Check<'_> {
     /// A note that both sides changed waits for a person: it is not written to the system that checks versions. Not so where
     /// the pair is linked by that very write: a create without an answer agreed on nothing that anybody knows.
     pub(super) fn conflicts_kept(&self) {
+        // The link is stored just before the write that agrees on the first values.
+        let linked = "select right_id, coalesce((select min(ended_at) from write where side = 'right' and record_id = right_id \
+                      and started_at between link.created_at and link.created_at + 1000), min(created_at)) \
+                      from link group by right_id";
         let linked: BTreeMap<String, i64> = self
-            .rows("select right_id, min(created_at) from link group by right_id", |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+            .rows(linked, |row| Ok((row.get(0)?, row.get(1)?)))
             .into_iter()
             .collect();
         for account in self.history[1].iter().filter(|change| change.kind == Kind::Created) {

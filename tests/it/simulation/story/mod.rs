@@ -360,10 +360,11 @@ impl Story {
                 sim.note("poll");
                 let (engine, at) = (life.engine.clone(), sim.now());
                 // What a list leaves out that says it is whole, a poll cannot know.
-                let is_lied_to = sim.is_spoiled(side == Side::Left);
+                let (is_lied_to, spoilings) = (sim.is_spoiled(side == Side::Left), sim.spoilings());
                 life.tasks.spawn(async move {
                     let mapping = Arc::clone(engine.mapping(MAPPING).unwrap());
                     let polled = Box::pin(poll::poll(&engine, &mapping, side, Trigger::Schedule)).await;
+                    let is_lied_to = is_lied_to || sim.spoilings() > spoilings;
                     Did::Poll(side, at, polled.is_ok() && !is_lied_to)
                 });
             }

@@ -64,6 +64,7 @@ struct State {
     doubted: BTreeMap<String, bool>,
     /// What is to happen to the next listing of the ERP (true) or the CRM.
     spoiled: Option<(bool, Fault)>,
+    spoilings: u64,
     violations: Vec<String>,
     bug: Option<Bug>,
 }
@@ -121,6 +122,7 @@ impl Sim {
             resting: BTreeMap::new(),
             doubted: BTreeMap::new(),
             spoiled: None,
+            spoilings: 0,
             violations: Vec::new(),
             bug,
         };
@@ -205,7 +207,14 @@ impl Sim {
 
     /// Spoils the next listing of one of the systems.
     pub fn spoil_listing(&self, of_erp: bool, fault: Fault) {
-        self.state().spoiled = Some((of_erp, fault));
+        let mut state = self.state();
+        state.spoiled = Some((of_erp, fault));
+        state.spoilings += 1;
+    }
+
+    /// How many listings were made to lie so far.
+    pub fn spoilings(&self) -> u64 {
+        self.state().spoilings
     }
 
     /// Whether the next listing of a system is going to lie.
