@@ -181,7 +181,7 @@ impl Store {
     /// Whether a record is being made on `side` since `latest` or before: what was sent then has no outcome yet.
     pub async fn is_making(&self, mapping: &str, side: Side, latest: DateTime<Utc>) -> Result<bool, Error> {
         let sql = format!(
-            "select 1 as number from write where {OPEN} and status = 'intended' and kind = 'create' and mapping = $1 \
+            "select write_id as number from write where {OPEN} and status = 'intended' and kind = 'create' and mapping = $1 \
              and side = $2 and started_at <= $3 limit 1"
         );
         let found = self.engine().row::<Number>(sql, args![mapping, side, latest]).await?;

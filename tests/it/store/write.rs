@@ -15,6 +15,7 @@ on_both!(
     an_intent_without_an_outcome_is_found_after_a_crash,
     intents_get_their_ids_in_the_order_given,
     a_create_without_an_outcome_is_found_by_the_record_it_comes_from,
+    a_record_is_being_made_until_the_outcome_of_its_create_is_stored,
     recent_writes_tell_echoes_and_loops,
 );
 
@@ -128,6 +129,22 @@ async fn a_create_without_an_outcome_is_found_by_the_record_it_comes_from(databa
         .unwrap();
     assert!(open_ids(&store, Side::Left, &["1"]).await.is_empty());
     assert_eq!(made(store).await, [("1".to_owned(), 1)]);
+}
+
+async fn a_record_is_being_made_until_the_outcome_of_its_create_is_stored(database: Database) {
+    let store = database.open().await;
+    let before = database.clock().now() - MINUTE;
+    let ids = store
+        .intend(vec![new_write(None, "1"), new_write(Some("A"), "2")])
+        .await
+        .unwrap();
+    let is_making = async |side, latest| store.is_making("customer-account", side, latest).await.unwrap();
+    let now = database.clock().now();
+    assert!(is_making(Side::Right, now).await);
+    assert!(!is_making(Side::Left, now).await, "on the other side");
+    assert!(!is_making(Side::Right, before).await, "it began later");
+    store.commit(vec![outcome(ids[0], WriteStatus::Unknown)]).await.unwrap();
+    assert!(!is_making(Side::Right, now).await, "an update makes nothing");
 }
 
 async fn recent_writes_tell_echoes_and_loops(database: Database) {
