@@ -11,11 +11,12 @@ use crate::{
         fault::Fault,
         mapping::Mapping,
         plan::Write,
-        status::{FailureClass, Side, Stage, WriteKind, WriteStatus},
+        status::{ChangeOrigin, EventKind, FailureClass, Side, Stage, WriteKind, WriteStatus},
     },
     seam::{self, Bug},
     store::{
         self, Op,
+        change::NewChange,
         write::{FinishedWrite, Origin},
     },
     sync::Engine,
@@ -279,7 +280,14 @@ fn rest(engine: &Engine, last: DateTime<Utc>, message: String) -> Result<(), Fau
 }
 
 /// Gives earlier creates of a record that is settled now their outcome.
+///
+/// Where the create was sent once more, a system that recognizes repetitions answers with what it made the first time, and that
+/// somebody may have changed or removed since: the pair is looked at again.
 pub(super) fn close(earlier: &Earlier, work: &Work<'_>, done: &mut Done) {
+    if done.created > 0 && !earlier.of(work).is_empty() {
+        let again = NewChange::new(work.key.clone(), ChangeOrigin::Reprocess, EventKind::Updated);
+        done.ops.push(Op::Enqueue(again));
+    }
     for write in earlier.of(work) {
         let partner = work.fetched.records.get(write.side).record();
         let status = if partner.is_some() {

@@ -104,3 +104,21 @@ async fn a_record_that_was_made_and_could_not_be_linked_is_found_before_another_
         .unwrap();
     assert!(open.is_empty(), "{open:?}");
 }
+
+#[tokio::test]
+async fn a_record_that_a_repeated_create_is_answered_with_and_that_is_gone_since_is_told_as_missing() {
+    let world = World::empty().await;
+    let customer = world.customers(0, 1).remove(0);
+    let lose = Order::next(10, Fault::DropAnswer).on("POST", "/api/v2/accounts");
+    world.systems.crm.faults().order(lose).unwrap();
+    world.event(Side::Left, &customer).await;
+    world.drain().await;
+    world.systems.crm.faults().clear();
+    let account = made(&world).await;
+    world.systems.crm.delete("account", &account, &quietly()).unwrap();
+    world.told(Side::Right, &account, EventKind::Deleted, None).await;
+    world.advance(Duration::from_mins(10));
+    world.drain().await;
+    let link = world.link_of(&customer).await.unwrap().link;
+    assert_eq!((link.right_id, link.status), (account, LinkStatus::PendingDelete));
+}
