@@ -1,6 +1,10 @@
 //! One pair of systems in trouble, and another that must not notice.
 
-use std::{fmt::Write as _, fs, time::Instant};
+use std::{
+    fmt::Write as _,
+    fs,
+    time::{Duration, Instant},
+};
 
 use secrecy::ExposeSecret as _;
 use syncline::sandbox::{
@@ -83,7 +87,12 @@ async fn of_fifty_systems_forty_nine_go_on_while_one_hangs() {
     let street = Street::build().await;
     // Longer than this test waits: what hangs does not come free by itself.
     let hang = Order::share(1.0, Fault::SlowStart { ms: 600_000 });
-    street.goes_on_beside(hang, STUCK, "hangs").await;
+    street.trouble(hang, STUCK);
+    until("the hanging system has everything it can have", async || {
+        (street.stuck().await == STUCK && street.is_held().await).then_some(())
+    })
+    .await;
+    street.goes_on("hangs").await;
     assert_eq!(street.stuck().await, STUCK, "nothing of it has come free meanwhile");
 }
 
@@ -91,10 +100,14 @@ async fn of_fifty_systems_forty_nine_go_on_while_one_hangs() {
 async fn of_fifty_systems_forty_nine_go_on_while_one_answers_ten_mebibytes_to_everything() {
     let street = Street::build().await;
     let enormous = Order::share(1.0, Fault::EnormousBody { bytes: 10 << 20 });
-    street.goes_on_beside(enormous, 40, "answers 10 MiB").await;
-    let requests = street.site.systems.erp.history().requests();
-    let large = requests.iter().filter(|request| request.fault == Some("enormous_body"));
-    assert!(large.count() > 0, "the large answers were asked for");
+    street.trouble(enormous, 40);
+    until("the first large answer is asked for", async || {
+        let requests = street.site.systems.erp.history().requests();
+        let is_large = |fault| fault == Some("enormous_body");
+        requests.iter().any(|request| is_large(request.fault)).then_some(())
+    })
+    .await;
+    street.goes_on("answers 10 MiB").await;
 }
 
 /// A daemon between one CRM and fifty ERPs; that of the site is the one that will be in trouble.
@@ -102,9 +115,12 @@ struct Street {
     site: Site,
     others: Vec<erp::Handle>,
     daemon: Running,
+    /// How long the records of all the others took while all was well.
+    well: Duration,
 }
 
 impl Street {
+    /// Starts them all, and lets all but the one make records while all is well.
     async fn build() -> Self {
         let plan = Plan {
             companies: 0,
@@ -151,39 +167,39 @@ impl Street {
         for (number, other) in others.iter().enumerate() {
             other.subscribe(&hook(&format!("erp{number}")), &secret).unwrap();
         }
-        Self { site, others, daemon }
+        let mut street = Self {
+            site,
+            others,
+            daemon,
+            well: Duration::ZERO,
+        };
+        let before = Instant::now();
+        street.edit(0).await;
+        street.well = before.elapsed();
+        street
     }
 
-    /// Lets all the others make records, once while all is well and once beside the one in trouble.
-    async fn goes_on_beside(&self, trouble: Order, stuck: u32, what: &str) {
-        let before = Instant::now();
-        self.edit(0).await;
-        let well = before.elapsed();
-        self.site.systems.erp.faults().order(trouble).unwrap();
-        for number in 0..stuck {
+    /// Orders `trouble` for the first system, and makes records there that run into it.
+    fn trouble(&self, trouble: Order, records: u32) {
+        let erp = &self.site.systems.erp;
+        erp.faults().order(trouble).unwrap();
+        for number in 0..records {
             let json = customer(100_000 + number);
-            self.site
-                .systems
-                .erp
-                .create("customer", &json, &Edit::by("user:ana"))
-                .unwrap();
+            erp.create("customer", &json, &Edit::by("user:ana")).unwrap();
         }
-        until("the system in trouble has everything it can have", async || {
-            let held = "select count(*) from lock where mapping = 'customer-account'";
-            let is_held = self.site.number(held).await.is_some_and(|count| count > 0);
-            let requests = self.site.systems.erp.history().requests();
-            let is_answered = requests.iter().any(|request| request.fault.is_some());
-            (is_answered || is_held && self.stuck().await == stuck).then_some(())
-        })
-        .await;
+    }
+
+    /// Lets all the others make records beside the one in trouble.
+    async fn goes_on(&self, what: &str) {
         let before = Instant::now();
         self.edit(1).await;
         let beside = before.elapsed();
         let log = self.daemon.log();
         assert!(!log.contains("panicked"), "{log}");
         report(&format!(
-            "{} records of {OTHERS} systems: {well:.1?} while all was well, {beside:.1?} beside one that {what}",
-            OTHERS * EACH
+            "{} records of {OTHERS} systems: {:.1?} while all was well, {beside:.1?} beside one that {what}",
+            OTHERS * EACH,
+            self.well
         ));
         assert_eq!(
             self.made(),
@@ -209,6 +225,12 @@ impl Street {
 
     fn made(&self) -> usize {
         self.site.systems.crm.history().creates_of("account").len()
+    }
+
+    /// Whether a change of the one in trouble is being worked on.
+    async fn is_held(&self) -> bool {
+        let sql = "select count(*) from lock where mapping = 'customer-account'";
+        self.site.number(sql).await.is_some_and(|count| count > 0)
     }
 
     /// Changes of the one in trouble that wait.
