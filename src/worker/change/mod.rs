@@ -3,6 +3,7 @@
 //! Changes of one link never run at the same time (the claim leases both records); changes of different links do, up to a
 //! limit. A panic in one change is caught, recorded as a failure and stops nobody else.
 
+mod crowd;
 mod moved;
 mod process;
 #[cfg(test)]
@@ -22,13 +23,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use self::process::{Trouble, Worked, give_back, process};
+use self::{
+    crowd::Crowd,
+    process::{Trouble, Worked, give_back, process},
+};
 use super::Signs;
 use crate::{
     core::{
-        mapping::Mapping,
         record::RecordKey,
-        status::{ChangeOrigin, RunKind, RunStatus, Side, Trigger},
+        status::{ChangeOrigin, RunKind, RunStatus, Trigger},
     },
     seam::{self, Bug},
     store::{
@@ -117,21 +120,8 @@ struct Worker {
     runs: HashMap<(Arc<str>, RunKind), Run>,
     /// Mappings that this node does not have; others may.
     unknown: HashSet<Arc<str>>,
-    /// Whether there are mappings that have no system in common.
-    has_strangers: bool,
+    crowd: Crowd,
     renewed_at: Instant,
-}
-
-fn systems(mapping: &Mapping) -> [&str; 2] {
-    [Side::Left, Side::Right].map(|side| mapping.end(side).system.as_str())
-}
-
-fn has_strangers(engine: &Engine) -> bool {
-    let is_strange =
-        |one: &Mapping, other: &Mapping| systems(one).iter().all(|system| !systems(other).contains(system));
-    engine
-        .mappings()
-        .any(|one| engine.mappings().any(|other| is_strange(one, other)))
 }
 
 struct Run {
@@ -144,7 +134,7 @@ struct Run {
 impl Worker {
     fn new(engine: Engine, limits: Limits, signs: Signs) -> Self {
         Self {
-            has_strangers: has_strangers(&engine),
+            crowd: Crowd::new(engine.mappings(), limits.in_flight),
             engine,
             limits,
             signs,
@@ -223,27 +213,10 @@ impl Worker {
     }
 
     /// Mappings whose work has to wait because a system of theirs takes most of the room: one that hangs must not stop the
-    /// work on others. Where nothing but that system has work, nobody waits.
+    /// work on others.
     fn crowded(&self) -> Vec<Arc<str>> {
-        if !self.has_strangers {
-            return Vec::new();
-        }
-        let share = (self.limits.in_flight / 4 * 3).max(1);
-        let mut counts: HashMap<&str, usize> = HashMap::new();
-        let at_work = self.changes.values().map(|(change, _)| &change.key.mapping);
-        for mapping in at_work.filter_map(|name| self.engine.mapping(name)) {
-            for system in systems(mapping) {
-                *counts.entry(system).or_default() += 1;
-            }
-        }
-        counts.retain(|_, count| *count >= share);
-        let is_crowded = |mapping: &&Arc<Mapping>| systems(mapping).iter().any(|system| counts.contains_key(system));
-        let (crowded, others): (Vec<_>, Vec<_>) = self.engine.mappings().partition(is_crowded);
-        if others.is_empty() {
-            return Vec::new();
-        }
-        let name = |mapping: &Arc<Mapping>| -> Arc<str> { Arc::from(mapping.name.as_str()) };
-        crowded.into_iter().map(name).collect()
+        self.crowd
+            .crowded(self.changes.values().map(|(change, _)| &change.key.mapping))
     }
 
     /// Claims changes of all but these mappings, and starts on them.

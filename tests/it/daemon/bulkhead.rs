@@ -35,7 +35,8 @@ async fn a_system_that_hangs_does_not_stop_the_work_on_others() {
     for connector in ["connectors/sandbox-erp.yaml", "connectors/sandbox-crm.yaml"] {
         let text = fs::read_to_string(site.path(connector)).unwrap();
         // Longer than this test waits: what hangs does not come free by itself.
-        fs::write(site.path(connector), text.replacen("timeout: 30s", "timeout: 600s", 1)).unwrap();
+        let patient = "timeout: 600s, idle_timeout: 600s";
+        fs::write(site.path(connector), text.replacen("timeout: 30s", patient, 1)).unwrap();
     }
     let near = fs::read_to_string(site.path("mappings/customer-account.yaml")).unwrap();
     let mapping = near
@@ -152,7 +153,8 @@ impl Street {
         let site = Site::with(&more).await;
         let connector = site.path("connectors/sandbox-erp.yaml");
         let text = fs::read_to_string(&connector).unwrap();
-        fs::write(connector, text.replacen("timeout: 30s", "timeout: 600s", 1)).unwrap();
+        let patient = "timeout: 600s, idle_timeout: 600s";
+        fs::write(connector, text.replacen("timeout: 30s", patient, 1)).unwrap();
         let near = fs::read_to_string(site.path("mappings/customer-account.yaml")).unwrap();
         for number in 0..OTHERS {
             let mapping = near
