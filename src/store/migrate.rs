@@ -110,6 +110,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0016_write_origin.sql"),
         include_str!("../../migrations/postgres/0016_write_origin.sql"),
     ),
+    (
+        17,
+        "write_unweighed",
+        include_str!("../../migrations/sqlite/0017_write_unweighed.sql"),
+        include_str!("../../migrations/postgres/0017_write_unweighed.sql"),
+    ),
 ];
 
 /// The newest version this Syncline knows.

@@ -36,6 +36,8 @@ pub struct NewWrite {
     pub values_hash: u64,
     /// Of a create, the record that it comes from as it was then.
     pub origin: Option<Origin>,
+    /// Whether it is a delete that neither a reconciliation has weighed nor a person has asked for.
+    pub is_unweighed: bool,
 }
 
 /// What the record that a create comes from looked like when it was sent.
@@ -84,6 +86,21 @@ pub struct FinishedWrite {
     pub record_id: Option<String>,
     /// The version the record has now.
     pub version: Option<String>,
+}
+
+impl FinishedWrite {
+    /// The outcome of a write that no answer tells of.
+    #[must_use]
+    pub const fn without_answer(write_id: i64, kind: WriteKind, status: WriteStatus) -> Self {
+        Self {
+            write_id,
+            kind,
+            status,
+            http_status: None,
+            record_id: None,
+            version: None,
+        }
+    }
 }
 
 /// A stored write.
@@ -264,6 +281,14 @@ impl Store {
         Ok(found)
     }
 
+    /// How many records of a mapping were to be deleted unweighed since `since`, up to and with the write `until`. Those that surely
+    /// were not are not counted.
+    pub async fn unweighed_deletes(&self, mapping: &str, since: DateTime<Utc>, until: i64) -> Result<u64, Error> {
+        let sql = "select count(*) as number from write where unweighed and mapping = $1 and write_id <= $2 \
+             and started_at >= $3 and status <> 'failed'";
+        self.engine().count(sql, args![mapping, until, since]).await
+    }
+
     /// Writes that concern a record of `side`, newest first: to it, or (for a create) from it.
     pub async fn writes_of(&self, mapping: &str, side: Side, record_id: &str, limit: u32) -> Result<Vec<Write>, Error> {
         let sql = format!(
@@ -288,7 +313,7 @@ impl Store {
 pub(super) async fn intend(tx: &mut Tx, context: &Context<'_>, writes: &[&NewWrite]) -> Result<Vec<i64>, Error> {
     const INTEND: Bulk = Bulk {
         head: "insert into write (run_id, mapping, side, kind, record_id, partner_id, node, idempotency_key, \
-               values_hash, origin, status, started_at)",
+               values_hash, origin, unweighed, status, started_at)",
         tail: "",
     };
     let rows = writes.iter().map(|write| {
@@ -303,6 +328,7 @@ pub(super) async fn intend(tx: &mut Tx, context: &Context<'_>, writes: &[&NewWri
             &write.idempotency_key,
             write.values_hash.cast_signed(),
             write.origin.as_ref().map(Origin::to_bytes),
+            write.is_unweighed,
             WriteStatus::Intended,
             context.now,
         ]

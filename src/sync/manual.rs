@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     Engine,
     fetch::Look,
-    record::{self, Ending, Synced},
+    record::{self, Deletes, Ending, Synced, Terms},
 };
 use crate::{
     client::{Meter, Road},
@@ -65,7 +65,11 @@ pub async fn now(
         mapping,
         Look::at(key.clone()),
         guard.records(),
-        (Road::Manual, Some(run_id)),
+        Terms {
+            road: Road::Manual,
+            run_id: Some(run_id),
+            deletes: Deletes::Weighed,
+        },
     ));
     let mut synced = meter.measure(work).await?;
     (synced.counters.requests, synced.counters.bytes) = meter.take();

@@ -156,14 +156,7 @@ fn look_again(write: &Write) -> [Op; 2] {
         Some(id) => RecordKey::new(write.mapping.clone(), write.side, id.clone()),
         None => RecordKey::new(write.mapping.clone(), write.side.other(), write.partner_id.clone()),
     };
-    let unknown = FinishedWrite {
-        write_id: write.write_id,
-        kind: write.kind,
-        status: WriteStatus::Unknown,
-        http_status: None,
-        record_id: None,
-        version: None,
-    };
+    let unknown = FinishedWrite::without_answer(write.write_id, write.kind, WriteStatus::Unknown);
     [
         Op::FinishWrite(unknown),
         Op::Enqueue(NewChange::new(key, ChangeOrigin::Reprocess, EventKind::Updated)),

@@ -276,7 +276,8 @@ pub struct ReconcileForm {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GuardForm {
-    /// How many records may be deleted (default: 1 % or 50, whichever is less).
+    /// How many records may be deleted (default: 1 % or 50, whichever is less). By events and polls as many within a day; of a share
+    /// at least ten.
     #[serde(default)]
     pub delete: Option<Share>,
     /// How many records may be changed (default 25 %).

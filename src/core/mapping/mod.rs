@@ -312,6 +312,30 @@ pub struct Guard {
     pub shrink: Share,
 }
 
+/// Without a limit of the mapping's own, so many deletes are let through where 1 % would be more.
+const DELETES_MAX: u64 = 50;
+/// So many deletes a day are let through where a share of the pairs would be less: a few are no sign of anything.
+const DELETES_A_DAY: u64 = 10;
+
+impl Guard {
+    /// How many of so many records one reconciliation may delete.
+    #[must_use]
+    pub fn deletes(&self, records: u64) -> u64 {
+        self.delete
+            .map_or_else(|| (records / 100).clamp(1, DELETES_MAX), |share| share.of(records))
+    }
+
+    /// How many of so many pairs may be deleted within a day by what no reconciliation has weighed as a whole: events and polls.
+    #[must_use]
+    pub fn deletes_a_day(&self, pairs: u64) -> u64 {
+        match self.delete {
+            None => (pairs / 100).clamp(DELETES_A_DAY, DELETES_MAX),
+            Some(limit @ (Share::Count(_) | Share::Percent(0))) => limit.of(pairs),
+            Some(limit) => limit.of(pairs).max(DELETES_A_DAY),
+        }
+    }
+}
+
 /// When a record that is written again and again is stopped as a loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Breaker {

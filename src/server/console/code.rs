@@ -61,6 +61,7 @@ const PORTUGUESE: &[(&str, &str, &str)] = &[
     ("SY004", "o registro foi gravado vezes demais em pouco tempo: algo muda o valor de volta", "descubra qual sistema o faz; `loop:` no mapeamento define o limite"),
     ("SY005", "os registros continuam mudando enquanto são gravados", "nada: será tentado de novo"),
     ("SY006", "o trabalho no registro demorou mais do que pode", "nada: será tentado de novo; se continuar, veja a lentidão dos sistemas"),
+    ("SY007", "eventos ou consultas excluiriam em um dia mais registros do que o mapeamento permite: este foi mantido", "se eles realmente sumiram do outro sistema, reprocesse esta falha ou deixe a próxima reconciliação avaliar todos juntos; senão, descubra o que os esconde lá. `reconcile.limits.delete` define o limite"),
     ("SY010", "o trabalho no registro quebrou", "a falha é nossa: avise com o log dessa hora e reprocesse"),
     ("SY011", "o processo terminou várias vezes enquanto trabalhava no registro, que foi posto de lado", "a falha é nossa: avise com o log e reprocesse o registro"),
     ("SY012", "outro trabalhava nos mesmos registros ao mesmo tempo", "nada: serão vistos de novo"),

@@ -7,10 +7,12 @@
 mod kept;
 mod link;
 mod permit;
+mod rail;
 mod send;
 
 use std::sync::Arc;
 
+pub use self::rail::Deletes;
 use super::{Engine, fetch::Fetched, overtaken};
 use crate::{
     client::{Outcome, Road, WriteFault, Written},
@@ -79,6 +81,17 @@ pub struct Done {
     pub unread: Option<(Side, Record)>,
 }
 
+/// What plans are carried out for, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// What the requests are made for.
+    pub road: Road,
+    /// The run they count for.
+    pub run_id: Option<i64>,
+    /// Who has weighed the deletes among them.
+    pub deletes: Deletes,
+}
+
 /// One plan to be carried out.
 #[derive(Debug, Clone, Copy)]
 pub struct Work<'a> {
@@ -141,9 +154,8 @@ impl Course {
 pub async fn carry_out(
     engine: &Engine,
     mapping: &Mapping,
-    run_id: Option<i64>,
     works: &[Work<'_>],
-    road: Road,
+    terms: Terms,
 ) -> Result<Vec<Applied>, store::Error> {
     let mut courses: Vec<Course> = works.iter().map(Course::of).collect();
     let earlier = permit::earlier(engine, mapping, works).await?;
@@ -161,7 +173,7 @@ pub async fn carry_out(
         let due = due(works, &courses, stage);
         let allowed = permit::allowed(engine, mapping, works, &due, &earlier, &mut courses).await?;
         let ahead = std::mem::take(&mut ahead);
-        write(engine, mapping, run_id, works, (ahead, allowed), &mut courses, road).await?;
+        write(engine, mapping, works, (ahead, allowed), &mut courses, terms).await?;
     }
     let finish = |(work, mut course): (&Work<'_>, Course)| {
         course.adopt(&earlier, work);
@@ -277,25 +289,28 @@ fn due<'a>(works: &[Work<'a>], courses: &[Course], stage: usize) -> Vec<Due<'a>>
 async fn write(
     engine: &Engine,
     mapping: &Mapping,
-    run_id: Option<i64>,
     works: &[Work<'_>],
     (ahead, due): (Vec<Op>, Vec<Due<'_>>),
     courses: &mut [Course],
-    road: Road,
+    terms: Terms,
 ) -> Result<(), store::Error> {
-    let due = send::grouped(engine, mapping, due);
+    let Terms { road, run_id, deletes } = terms;
+    let mut due = send::grouped(engine, mapping, due);
+    let unweighed = rail::unweighed(engine, works, &due, deletes).await?;
     let intents: Vec<NewWrite> = due
         .iter()
-        .filter_map(|due| {
+        .enumerate()
+        .filter_map(|(at, due)| {
             let work = works.get(due.at)?;
             let intent = intent(engine, mapping, run_id, due, &partner_id(work, due.write));
             Some(NewWrite {
                 origin: origin(engine, mapping, work, due.write),
+                is_unweighed: unweighed.contains(&at),
                 ..intent
             })
         })
         .collect();
-    let keys: Vec<String> = intents.iter().map(|intent| intent.idempotency_key.clone()).collect();
+    let mut keys: Vec<String> = intents.iter().map(|intent| intent.idempotency_key.clone()).collect();
     let (write_ids, sent) = if seam::has_bug(Bug::IntentAfterWrite) {
         let sent = send::all(engine, mapping, &due, &keys, road).await;
         (engine.store().intend(intents).await?, sent)
@@ -303,7 +318,23 @@ async fn write(
         // Handed over together, they become durable together.
         let (ahead, write_ids) = tokio::join!(engine.store().commit(ahead), engine.store().intend(intents));
         ahead?;
-        (write_ids?, send::all(engine, mapping, &due, &keys, road).await)
+        let mut write_ids = write_ids?;
+        for at in unweighed.into_iter().rev() {
+            let Some((one, write_id)) = due.get(at).zip(write_ids.get(at)) else {
+                continue;
+            };
+            let Some(fault) = rail::beyond(engine, mapping, one.write.to, *write_id).await? else {
+                continue;
+            };
+            let (one, write_id, _) = (due.remove(at), write_ids.remove(at), keys.remove(at));
+            if let Some(course) = courses.get_mut(one.at) {
+                let failed = FinishedWrite::without_answer(write_id, one.write.kind, WriteStatus::Failed);
+                course.done.ops.push(Op::FinishWrite(failed));
+                course.fail(fault);
+            }
+        }
+        let sent = send::all(engine, mapping, &due, &keys, road).await;
+        (write_ids, sent)
     };
     for ((due, write_id), mut sent) in due.iter().zip(write_ids).zip(sent) {
         if status(&sent) == WriteStatus::Unknown && !seam::has_bug(Bug::NotLookedBack) {
@@ -464,6 +495,7 @@ fn intent(engine: &Engine, mapping: &Mapping, run_id: Option<i64>, due: &Due<'_>
         idempotency_key: idempotency_key(engine, mapping, due, partner, values_hash),
         values_hash,
         origin: None,
+        is_unweighed: false,
     }
 }
 

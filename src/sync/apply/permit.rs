@@ -101,16 +101,9 @@ impl Earlier {
     pub(super) fn adopt(&self, work: &Work<'_>) -> impl Iterator<Item = Op> {
         let of = |side| self.orphans.get(&(side, id(work, side)?));
         let orphans = [Side::Left, Side::Right].into_iter().filter_map(of).flatten();
-        orphans.map(|(write_id, kind)| {
-            Op::FinishWrite(FinishedWrite {
-                write_id: *write_id,
-                kind: *kind,
-                status: WriteStatus::Unknown,
-                http_status: None,
-                record_id: None,
-                version: None,
-            })
-        })
+        let unknown =
+            |(write_id, kind): &(i64, WriteKind)| FinishedWrite::without_answer(*write_id, *kind, WriteStatus::Unknown);
+        orphans.map(move |orphan| Op::FinishWrite(unknown(orphan)))
     }
 
     /// Creates without an outcome from either record of a pair.
@@ -296,12 +289,8 @@ pub(super) fn close(earlier: &Earlier, work: &Work<'_>, done: &mut Done) {
             WriteStatus::Failed
         };
         done.ops.push(Op::FinishWrite(FinishedWrite {
-            write_id: write.write_id,
-            kind: write.kind,
-            status,
-            http_status: None,
             record_id: partner.map(|record| record.id.clone()),
-            version: None,
+            ..FinishedWrite::without_answer(write.write_id, write.kind, status)
         }));
     }
 }

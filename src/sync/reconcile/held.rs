@@ -5,9 +5,6 @@ use crate::{
     store::scan::Counts,
 };
 
-/// Without a limit of the mapping's own, so many deletes are let through where 1 % would be more.
-const DELETES_MAX: u64 = 50;
-
 /// Why a reconciliation must not repair; `released` is what a person has agreed to.
 pub(super) fn reason(guard: Guard, planned: Planned, counts: Counts, released: Option<Planned>) -> Option<String> {
     match released {
@@ -28,11 +25,8 @@ pub(super) fn has_shrunk(guard: Guard, before: u64, now: u64) -> bool {
 /// Plans beyond the guard rails.
 fn over(guard: Guard, planned: Planned, counts: Counts) -> Option<String> {
     let records = counts.left.max(counts.right);
-    let deletes_max = guard
-        .delete
-        .map_or_else(|| (records / 100).clamp(1, DELETES_MAX), |share| share.of(records));
     let checks = [
-        ("delete", planned.deletes, Some(deletes_max)),
+        ("delete", planned.deletes, Some(guard.deletes(records))),
         // Where nothing is linked yet the first run changes what it must.
         (
             "change",
@@ -110,6 +104,24 @@ mod tests {
     fn a_plan_within_the_guard_rails_and_a_first_run_go_through() {
         assert_eq!(reason(GUARD, planned(5_000, 250, 10), counts(1_000, 1_000), None), None);
         assert_eq!(reason(GUARD, planned(0, 900, 0), counts(1_000, 0), None), None);
+    }
+
+    #[test]
+    fn a_few_deletes_a_day_are_no_sign_of_anything_unless_the_mapping_says_so() {
+        let day = |delete, pairs| Guard { delete, ..GUARD }.deletes_a_day(pairs);
+        let cases = [
+            (None, [10, 20, 50]),
+            (Some(Share::Percent(5_000)), [10, 100, 1_000_000]),
+            (Some(Share::Percent(0)), [0, 0, 0]),
+            (Some(Share::Count(3)), [3, 3, 3]),
+        ];
+        for (delete, expected) in cases {
+            assert_eq!(
+                [10, 2_000, 20_000_000].map(|pairs| day(delete, pairs)),
+                expected,
+                "{delete:?}"
+            );
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::{
         Error,
         fetch::Look,
         overtaken,
-        record::{self, Ending, Pair, Synced},
+        record::{self, Deletes, Ending, Pair, Synced, Terms},
     },
 };
 
@@ -141,8 +141,12 @@ pub(super) async fn settle(
     let keys: Vec<RecordKey> = looks.iter().map(|look| look.key.clone()).collect();
     let (engine, mapping, run_id) = (&context.engine, &context.mapping, context.run_id);
     let leased: Vec<RecordKey> = guards.iter().flat_map(Guard::records).cloned().collect();
-    let road = (Road::Reconcile, Some(run_id));
-    let mut synced = match record::sync_all(engine, mapping, looks, &leased, road).await {
+    let terms = Terms {
+        road: Road::Reconcile,
+        run_id: Some(run_id),
+        deletes: Deletes::Weighed,
+    };
+    let mut synced = match record::sync_all(engine, mapping, looks, &leased, terms).await {
         Ok(synced) => synced,
         Err(error) => {
             engine.store().unlock(&guards).await?;
@@ -369,13 +373,13 @@ async fn commit(context: &Context, units: Vec<Unit>) -> Result<u64, Error> {
     }
     let mut refused = 0;
     for unit in units {
-        let mut ops = unit.ops.clone();
+        let mut ops = unit.ops;
         ops.push(Op::Unlock(unit.guard.clone()));
-        match store.commit(ops).await {
+        match record::store_all(&context.engine, ops).await {
             Ok(()) => {}
             Err(error @ (store::Error::Conflict { .. } | store::Error::LeaseLost)) => {
                 refused += 1;
-                let mut ops = record::outcomes(&unit.ops);
+                let mut ops = Vec::new();
                 let fault = overtaken(error.to_string());
                 fail(context, &unit.key, Sides::default(), fault, &HashMap::new(), &mut ops);
                 store.commit(ops).await?;

@@ -132,7 +132,7 @@ pub async fn store_all(engine: &Engine, ops: Vec<Op>) -> Result<(), store::Error
 /// What became of writes whose pair could not be stored with them: it was linked elsewhere, or its lease was lost. A record that
 /// was made then belongs to nothing that we know of; whoever looks at the pair next has to look for it before another one is made,
 /// as after a crash.
-pub(in crate::sync) fn outcomes(ops: &[Op]) -> Vec<Op> {
+fn outcomes(ops: &[Op]) -> Vec<Op> {
     let outcome = |op: &Op| {
         let Op::FinishWrite(ended) = op else { return None };
         let mut ended = ended.clone();

@@ -7,13 +7,14 @@ use std::{collections::HashSet, time::Duration};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 
-pub(super) use self::conclude::{next_attempt, outcomes, standing};
+pub(super) use self::conclude::{next_attempt, standing};
 pub(super) use self::ending::is_same_time;
 use self::ending::vanished;
 pub use self::{
     conclude::{conclude, store_all},
     ending::{Ending, Pair, Planned, Synced},
 };
+pub use super::apply::{Deletes, Terms};
 use super::{
     Engine,
     apply::{self, Applied, Done, Work},
@@ -165,9 +166,9 @@ pub async fn sync(
     mapping: &Mapping,
     look: Look,
     leased: &[RecordKey],
-    (road, run_id): (Road, Option<i64>),
+    terms: Terms,
 ) -> Result<Synced, store::Error> {
-    let synced = sync_all(engine, mapping, vec![look], leased, (road, run_id)).await?;
+    let synced = sync_all(engine, mapping, vec![look], leased, terms).await?;
     Ok(synced.into_iter().next().unwrap_or_else(Synced::vanished))
 }
 
@@ -178,7 +179,7 @@ pub async fn sync_all(
     mapping: &Mapping,
     mut looks: Vec<Look>,
     leased: &[RecordKey],
-    (road, run_id): (Road, Option<i64>),
+    terms: Terms,
 ) -> Result<Vec<Synced>, store::Error> {
     let mut leased: HashSet<RecordKey> = leased.iter().cloned().collect();
     let mut synced: Vec<Option<Synced>> = looks.iter().map(|_| None).collect();
@@ -189,18 +190,18 @@ pub async fn sync_all(
         if open.is_empty() {
             break;
         }
-        let read = read(engine, mapping, &looks, road).await?;
+        let read = read(engine, mapping, &looks, terms.road).await?;
         let mut round = Round {
             engine,
             mapping,
-            run_id,
+            terms,
             is_last: round == ROUNDS_MAX,
             leased: &mut leased,
             synced: &mut synced,
             earlier: &mut earlier,
             begun: &mut begun,
         };
-        let again = round.carry_out(&open, &looks, read, road).boxed().await?;
+        let again = round.carry_out(&open, &looks, read).boxed().await?;
         (open, looks) = again.into_iter().unzip();
     }
     Ok(synced
@@ -216,7 +217,7 @@ type Ready<'l> = (usize, &'l Look, Fetched, Plan);
 struct Round<'a> {
     engine: &'a Engine,
     mapping: &'a Mapping,
-    run_id: Option<i64>,
+    terms: Terms,
     is_last: bool,
     /// Records that nobody else works on.
     leased: &'a mut HashSet<RecordKey>,
@@ -240,7 +241,6 @@ impl Round<'_> {
         places: &[usize],
         looks: &[Look],
         read: Vec<Result<(Fetched, Plan), Fault>>,
-        road: Road,
     ) -> Result<Vec<(usize, Look)>, store::Error> {
         let mut ready = Vec::with_capacity(read.len());
         for ((place, look), one) in places.iter().zip(looks).zip(read) {
@@ -264,7 +264,7 @@ impl Round<'_> {
                 plan,
             })
             .collect();
-        let applied = apply::carry_out(self.engine, self.mapping, self.run_id, &works, road).await?;
+        let applied = apply::carry_out(self.engine, self.mapping, &works, self.terms).await?;
         let mut again = Vec::new();
         for ((place, look, fetched, plan), applied) in ready.into_iter().zip(applied) {
             let pair = Pair::of(&fetched, &look.key);
@@ -275,13 +275,13 @@ impl Round<'_> {
                     again.push((place, Look::at(look.key.clone())));
                 }
                 Applied::Done(done) => {
-                    let (mapping, run_id) = (self.mapping, self.run_id);
+                    let (mapping, run_id) = (self.mapping, self.terms.run_id);
                     self.keep(place, ending::seen(&fetched, &plan).into_iter().collect());
                     self.end(place, |ops| Synced::finished(mapping, run_id, ops, plan, pair, done));
                 }
                 // What is left of it is looked at later.
                 Applied::More(mut done) => {
-                    let (mapping, run_id) = (self.mapping, self.run_id);
+                    let (mapping, run_id) = (self.mapping, self.terms.run_id);
                     done.ops.push(Op::Enqueue(NewChange {
                         run_id,
                         ..NewChange::new(look.key.clone(), ChangeOrigin::Reprocess, EventKind::Updated)

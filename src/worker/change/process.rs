@@ -21,7 +21,7 @@ use crate::{
         Engine,
         fetch::Look,
         pushed::{self, News, Stale, Word},
-        record::{self, Ending, Synced},
+        record::{self, Deletes, Ending, Synced, Terms},
     },
 };
 
@@ -135,7 +135,13 @@ async fn look_at(
         pushed: news.map(|news| news.record.clone()),
         ..Look::at(change.key.clone())
     };
-    record::sync(engine, mapping, look, change.guard.records(), (road, run_id)).await
+    let deletes = match change.origin {
+        ChangeOrigin::Event | ChangeOrigin::Parent | ChangeOrigin::Poll => Deletes::Counted,
+        ChangeOrigin::Reprocess => Deletes::Reprocessed,
+        ChangeOrigin::Reconcile | ChangeOrigin::Manual => Deletes::Weighed,
+    };
+    let terms = Terms { road, run_id, deletes };
+    record::sync(engine, mapping, look, change.guard.records(), terms).await
 }
 
 /// Whether the record is not there, and was never known.

@@ -5,11 +5,14 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use tokio::sync::Barrier;
 
-use crate::support::{
-    database::Database,
-    house::{House, Plot, Sender, doubled, inverted},
-    node::Node,
-    rig::{Budget, Chance, report},
+use crate::{
+    daemon::site::until,
+    support::{
+        database::Database,
+        house::{House, Plot, Sender, doubled, inverted},
+        node::Node,
+        rig::{Budget, Chance, report},
+    },
 };
 
 /// Connections that the copies of an event come by.
@@ -45,9 +48,10 @@ async fn number(database: &Database, sql: &str) -> i64 {
 /// Waits until no change is left to be worked on.
 async fn at_rest(house: &House, database: &Database) {
     house.settled().await;
-    while number(database, "select count(*) from change").await > 0 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("no change is left to be worked on", async || {
+        (number(database, "select count(*) from change").await == 0).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

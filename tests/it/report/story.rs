@@ -103,6 +103,7 @@ async fn fail(store: &Store) {
         idempotency_key: "k".into(),
         values_hash: 1,
         origin: None,
+        is_unweighed: false,
     };
     let written = store.intend(vec![write]).await.unwrap();
     let outcome = FinishedWrite {

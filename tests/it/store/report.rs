@@ -447,6 +447,7 @@ async fn the_items_and_writes_of_one_record_are_found_by_either_id(database: Dat
         idempotency_key: "k".into(),
         values_hash: 1,
         origin: None,
+        is_unweighed: false,
     };
     store.intend(vec![write]).await.unwrap();
     for (side, id, count) in [(Side::Left, "1", 1), (Side::Right, "A", 1), (Side::Left, "A", 0)] {

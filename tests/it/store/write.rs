@@ -17,6 +17,7 @@ on_both!(
     a_create_without_an_outcome_is_found_by_the_record_it_comes_from,
     a_record_is_being_made_until_the_outcome_of_its_create_is_stored,
     recent_writes_tell_echoes_and_loops,
+    unweighed_deletes_are_counted_up_to_one_of_them_without_those_that_were_not_done,
 );
 
 fn new_write(record_id: Option<&str>, partner_id: &str) -> NewWrite {
@@ -37,6 +38,7 @@ fn new_write(record_id: Option<&str>, partner_id: &str) -> NewWrite {
             version: u64::MAX,
             hashes: vec![Some(7), None, Some(u64::MAX)],
         }),
+        is_unweighed: false,
     }
 }
 
@@ -171,4 +173,38 @@ async fn recent_writes_tell_echoes_and_loops(database: Database) {
         .unwrap();
     assert_eq!(counts.into_iter().collect::<Vec<_>>(), [("A".to_owned(), 2)]);
     assert!(recent[0].started_at > recent[1].started_at);
+}
+
+async fn unweighed_deletes_are_counted_up_to_one_of_them_without_those_that_were_not_done(database: Database) {
+    let store = database.open().await;
+    let delete = |is_unweighed| NewWrite {
+        kind: WriteKind::Delete,
+        is_unweighed,
+        ..new_write(Some("A"), "1")
+    };
+    let since = database.clock().now();
+    let mut ids = store
+        .intend(vec![
+            delete(true),
+            delete(false),
+            new_write(Some("A"), "1"),
+            delete(true),
+        ])
+        .await
+        .unwrap();
+    database.advance(MINUTE);
+    ids.extend(store.intend(vec![delete(true), delete(true)]).await.unwrap());
+    let ended = vec![
+        outcome(ids[3], WriteStatus::Unknown),
+        outcome(ids[4], WriteStatus::Failed),
+    ];
+    store.commit(ended).await.unwrap();
+    let count = async |since, until: usize| {
+        let counted = store.unweighed_deletes("customer-account", since, ids[until]);
+        counted.await.unwrap()
+    };
+    assert_eq!((count(since, 0).await, count(since, 2).await), (1, 1));
+    assert_eq!((count(since, 3).await, count(since, 4).await), (2, 2));
+    assert_eq!((count(since, 5).await, count(since + MINUTE, 5).await), (3, 1));
+    assert_eq!(store.unweighed_deletes("other", since, ids[5]).await.unwrap(), 0);
 }

@@ -21,6 +21,7 @@ mod part;
 mod poison;
 mod poll;
 mod promise;
+mod rail;
 mod reconcile;
 mod record;
 mod renamed;
