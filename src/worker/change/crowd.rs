@@ -24,12 +24,12 @@ impl Crowd {
             let systems = [Side::Left, Side::Right].map(|side| mapping.end(side).system.as_str());
             (Arc::from(mapping.name.as_str()), systems)
         });
-        Self::of(pairs.collect(), room)
+        Self::of(&pairs.collect::<Vec<_>>(), room)
     }
 
-    fn of(pairs: Vec<(Arc<str>, [&str; 2])>, room: usize) -> Self {
+    fn of(pairs: &[(Arc<str>, [&str; 2])], room: usize) -> Self {
         let mut systems: HashMap<&str, Vec<Arc<str>>> = HashMap::new();
-        for (mapping, [left, right]) in &pairs {
+        for (mapping, [left, right]) in pairs {
             systems.entry(left).or_default().push(Arc::clone(mapping));
             if left != right {
                 systems.entry(right).or_default().push(Arc::clone(mapping));
@@ -82,30 +82,24 @@ fn most(room: usize) -> usize {
 mod tests {
     use super::{Arc, Crowd};
 
-    /// Mappings by the first letters of their systems.
-    fn crowd(mappings: &[&str]) -> Crowd {
-        let pair = |name: &&'static str| (Arc::from(*name), [&name[..1], &name[1..]]);
-        let mappings: Vec<&'static str> = mappings.iter().map(|name| &*String::leak((*name).to_owned())).collect();
-        Crowd::of(mappings.iter().map(pair).collect(), 64)
-    }
+    /// Mappings, named by the letters of their two systems.
+    type Mappings = &'static [&'static str];
+    /// How many changes of a mapping are in flight.
+    type AtWork = &'static [(&'static str, usize)];
 
-    fn crowded(mappings: &[&str], at_work: &[(&str, usize)]) -> Vec<String> {
-        let at_work = at_work
-            .iter()
-            .flat_map(|(mapping, count)| std::iter::repeat_n(Arc::from(*mapping), *count));
-        let at_work: Vec<_> = at_work.collect();
-        let mut names: Vec<_> = crowd(mappings)
-            .crowded(at_work.iter())
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+    fn crowded(mappings: Mappings, at_work: AtWork) -> Vec<String> {
+        let pair = |name: &&'static str| (Arc::from(*name), [&name[..1], &name[1..]]);
+        let crowd = Crowd::of(&mappings.iter().map(pair).collect::<Vec<_>>(), 64);
+        let changes = |(mapping, count): &(&str, usize)| std::iter::repeat_n(Arc::from(*mapping), *count);
+        let at_work: Vec<Arc<str>> = at_work.iter().flat_map(changes).collect();
+        let mut names: Vec<_> = crowd.crowded(at_work.iter()).iter().map(ToString::to_string).collect();
         names.sort();
         names
     }
 
     #[test]
     fn a_system_that_takes_most_of_the_room_lets_the_others_in() {
-        let cases: &[(&[&str], &[(&str, usize)], &[&str])] = &[
+        let cases: &[(Mappings, AtWork, Mappings)] = &[
             // Two systems that have nothing to do with one another.
             (&["ab", "cd"], &[("ab", 48)], &["ab"]),
             (&["ab", "cd"], &[("ab", 47), ("cd", 16)], &[]),
@@ -125,7 +119,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_where_nothing_else_could_go_on() {
-        let cases: &[(&[&str], &[(&str, usize)])] = &[
+        let cases: &[(Mappings, AtWork)] = &[
             (&["ab"], &[("ab", 64)]),
             (&["ab", "ab"], &[("ab", 64)]),
             (&["ah", "bh"], &[("ah", 0), ("bh", 47)]),
