@@ -1,5 +1,7 @@
 //! The daily work across downtime, clocks that are set, and nodes that come and go.
 
+mod clock;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
