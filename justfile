@@ -41,6 +41,10 @@ bench *arguments:
 bench-console *arguments:
     cargo bench --bench console -- {{ arguments }}
 
+# Looks whether the time of a refusal tells how far a forged signature or secret was right.
+bench-timing *arguments:
+    cargo bench --bench timing -- {{ arguments }}
+
 # Starts a real system to try a connector on: tryton, cap-odata or oidc.
 real system folder:
     tests/real/start-{{ system }} {{ folder }}
