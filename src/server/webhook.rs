@@ -254,7 +254,7 @@ async fn take(app: &App, hook: Option<&Hook>, id: &RequestId, request: Request) 
             tracing::info!(system = %hook.system, request_id = %id.0, reason = %rejection, "webhook rejected");
             rejected(rejection.kind(), definition.answer().rejected)
         }
-        Err(error @ (Refusal::Json(_) | Refusal::Malformed(_))) => {
+        Err(error @ (Refusal::Json(_) | Refusal::Xml(_) | Refusal::Malformed(_))) => {
             tracing::warn!(system = %hook.system, request_id = %id.0, reason = %error, "webhook cannot be read");
             let status = definition.answer().malformed;
             Answer::configured(IntakeResult::Undecodable, status, format!("{error}\n"))
@@ -369,6 +369,20 @@ fn reply_to_handshake(reply: Reply) -> Answer {
     answer
 }
 
+/// What a sender gets whose events are stored.
+fn receipt(answers: &AnswerForm, result: IntakeResult, status: u16, text: &'static str) -> Answer {
+    let Some(body) = &answers.body else {
+        return Answer::configured(result, status, text);
+    };
+    let mut answer = Answer::configured(result, status, body.clone());
+    let content_type = answers.content_type.as_deref().map(HeaderValue::from_str);
+    // Checked when the connector was loaded.
+    if let Some(Ok(content_type)) = content_type {
+        answer.response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    }
+    answer
+}
+
 async fn store(app: &App, hook: &Hook, id: &RequestId, pushed: Vec<Pushed>) -> Answer {
     let answers = hook.definition.answer();
     if app.is_full() || app.is_stopping() {
@@ -390,11 +404,12 @@ async fn store(app: &App, hook: &Hook, id: &RequestId, pushed: Vec<Pushed>) -> A
                 .count();
             app.metrics().events_stored(&hook.system, stored as u64);
             tracing::debug!(system = %hook.system, request_id = %id.0, events = count, stored, "webhook stored");
-            if stored == 0 && count > 0 {
-                Answer::configured(IntakeResult::Duplicate, answers.duplicate, "known\n")
+            let (result, status, text) = if stored == 0 && count > 0 {
+                (IntakeResult::Duplicate, answers.duplicate, "known\n")
             } else {
-                Answer::configured(IntakeResult::Received, answers.accepted, "stored\n")
-            }
+                (IntakeResult::Received, answers.accepted, "stored\n")
+            };
+            receipt(answers, result, status, text)
         }
         Err(error) => {
             tracing::error!(system = %hook.system, request_id = %id.0, %error, "webhook not stored, its sender has to try again");

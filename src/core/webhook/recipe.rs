@@ -6,7 +6,7 @@ use super::{
     compile::Compiler,
     form::{Digest, Encoding, KeyForm, PartForm, Unit, VerifyForm},
 };
-use crate::core::problem::Problems;
+use crate::core::{problem::Problems, value::xml::Namespaces};
 
 /// A checked `verify` block: what proves that a request comes from its sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +72,7 @@ pub(super) enum SharedPlace {
     Header(String),
     Query(String),
     Body(Vec<String>),
+    Xml(Vec<String>, Namespaces),
 }
 
 impl Recipe {
@@ -85,6 +86,17 @@ impl Recipe {
             problems.push(problem);
         }
         scheme.filter(|_| is_usable).map(|scheme| Self { scheme })
+    }
+
+    /// The same for bodies in XML.
+    #[must_use]
+    pub(in crate::core) fn in_xml(self, namespaces: &Namespaces) -> Self {
+        match self.scheme {
+            Scheme::Shared(SharedPlace::Body(path)) => Self {
+                scheme: Scheme::Shared(SharedPlace::Xml(path, namespaces.clone())),
+            },
+            scheme => Self { scheme },
+        }
     }
 
     /// Whether requests are accepted from anybody: to be shown wherever the system is shown.

@@ -16,7 +16,9 @@ impl Recipe {
                 let place = match place {
                     SharedPlace::Header(name) => format!("the header `{name}`"),
                     SharedPlace::Query(name) => format!("the query parameter `{name}`"),
-                    SharedPlace::Body(steps) => format!("the body at `{}`", steps.join(".")),
+                    SharedPlace::Body(steps) | SharedPlace::Xml(steps, _) => {
+                        format!("the body at `{}`", steps.join("."))
+                    }
                 };
                 vec![("scheme", format!("the shared secret, as the whole value of {place}"))]
             }

@@ -21,6 +21,7 @@ use super::{
     secret::Material,
     signature, token,
 };
+use crate::core::value::{json, xml};
 
 /// A request that proved where it comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -340,12 +341,14 @@ fn shared(place: &SharedPlace, request: &Incoming<'_>) -> Result<Vec<u8>, Reject
         place: Place::Body,
         flaw,
     };
-    match place {
-        SharedPlace::Header(name) => request.header(name).map(<[u8]>::to_vec),
-        SharedPlace::Query(name) => request.parameter(name),
-        SharedPlace::Body(path) => token::find(request.body, path)
-            .map_err(|_| body(Flaw::Malformed))?
-            .map(String::into_bytes)
-            .ok_or_else(|| body(Flaw::Missing)),
-    }
+    let found = match place {
+        SharedPlace::Header(name) => return request.header(name).map(<[u8]>::to_vec),
+        SharedPlace::Query(name) => return request.parameter(name),
+        SharedPlace::Body(path) => token::find(request.body, path).map_err(drop),
+        SharedPlace::Xml(path, namespaces) => {
+            xml::find(request.body, namespaces, path, &json::Limits::default()).map_err(drop)
+        }
+    };
+    let found = found.map_err(|()| body(Flaw::Malformed))?;
+    found.map(String::into_bytes).ok_or_else(|| body(Flaw::Missing))
 }

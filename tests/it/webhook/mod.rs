@@ -38,6 +38,7 @@ mod replay;
 mod rotate;
 mod settle;
 mod size;
+mod soap;
 mod vector;
 mod wycheproof;
 

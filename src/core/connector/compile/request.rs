@@ -8,7 +8,7 @@ use super::Compiler;
 use crate::core::{
     connector::{
         Place,
-        form::{self, ConnectorForm, FormatForm, Method, PageForm, SendForm},
+        form::{self, ConnectorForm, FormatForm, Method, PREFIX_HINT, PageForm, SendForm},
         format::Format,
         page::{Paging, Style},
         request::{Body, Request},
@@ -65,16 +65,14 @@ impl Compiler<'_> {
 
     /// Checks what the formats are told, before any request is.
     pub(super) fn formats(&mut self, form: &ConnectorForm) {
-        for (prefix, namespace) in &form.xml.namespaces {
-            let is_prefix = prefix.starts_with(|c: char| c.is_ascii_alphabetic())
-                && prefix
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-            if !is_prefix || prefix.starts_with("xml") || namespace.is_empty() {
-                let hint = "a prefix is a short name, such as `soap`, and stands for an address or `urn:`";
-                let place = pointer("/xml/namespaces", prefix);
-                self.error("CN027", &place, &format!("`{prefix}` stands for no namespace"), hint);
-            }
+        for prefix in form.xml.wrong_prefixes() {
+            let place = pointer("/xml/namespaces", prefix);
+            self.error(
+                "CN027",
+                &place,
+                &format!("`{prefix}` stands for no namespace"),
+                PREFIX_HINT,
+            );
         }
         self.namespaces = Arc::new(Namespaces(form.xml.namespaces.clone()));
         if let Some(delimiter) = &form.csv.delimiter {

@@ -131,13 +131,40 @@ pub enum FormatForm {
 }
 
 /// What XML looks like.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct XmlForm {
     /// Namespaces by the prefix that names have in this file; `default` stands for names without one.
     #[serde(default)]
     pub namespaces: BTreeMap<String, String>,
 }
+
+impl XmlForm {
+    /// Whether it says nothing.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.namespaces.is_empty()
+    }
+
+    /// The prefixes that stand for no namespace.
+    pub fn wrong_prefixes(&self) -> impl Iterator<Item = &str> {
+        let is_wrong = |prefix: &str, namespace: &str| {
+            let is_prefix = prefix.starts_with(|c: char| c.is_ascii_alphabetic())
+                && prefix
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+            !is_prefix || prefix.starts_with("xml") || namespace.is_empty()
+        };
+        let wrong = self
+            .namespaces
+            .iter()
+            .filter(move |(prefix, namespace)| is_wrong(prefix, namespace));
+        wrong.map(|(prefix, _)| prefix.as_str())
+    }
+}
+
+/// How a prefix of XML is written.
+pub const PREFIX_HINT: &str = "a prefix is a short name, such as `soap`, and stands for an address or `urn:`";
 
 /// What CSV looks like.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]

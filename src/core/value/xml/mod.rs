@@ -6,6 +6,7 @@
 //! the prefix that the reader gives their namespace, whatever the document calls it; without one, they carry none.
 
 mod element;
+mod find;
 
 use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _};
 
@@ -15,6 +16,8 @@ use quick_xml::{
     events::{BytesStart, Event},
     name::{Namespace, ResolveResult},
 };
+
+pub use find::find;
 
 use super::{Map, Value, json::Limits};
 
@@ -33,6 +36,21 @@ impl Namespaces {
         found
             .map(|(prefix, _)| prefix.as_str())
             .filter(|prefix| *prefix != DEFAULT)
+    }
+
+    /// A name as it is written here.
+    fn spelled(&self, namespace: &ResolveResult<'_>, local: &str, offset: u64) -> Result<String, Error> {
+        match namespace {
+            ResolveResult::Bound(Namespace(namespace)) => Ok(match self.prefix(namespace) {
+                Some(prefix) => format!("{prefix}:{local}"),
+                None => local.to_owned(),
+            }),
+            ResolveResult::Unbound => Ok(local.to_owned()),
+            ResolveResult::Unknown(prefix) => Err(Error::Syntax {
+                offset,
+                reason: format!("the prefix `{}` is not declared", short(prefix)),
+            }),
+        }
     }
 }
 
@@ -111,8 +129,6 @@ pub fn parse(bytes: &[u8], namespaces: &Namespaces, limits: &Limits) -> Result<E
         return Err(Error::Limit("bytes"));
     }
     let text = decode(bytes)?;
-    let mut reader = NsReader::from_str(&text);
-    reader.config_mut().expand_empty_elements = true;
     let mut builder = Builder {
         namespaces,
         limits,
@@ -120,15 +136,38 @@ pub fn parse(bytes: &[u8], namespaces: &Namespaces, limits: &Limits) -> Result<E
         root: None,
         nodes: 0,
     };
+    walk(&text, &mut builder)?;
+    match (builder.open.pop(), builder.root) {
+        (Some(open), _) => Err(Error::Cut {
+            element: short(&open.name),
+        }),
+        (None, Some(root)) => Ok(root),
+        (None, None) => Err(Error::Nothing),
+    }
+}
+
+/// Takes a document piece by piece.
+trait Sink {
+    /// An element begins.
+    fn start(&mut self, reader: &NsReader<&[u8]>, start: &BytesStart<'_>, offset: u64) -> Result<(), Error>;
+    /// The innermost one ends.
+    fn end(&mut self);
+    /// A piece of the text in it, or around the document.
+    fn text(&mut self, text: &str, offset: u64) -> Result<(), Error>;
+}
+
+fn walk(text: &str, sink: &mut impl Sink) -> Result<(), Error> {
+    let mut reader = NsReader::from_str(text);
+    reader.config_mut().expand_empty_elements = true;
     loop {
         let event = reader.read_event();
         let offset = reader.buffer_position();
         let event = event.map_err(|error| syntax(offset, &error))?;
         match event {
-            Event::Start(start) => builder.start(&reader, &start, offset)?,
-            Event::End(_) => builder.end(),
-            Event::Text(text) => builder.text(&text.xml10_content(), offset)?,
-            Event::CData(text) => builder.text(&text.xml10_content(), offset)?,
+            Event::Start(start) => sink.start(&reader, &start, offset)?,
+            Event::End(_) => sink.end(),
+            Event::Text(text) => sink.text(&text.xml10_content(), offset)?,
+            Event::CData(text) => sink.text(&text.xml10_content(), offset)?,
             Event::GeneralRef(reference) => {
                 let found = match reference.resolve_char_ref() {
                     Ok(Some(character)) => Cow::Owned(character.to_string()),
@@ -141,19 +180,12 @@ pub fn parse(bytes: &[u8], namespaces: &Namespaces, limits: &Limits) -> Result<E
                     }
                     Err(error) => return Err(syntax(offset, &error)),
                 };
-                builder.text(&found, offset)?;
+                sink.text(&found, offset)?;
             }
             Event::DocType(_) => return Err(Error::DocumentType),
             Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
-            Event::Eof => break,
+            Event::Eof => return Ok(()),
         }
-    }
-    match (builder.open.pop(), builder.root) {
-        (Some(open), _) => Err(Error::Cut {
-            element: short(&open.name),
-        }),
-        (None, Some(root)) => Ok(root),
-        (None, None) => Err(Error::Nothing),
     }
 }
 
@@ -196,7 +228,7 @@ struct Builder<'a> {
     nodes: usize,
 }
 
-impl Builder<'_> {
+impl Sink for Builder<'_> {
     fn start(&mut self, reader: &NsReader<&[u8]>, start: &BytesStart<'_>, offset: u64) -> Result<(), Error> {
         if self.open.is_empty() && self.root.is_some() {
             return Err(Error::Syntax {
@@ -210,7 +242,7 @@ impl Builder<'_> {
         let resolver = reader.resolver();
         let (namespace, local) = resolver.resolve_element(start.name());
         let mut element = Element {
-            name: self.spelled(&namespace, local.into_inner(), offset)?,
+            name: self.namespaces.spelled(&namespace, local.into_inner(), offset)?,
             ..Element::default()
         };
         self.count(1)?;
@@ -223,7 +255,7 @@ impl Builder<'_> {
                 .normalized_value(XmlVersion::Implicit1_0)
                 .map_err(|error| syntax(offset, &error))?;
             let (namespace, local) = resolver.resolve_attribute(attribute.key);
-            let name = self.spelled(&namespace, local.into_inner(), offset)?;
+            let name = self.namespaces.spelled(&namespace, local.into_inner(), offset)?;
             if namespace == ResolveResult::Bound(Namespace(INSTANCE)) && !name.contains(':') {
                 element.is_nil |= local.into_inner() == "nil" && matches!(&*value, "true" | "1");
                 continue;
@@ -258,27 +290,15 @@ impl Builder<'_> {
             }),
         }
     }
+}
 
+impl Builder<'_> {
     fn count(&mut self, more: usize) -> Result<(), Error> {
         self.nodes += more;
         if self.nodes > self.limits.nodes {
             return Err(Error::Limit("elements"));
         }
         Ok(())
-    }
-
-    fn spelled(&self, namespace: &ResolveResult<'_>, local: &str, offset: u64) -> Result<String, Error> {
-        match namespace {
-            ResolveResult::Bound(Namespace(namespace)) => Ok(match self.namespaces.prefix(namespace) {
-                Some(prefix) => format!("{prefix}:{local}"),
-                None => local.to_owned(),
-            }),
-            ResolveResult::Unbound => Ok(local.to_owned()),
-            ResolveResult::Unknown(prefix) => Err(Error::Syntax {
-                offset,
-                reason: format!("the prefix `{}` is not declared", short(prefix)),
-            }),
-        }
     }
 }
 

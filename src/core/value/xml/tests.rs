@@ -183,3 +183,53 @@ proptest! {
         prop_assert_eq!(read.text, text);
     }
 }
+
+#[test]
+fn one_text_is_found_without_the_rest_and_only_where_it_stands_alone() {
+    let path = ["soap:Envelope", "soap:Body", "n", "Org"].map(str::to_owned);
+    let find = |inner: &str| {
+        let text = format!(
+            "<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelope/'><e:Body xmlns='urn:m'>{inner}</e:Body></e:Envelope>"
+        );
+        find(text.as_bytes(), &namespaces(), &path, &Limits::default())
+    };
+    for (inner, expected) in [
+        ("<n><Org>00D&amp;1</Org><m><Org>other</Org></m></n>", Some("00D&1")),
+        (
+            "<m/><n><a><Org>no</Org></a></n><n><b/><Org><![CDATA[x]]></Org></n>",
+            Some("x"),
+        ),
+        ("<n><Org/></n>", Some("")),
+        ("<Org>x</Org><n><o><Org>x</Org></o></n>", None),
+        ("", None),
+    ] {
+        assert_eq!(find(inner), Ok(expected.map(str::to_owned)), "{inner}");
+    }
+    for inner in [
+        "<n><Org>a</Org><Org>a</Org></n>",
+        "<n><Org>a</Org></n><n><Org>a</Org></n>",
+        "<n><Org>a<b/></Org></n>",
+        "<n><Org>&b;</Org></n>",
+        "<n><Org>a</n></Org>",
+        "<x:n/>",
+    ] {
+        assert!(find(inner).is_err(), "{inner}");
+    }
+    let short = [path[0].clone()];
+    let at = |text: &str, limits: &Limits| super::find(text.as_bytes(), &namespaces(), &short, limits);
+    assert!(matches!(at("<a><b>", &Limits::default()), Err(Error::Cut { .. })));
+    assert_eq!(
+        at("<!DOCTYPE a [<!ENTITY b 'x'>]><a/>", &Limits::default()),
+        Err(Error::DocumentType)
+    );
+    assert_eq!(
+        at(&"<a>".repeat(100_000), &Limits::default()),
+        Err(Error::Limit("depth"))
+    );
+    let few = Limits {
+        nodes: 3,
+        ..Limits::default()
+    };
+    assert_eq!(at("<a><b/><b/></a>", &few), Ok(None));
+    assert_eq!(at("<a><b/><b/><b/></a>", &few), Err(Error::Limit("elements")));
+}

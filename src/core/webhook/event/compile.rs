@@ -3,14 +3,16 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    Definition, Fields, Handshake, Uses,
-    form::{AnswerForm, HandshakeForm, WebhooksForm},
+    BodyFormat, Definition, Fields, Handshake, Uses,
+    form::{AnswerForm, BodyForm, HandshakeForm, WebhooksForm},
 };
 use crate::core::{
+    connector::form::PREFIX_HINT,
     expr::{self, Names, Structure, Template},
     period::Period,
     problem::{Problem, Problems, nearest, pointer},
     status::EventKind,
+    value::xml::Namespaces,
     webhook::{Recipe, compile::is_token},
 };
 
@@ -37,6 +39,7 @@ impl Definition {
         compiler.completeness(form);
         compiler.settle(form);
         compiler.answer(&form.answer);
+        let body = compiler.body(form);
 
         let is_usable = !compiler.problems.has_errors();
         for problem in compiler.problems.into_vec() {
@@ -57,7 +60,11 @@ impl Definition {
                     .is_some_and(|handshake: &Handshake| handshake.uses(root))
         };
         let definition = Self {
-            recipe: recipe?,
+            recipe: match &body {
+                BodyFormat::Json => recipe?,
+                BodyFormat::Xml(namespaces) => recipe?.in_xml(namespaces),
+            },
+            body,
             uses: Uses {
                 headers: uses("headers"),
                 query: uses("query"),
@@ -69,7 +76,7 @@ impl Definition {
             is_complete: form.complete,
             settle: form.settle.map_or(Duration::ZERO, Period::duration),
             handshake,
-            answer: form.answer,
+            answer: form.answer.clone(),
         };
         is_usable.then_some(definition)
     }
@@ -251,6 +258,49 @@ impl Compiler<'_> {
             if !allowed.contains(&status) {
                 let message = format!("{status} is not {expected}");
                 self.problems.error("WH024", pointer(&at, key), message);
+            }
+        }
+        let is_type = |text: &String| {
+            text.split_once('/')
+                .is_some_and(|(kind, rest)| is_token(kind) && !rest.is_empty())
+                && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+        };
+        if form.content_type.as_ref().is_some_and(|text| !is_type(text)) {
+            self.problems.push(
+                Problem::error("WH026", pointer(&at, "content_type"), "this is no media type")
+                    .with_hint("as in `text/xml; charset=utf-8`"),
+            );
+        }
+        if form.content_type.is_some() && form.body.is_none() {
+            self.problems.push(
+                Problem::error(
+                    "WH026",
+                    pointer(&at, "content_type"),
+                    "`content_type` says what `body` is, and there is none",
+                )
+                .with_hint("add `body`, or leave `content_type` out"),
+            );
+        }
+    }
+
+    fn body(&mut self, form: &WebhooksForm) -> BodyFormat {
+        let at = pointer(self.at, "xml");
+        for prefix in form.xml.wrong_prefixes() {
+            let place = pointer(&pointer(&at, "namespaces"), prefix);
+            let message = format!("`{prefix}` stands for no namespace");
+            self.problems
+                .push(Problem::error("WH027", place, message).with_hint(PREFIX_HINT));
+        }
+        match form.format {
+            BodyForm::Xml => BodyFormat::Xml(Namespaces(form.xml.namespaces.clone())),
+            BodyForm::Json => {
+                if !form.xml.is_plain() {
+                    self.problems.push(
+                        Problem::error("WH027", at, "`xml` says what XML looks like, and bodies are JSON")
+                            .with_hint("write `format: xml` beside it"),
+                    );
+                }
+                BodyFormat::Json
             }
         }
     }

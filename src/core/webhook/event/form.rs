@@ -9,7 +9,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::core::{connector::form::SubscriptionsForm, period::Period, status::EventKind, webhook::form::VerifyForm};
+use crate::core::{
+    connector::form::{SubscriptionsForm, XmlForm},
+    period::Period,
+    status::EventKind,
+    webhook::form::VerifyForm,
+};
 
 /// The pushes a system sends: how they prove where they come from, and what they say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +23,12 @@ pub struct WebhooksForm {
     /// How a request proves where it comes from.
     #[serde(default)]
     pub verify: VerifyForm,
+    /// What bodies are in; JSON where nothing is said.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub format: BodyForm,
+    /// What their XML looks like.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub xml: XmlForm,
     /// Template of the events in a request: a list, or one event. Without it, the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<String>,
@@ -76,6 +87,21 @@ pub struct WebhooksForm {
     pub subscriptions: Option<SubscriptionsForm>,
 }
 
+/// What bodies are in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BodyForm {
+    /// JSON.
+    #[default]
+    Json,
+    /// XML, read as structure; SOAP is XML.
+    Xml,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// A request that carries no event and wants a certain answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -104,8 +130,8 @@ pub struct HandshakeAnswerForm {
     pub body: Option<Json>,
 }
 
-/// Status codes by what became of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What is answered, by what became of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AnswerForm {
     /// Every event is stored.
@@ -118,6 +144,12 @@ pub struct AnswerForm {
     pub malformed: u16,
     /// Nothing can be stored now; the sender has to try again.
     pub busy: u16,
+    /// The body for events that are stored, for senders that want to read one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// What that body is; plain text where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
 }
 
 impl Default for AnswerForm {
@@ -128,6 +160,8 @@ impl Default for AnswerForm {
             rejected: 401,
             malformed: 400,
             busy: 503,
+            body: None,
+            content_type: None,
         }
     }
 }

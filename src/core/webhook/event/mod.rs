@@ -32,7 +32,7 @@ use super::{Incoming, Recipe};
 use crate::core::{
     expr::{Fault, Scope, Structure, Template},
     status::EventKind,
-    value::{Map, Value},
+    value::{Map, Value, xml::Namespaces},
 };
 
 /// The most events in one request.
@@ -46,6 +46,7 @@ const REQUEST_PARTS_MAX: usize = 200;
 #[derive(Debug)]
 pub struct Definition {
     recipe: Recipe,
+    body: BodyFormat,
     events: Option<Template>,
     fields: Fields,
     objects: BTreeMap<String, String>,
@@ -55,6 +56,13 @@ pub struct Definition {
     handshake: Option<Handshake>,
     answer: AnswerForm,
     uses: Uses,
+}
+
+/// What bodies are in.
+#[derive(Debug)]
+enum BodyFormat {
+    Json,
+    Xml(Namespaces),
 }
 
 /// Which parts of a request, beside its body, any template names.
@@ -198,10 +206,10 @@ impl Definition {
         self.fields.id.is_some()
     }
 
-    /// The status codes to answer with.
+    /// What to answer.
     #[must_use]
-    pub fn answer(&self) -> AnswerForm {
-        self.answer
+    pub fn answer(&self) -> &AnswerForm {
+        &self.answer
     }
 
     /// Whether the record that an event carries is all there is, and has a version.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{Definition, Malformed, Pushed, Reply};
+use super::{BodyFormat, Definition, Malformed, Pushed, Reply};
 use crate::core::{
-    value::{Value, json},
+    value::{Value, json, xml},
     webhook::{Incoming, Rejection, Secret, verify},
 };
 
@@ -30,6 +30,9 @@ pub enum Refusal {
     /// Its body cannot be read.
     #[error("the body is not the JSON it should be: {0}")]
     Json(#[from] json::Error),
+    /// Its body cannot be read.
+    #[error("the body is not the XML it should be: {0}")]
+    Xml(#[from] xml::Error),
     /// It cannot be read as events.
     #[error(transparent)]
     Malformed(#[from] Malformed),
@@ -45,9 +48,12 @@ impl Definition {
         now: DateTime<Utc>,
         limits: &json::Limits,
     ) -> Result<Arrival, Refusal> {
-        let parse = || match request.body {
-            [] => Ok(Value::Null),
-            body => json::parse(body, limits),
+        let parse = || -> Result<Value, Refusal> {
+            Ok(match (request.body, &self.body) {
+                ([], _) => Value::Null,
+                (body, BodyFormat::Json) => json::parse(body, limits)?,
+                (body, BodyFormat::Xml(namespaces)) => xml::parse(body, namespaces, limits)?.into_document(),
+            })
         };
         if self.has_unsigned_handshake()
             && let Some(reply) = self.greeting(request, parse().unwrap_or_default(), settings)
