@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-use super::{Node, START, catch_ups, mapping, utc};
+use super::{Node, START, STEPS, catch_ups, mapping, utc};
 use crate::{
     core::{schedule::Daily, status::Trigger},
     store::Access,
@@ -53,14 +53,7 @@ async fn a_clock_that_is_set_at_the_hour_of_the_run_costs_no_day_and_runs_none_t
     looks.extend((-10..=10).map(|minute| night + TimeDelta::minutes(minute)));
     looks.sort();
     looks.dedup();
-    let hour = TimeDelta::hours(1);
-    for step in [
-        -TimeDelta::seconds(1),
-        -hour,
-        -TimeDelta::days(2),
-        hour,
-        TimeDelta::days(365),
-    ] {
+    for step in STEPS {
         for set in [-30, 0, 30, 2_400].map(|seconds| night + TimeDelta::seconds(seconds)) {
             let wall = |real: &DateTime<Utc>| if *real < set { *real } else { *real + step };
             let walls: Vec<DateTime<Utc>> = looks.iter().map(wall).collect();

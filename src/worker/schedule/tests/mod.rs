@@ -118,19 +118,21 @@ fn catch_ups(runs: &[(NaiveDate, Trigger)]) -> usize {
     runs.iter().filter(|(_, trigger)| *trigger == Trigger::CatchUp).count()
 }
 
+/// How far clocks are set at once.
+const STEPS: [TimeDelta; 5] = [
+    TimeDelta::seconds(-1),
+    TimeDelta::hours(-1),
+    TimeDelta::days(-2),
+    TimeDelta::hours(1),
+    TimeDelta::days(365),
+];
+
 /// 14:00 in São Paulo, where the clocks have not been set since 2019.
 const START: &str = "2026-06-01T17:00:00Z";
 
 #[tokio::test]
 async fn a_clock_that_is_set_costs_no_day_and_runs_none_twice() {
-    let hour = TimeDelta::hours(1);
-    for step in [
-        -TimeDelta::seconds(1),
-        -hour,
-        -TimeDelta::days(2),
-        hour,
-        TimeDelta::days(365),
-    ] {
+    for step in STEPS {
         let folder = tempfile::tempdir().unwrap();
         let node = Node::start(folder.path(), "north", Access::Daemon).await;
         let mut runs = node.watch(utc(START), 72).await;
