@@ -19,6 +19,7 @@ mod paging;
 mod probe;
 mod quota;
 mod recording;
+mod recovery;
 mod refresh;
 mod rotation;
 mod secret;
