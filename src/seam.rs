@@ -62,6 +62,12 @@ pub trait World: Send + Sync {
     fn exchange(&self, request: Request) -> Pending<Result<Answer, Unanswered>>;
     /// Whether this bug is in the program, to prove that the simulation sees it.
     fn has_bug(&self, bug: Bug) -> bool;
+    /// Before a lock is taken that other threads may take between this thread's last one and this: the moment to let them.
+    fn preempt(&self) {}
+    /// Runs a task beside the one that asks.
+    fn spawn(&self, task: Pending<()>) {
+        drop(tokio::spawn(task));
+    }
 }
 
 /// Bugs that a simulation plants to prove that it sees them. No release has any.
@@ -218,6 +224,13 @@ mod active {
         }
     }
 
+    /// Lets other threads through before a lock is taken.
+    pub fn preempt() {
+        if let Some(world) = world() {
+            world.preempt();
+        }
+    }
+
     /// Whether this bug is planted.
     #[must_use]
     pub fn has_bug(bug: Bug) -> bool {
@@ -239,6 +252,9 @@ mod active {
 
     /// Passes a point.
     pub async fn pass(_: Point) {}
+
+    /// Nothing: threads of a release need no help to run into each other.
+    pub const fn preempt() {}
 
     /// No.
     #[must_use]
@@ -266,6 +282,14 @@ pub fn number() -> u64 {
 pub fn between(from: u32, to: u32) -> u32 {
     let drawn = number() % (u64::from(to.saturating_sub(from)) + 1);
     from.saturating_add(u32::try_from(drawn).unwrap_or_default())
+}
+
+/// Runs a task beside the one that asks.
+pub fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    match world() {
+        Some(world) => world.spawn(Box::pin(task)),
+        None => drop(tokio::spawn(task)),
+    }
 }
 
 /// Runs what may wait for a disk where waiting is no harm; none where that thread broke off.

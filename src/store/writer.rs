@@ -69,7 +69,7 @@ pub(super) fn start(worker: Worker, queue_max: usize) -> Result<Handle, Error> {
     let (sender, receiver) = mpsc::channel(queue_max.max(1));
     match &worker.engine {
         Engine::Postgres(_) => drop(tokio::spawn(worker.run(receiver))),
-        Engine::Sqlite(_) if seam::is_simulated() => drop(tokio::spawn(worker.run(receiver))),
+        Engine::Sqlite(_) if seam::is_simulated() => seam::spawn(worker.run(receiver)),
         Engine::Sqlite(_) => {
             let no_thread = |error: std::io::Error| Error::Gone {
                 what: format!("no thread for its writer: {}", error.kind()),

@@ -16,6 +16,7 @@ mod console;
 mod daemon;
 mod documentation;
 mod durable;
+mod interleaving;
 mod law;
 mod layering;
 mod notice;

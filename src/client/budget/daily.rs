@@ -13,6 +13,7 @@ use crate::{
     client::auth::Pending,
     clock::Clock,
     core::quota::{self, Window},
+    seam,
 };
 
 /// What a [`QuotaStore`] has given.
@@ -265,6 +266,7 @@ impl Daily {
     }
 
     fn hand(&self) -> MutexGuard<'_, Hand> {
+        seam::preempt();
         // Numbers stay usable whatever happened to a thread that held them.
         self.hand.lock().unwrap_or_else(PoisonError::into_inner)
     }

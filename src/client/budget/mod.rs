@@ -284,6 +284,7 @@ impl Budget {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
+        seam::preempt();
         // Counters stay usable whatever happened to a thread that held them.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
