@@ -11,6 +11,8 @@ pub mod quota;
 pub mod recover;
 pub mod schedule;
 pub mod subscription;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use crate::metrics::Metrics;

@@ -3,7 +3,6 @@
 use std::{path::Path, time::Duration};
 
 use crate::{
-    catalog::load::{Catalog, Sources, SystemDecl},
     clock::Clock,
     core::{
         record::RecordKey,
@@ -11,7 +10,7 @@ use crate::{
     },
     store::{self, Access, Keys, Op, Store, change::NewChange},
     sync::{self, Engine},
-    worker::Signs,
+    worker::{Signs, tests::shipped},
 };
 
 use super::{CancellationToken, Instant, Limits, Worker};
@@ -20,24 +19,7 @@ const MAPPING: &str = "customer-account";
 
 /// An engine with the shipped mapping, on a database of its own.
 async fn engine(folder: &Path) -> Engine {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let declare = |name: &str| {
-        let declared = SystemDecl {
-            connector: format!("sandbox-{name}"),
-            settings: [("base_url".to_owned(), "http://127.0.0.1:1".into())].into(),
-            credentials: ["api_key", "client_id", "client_secret"].map(str::to_owned).into(),
-            webhook_secrets: 1,
-            origin: "the test".to_owned(),
-            ..SystemDecl::default()
-        };
-        (name.to_owned(), declared)
-    };
-    let loaded = Catalog::load(&Sources {
-        connectors_dir: &root.join("connectors"),
-        mappings_dir: &root.join("mappings"),
-        systems: &["erp", "crm"].map(declare).into(),
-    });
-    let mapping = loaded.catalog.mappings[MAPPING].clone();
+    let mapping = shipped().mappings[MAPPING].clone();
     let url = format!("sqlite://{}", folder.join("syncline.db").display());
     let options = store::Options {
         access: Access::Daemon,

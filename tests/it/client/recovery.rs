@@ -89,15 +89,32 @@ impl Sky {
     /// Requests of each window between two moments.
     fn windows(&self, from: Duration, to: Duration) -> Vec<usize> {
         let asked = self.asked.lock().unwrap();
-        let count = usize::try_from((to - from).as_millis() / WINDOW.as_millis()).unwrap();
+        let count = usize::try_from(to.saturating_sub(from).as_millis() / WINDOW.as_millis()).unwrap();
         let mut windows = vec![0; count];
         for at in asked.iter().filter(|at| **at >= from) {
-            let place = usize::try_from((*at - from).as_millis() / WINDOW.as_millis()).unwrap();
+            let place = usize::try_from(at.saturating_sub(from).as_millis() / WINDOW.as_millis()).unwrap();
             if let Some(window) = windows.get_mut(place) {
                 *window += 1;
             }
         }
         windows
+    }
+
+    /// Nobody asked within a rest that was asked for between two moments.
+    fn was_left_alone(&self, from: Duration, to: Duration, told: &str) {
+        let asked = self.asked.lock().unwrap();
+        let asked: Vec<_> = asked.iter().filter(|at| (from..to).contains(*at)).collect();
+        assert!(asked.len() > 5, "it is tried again: {asked:?}; {told}");
+        // Those on their way while it asks for a rest cannot know.
+        let is_early = |at: &Duration| {
+            let mut rests = asked.iter().map(|one| at.saturating_sub(**one));
+            rests.any(|since| (FLIGHT..FLIGHT + REST).contains(&since))
+        };
+        let early: Vec<_> = asked.iter().filter(|at| is_early(at)).collect();
+        assert!(
+            early.is_empty(),
+            "it was asked within its rest: {early:?} of {asked:?}; {told}"
+        );
     }
 }
 
@@ -169,27 +186,7 @@ async fn after_an_outage_a_system_gets_no_more_requests_than_before_it() {
             let last = float(after.iter().rev().take(5).sum()) / 5.0 / usual;
             assert!(last > 0.9, "only {last:.2} of the usual came back; {}", told());
             if outage == RESTING {
-                let asked: Vec<Duration> = sky
-                    .asked
-                    .lock()
-                    .unwrap()
-                    .iter()
-                    .copied()
-                    .filter(|at| (lost..back).contains(at))
-                    .collect();
-                assert!(asked.len() > 5, "it is tried again: {asked:?}; {}", told());
-                // Those on their way while it asks for a rest cannot know.
-                let is_early = |at: &Duration| {
-                    asked
-                        .iter()
-                        .any(|one| (FLIGHT..FLIGHT + REST).contains(&at.saturating_sub(*one)))
-                };
-                let early: Vec<_> = asked.iter().filter(|at| is_early(at)).collect();
-                assert!(
-                    early.is_empty(),
-                    "it was asked within its rest: {early:?} of {asked:?}; {}",
-                    told()
-                );
+                sky.was_left_alone(lost, back, &told());
             }
             (most, during) = (most.max(peak), during.max(requests));
         }

@@ -76,9 +76,12 @@ async fn rested(sky: &Sky) -> System {
 async fn probes(lies: bool) {
     let is_well = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&is_well);
-    let sky = Sky::new(None, move |_| match asked.load(Ordering::SeqCst) {
-        true => json(200, &account(7)),
-        false => json(500, &json!({})),
+    let sky = Sky::new(None, move |_| {
+        if asked.load(Ordering::SeqCst) {
+            json(200, &account(7))
+        } else {
+            json(500, &json!({}))
+        }
     });
     let _simulated = sky.simulate();
     let system = rested(&sky).await;

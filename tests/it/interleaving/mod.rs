@@ -47,9 +47,12 @@ fn every_schedule(name: &str, rounds: u64, model: Model) {
     while budget.goes_on() {
         let seed = chance.next();
         let is_random = budget.done() % 2 == 1;
-        if catch_unwind(|| play(seed, ROUND, is_random, FailurePersistence::Print, model, false)).is_err() {
-            panic!("{name}: a schedule breaks a promise; {}", budget.replay());
-        }
+        let played = catch_unwind(|| play(seed, ROUND, is_random, FailurePersistence::Print, model, false));
+        assert!(
+            played.is_ok(),
+            "{name}: a schedule breaks a promise; {}",
+            budget.replay()
+        );
     }
     let seed = chance.next();
     let lie = catch_unwind(|| play(seed, LIE, true, FailurePersistence::None, model, true));

@@ -96,6 +96,21 @@ async fn events_of_a_system_that_hides_its_records_delete_no_more_than_the_mappi
 }
 
 #[tokio::test]
+async fn a_record_that_is_stopped_again_and_again_is_no_loop_and_can_still_be_released() {
+    let (world, accounts) = world("delete: 0, ").await;
+    world.systems.crm.delete("account", &accounts[0], &quietly()).unwrap();
+    // More often than a record may be written.
+    for _ in 0..15 {
+        world.told_of(&accounts[..1]).await;
+        assert_eq!((world.customers_left(), world.stopped().await), (COUNT as usize, 1));
+    }
+    let all = FailureFilter::default();
+    assert_eq!(reprocess::reprocess(world.store(), &all, "ana").await.unwrap(), 1);
+    world.drain().await;
+    assert_eq!((world.customers_left(), world.stopped().await), (COUNT as usize - 1, 0));
+}
+
+#[tokio::test]
 async fn what_was_stopped_is_deleted_where_a_person_says_so_and_counts_for_nothing() {
     let (world, accounts) = world("delete: 3, ").await;
     for account in &accounts[..6] {

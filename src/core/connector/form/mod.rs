@@ -4,6 +4,10 @@
 //! Every request knows `settings` and, inside `auth`, `credentials`. Secrets never stand here.
 
 mod auth;
+mod error_rule;
+mod field;
+mod format;
+mod limits;
 mod part;
 mod subscription;
 
@@ -13,6 +17,10 @@ pub use self::auth::{
     ApiKeyForm, ApiKeyQuery, AuthForm, BasicForm, BearerForm, ClientAuth, ClientCertificateForm, ClientJwtForm, Grant,
     JwtAlgorithm, JwtForm, OAuth1Form, OAuth1Signature, OAuth2Form, SessionForm, SignedForm,
 };
+pub use self::error_rule::{ErrorMeaning, ErrorRuleForm};
+pub use self::field::{Access, FieldForm};
+pub use self::format::{CsvForm, FormatForm, PREFIX_HINT, XmlForm};
+pub use self::limits::LimitsForm;
 pub use self::part::PartForm;
 pub use self::subscription::{SubscriptionsForm, TopicsForm};
 
@@ -20,11 +28,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map as JsonMap, Value as Json};
 
-use crate::core::{
-    connector::database::Engine,
-    period::{Period, Rate, Share},
-    webhook::event::form::WebhooksForm,
-};
+use crate::core::{connector::database::Engine, period::Period, webhook::event::form::WebhooksForm};
 
 /// One kind of system: how to sign in, what it holds, how to read and write it, what its webhooks look like.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -112,145 +116,6 @@ pub enum SettingKind {
     Integer,
     /// true or false.
     Boolean,
-}
-
-/// What bodies are in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FormatForm {
-    /// JSON.
-    Json,
-    /// XML, read and written as structure.
-    Xml,
-    /// XML-RPC: `body` is `{ method, params }`, answers are `{ result }` or `{ fault }`.
-    XmlRpc,
-    /// Answers are CSV with a head.
-    Csv,
-    /// Answers are JSON Lines.
-    Jsonl,
-}
-
-/// What XML looks like.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct XmlForm {
-    /// Namespaces by the prefix that names have in this file; `default` stands for names without one.
-    #[serde(default)]
-    pub namespaces: BTreeMap<String, String>,
-}
-
-impl XmlForm {
-    /// Whether it says nothing.
-    #[must_use]
-    pub fn is_plain(&self) -> bool {
-        self.namespaces.is_empty()
-    }
-
-    /// The prefixes that stand for no namespace.
-    pub fn wrong_prefixes(&self) -> impl Iterator<Item = &str> {
-        let is_wrong = |prefix: &str, namespace: &str| {
-            let is_prefix = prefix.starts_with(|c: char| c.is_ascii_alphabetic())
-                && prefix
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-            !is_prefix || prefix.starts_with("xml") || namespace.is_empty()
-        };
-        let wrong = self
-            .namespaces
-            .iter()
-            .filter(move |(prefix, namespace)| is_wrong(prefix, namespace));
-        wrong.map(|(prefix, _)| prefix.as_str())
-    }
-}
-
-/// How a prefix of XML is written.
-pub const PREFIX_HINT: &str = "a prefix is a short name, such as `soap`, and stands for an address or `urn:`";
-
-/// What CSV looks like.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CsvForm {
-    /// What stands between two cells (default `,`).
-    #[serde(default)]
-    pub delimiter: Option<String>,
-}
-
-/// The budget towards one system.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LimitsForm {
-    /// Requests in flight at once (default 4).
-    #[serde(default)]
-    pub concurrency: Option<u32>,
-    /// The sustained rate (default: no limit).
-    #[serde(default)]
-    pub rate: Option<Rate>,
-    /// How many may go at once after a rest (default: the rate's count).
-    #[serde(default)]
-    pub burst: Option<u32>,
-    /// Requests in 24 hours (default: no limit).
-    #[serde(default)]
-    pub daily: Option<u64>,
-    /// The part of the daily quota that only live events may use (default 10%).
-    #[serde(default)]
-    pub reserve: Option<Share>,
-    /// How long one request may take (default 30s).
-    #[serde(default)]
-    pub timeout: Option<Period>,
-    /// How long a connection may take to stand (default 10s).
-    #[serde(default)]
-    pub connect_timeout: Option<Period>,
-    /// How long an answer may stand still (default 15s).
-    #[serde(default)]
-    pub idle_timeout: Option<Period>,
-    /// The largest answer, in decoded bytes (default 32 MiB).
-    #[serde(default)]
-    pub body_bytes_max: Option<u64>,
-    /// The most pages of one listing (default 100000).
-    #[serde(default)]
-    pub pages_max: Option<u32>,
-    /// From when on a query of a database is logged with its plan (default 1s).
-    #[serde(default)]
-    pub slow_query: Option<Period>,
-}
-
-/// One rule that says what an answer means.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ErrorRuleForm {
-    /// Expression; `status`, `headers` (lower-case names), `body`, `operation` (`list`, `find`, `get`, `create`, `update`,
-    /// `delete`, `batch`, `login`, `subscribe`) and `settings` are known. What it asks for and is not there makes it not fit. In a
-    /// listing, `body` is the answer without its records.
-    pub when: String,
-    /// What the answer means.
-    pub then: ErrorMeaning,
-    /// Template of the message for people; knows what `when` knows. Keep personal data out of it.
-    #[serde(default)]
-    pub message: Option<String>,
-}
-
-/// What an answer means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorMeaning {
-    /// It is none: go on.
-    Ok,
-    /// Too many requests: the whole system slows down.
-    Throttle,
-    /// Nothing was done, and it passes by itself: try again.
-    Retry,
-    /// The record exists already (on create).
-    Exists,
-    /// There is no such record.
-    Missing,
-    /// The record changed in between: read again.
-    Stale,
-    /// The token or session ended: sign in again, then repeat once.
-    Reauthenticate,
-    /// Credentials are wrong or rights are missing.
-    Denied,
-    /// The system says no to this record.
-    Reject,
 }
 
 /// How the system spells values in its own way.
@@ -375,133 +240,6 @@ pub struct ObjectForm {
 pub enum WriteForm {
     /// Rows may be made, changed and removed.
     Allowed,
-}
-
-/// One field of an object: a kind (`CreditLimit: decimal`) or a description.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FieldForm {
-    /// The kind, such as `decimal(2)`; `any` where none is given.
-    pub kind: Option<String>,
-    /// What may be done with the field.
-    pub access: Access,
-    /// Personal data: masked in reports.
-    pub sensitive: bool,
-    /// Expression that takes this field's own form apart; `raw` is known.
-    pub read: Option<String>,
-    /// Structure that puts this field's own form together; knows what `write` of `types` knows.
-    pub write: Option<Json>,
-    /// Whether the system replaces it as a whole.
-    pub whole: bool,
-}
-
-/// What may be done with a field.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Access {
-    /// Read and written.
-    #[default]
-    ReadWrite,
-    /// Never written.
-    ReadOnly,
-    /// Written with a new record only.
-    CreateOnly,
-}
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct FieldDescription {
-    /// What it holds: `text`, `integer`, `decimal(2)`, `boolean`, `date`, `datetime`, `list`, `map` or `any` (default).
-    #[serde(rename = "type", default)]
-    kind: Option<String>,
-    /// What may be done with it (default `read_write`).
-    #[serde(default)]
-    access: Access,
-    /// Personal data: masked in reports and failures.
-    #[serde(default)]
-    sensitive: bool,
-    /// Expression that takes this field's own form apart, before `types` is asked; `raw` is known.
-    #[serde(default)]
-    read: Option<String>,
-    /// Structure that puts this field's own form together, in place of what `types` says; `value` and the parts of a date
-    /// are known.
-    #[serde(default)]
-    write: Option<Json>,
-    /// The system replaces this map or list as a whole: where a part of it changes, all of it is sent.
-    #[serde(default)]
-    whole: bool,
-}
-
-impl<'de> Deserialize<'de> for FieldForm {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KindOrDescription;
-        impl<'de> serde::de::Visitor<'de> for KindOrDescription {
-            type Value = FieldForm;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a kind such as `decimal`, or a description `{ type: …, access: … }`")
-            }
-            fn visit_str<E: serde::de::Error>(self, kind: &str) -> Result<FieldForm, E> {
-                Ok(FieldForm {
-                    kind: Some(kind.to_owned()),
-                    ..FieldForm::default()
-                })
-            }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<FieldForm, A::Error> {
-                let FieldDescription {
-                    kind,
-                    access,
-                    sensitive,
-                    read,
-                    write,
-                    whole,
-                } = FieldDescription::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-                Ok(FieldForm {
-                    kind,
-                    access,
-                    sensitive,
-                    read,
-                    write,
-                    whole,
-                })
-            }
-        }
-        deserializer.deserialize_any(KindOrDescription)
-    }
-}
-
-impl Serialize for FieldForm {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self {
-            kind,
-            access,
-            sensitive,
-            read,
-            write,
-            whole,
-        } = self.clone();
-        FieldDescription {
-            kind,
-            access,
-            sensitive,
-            read,
-            write,
-            whole,
-        }
-        .serialize(serializer)
-    }
-}
-
-impl JsonSchema for FieldForm {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "FieldForm".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let description = generator.subschema_for::<FieldDescription>();
-        schemars::json_schema!({
-            "description": "A kind such as `decimal(2)`, or a description of the field.",
-            "oneOf": [{ "type": "string" }, description],
-        })
-    }
 }
 
 /// Defines the form of a call: the keys of a request, and beside them the keys of what is done with the answer.

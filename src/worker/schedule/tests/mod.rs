@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Options, State, lock};
 use crate::{
-    catalog::load::{Catalog, Sources, SystemDecl},
     clock::Clock,
     core::{
         mapping::Mapping,
@@ -26,29 +25,12 @@ use crate::{
         prune::Retention,
     },
     sync::{Engine, Limits},
-    worker::Signs,
+    worker::{Signs, tests::shipped},
 };
 
 /// Every day at 02:00 in São Paulo.
 fn mapping() -> Arc<Mapping> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let declare = |name: &str| {
-        let declared = SystemDecl {
-            connector: format!("sandbox-{name}"),
-            settings: BTreeMap::from([("base_url".to_owned(), "http://127.0.0.1:1".into())]),
-            credentials: ["api_key", "client_id", "client_secret"].map(str::to_owned).into(),
-            webhook_secrets: 1,
-            origin: "the test".to_owned(),
-            ..SystemDecl::default()
-        };
-        (name.to_owned(), declared)
-    };
-    let loaded = Catalog::load(&Sources {
-        connectors_dir: &root.join("connectors"),
-        mappings_dir: &root.join("mappings"),
-        systems: &["erp", "crm"].map(declare).into(),
-    });
-    Arc::clone(&loaded.catalog.mappings["customer-account"])
+    Arc::clone(&shipped().mappings["customer-account"])
 }
 
 /// A node on the database in this folder.
