@@ -116,6 +116,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0017_write_unweighed.sql"),
         include_str!("../../migrations/postgres/0017_write_unweighed.sql"),
     ),
+    (
+        18,
+        "lean_index",
+        include_str!("../../migrations/sqlite/0018_lean_index.sql"),
+        include_str!("../../migrations/postgres/0018_lean_index.sql"),
+    ),
 ];
 
 /// The newest version this Syncline knows.

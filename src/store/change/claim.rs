@@ -119,7 +119,8 @@ impl Store {
         Ok(found)
     }
 
-    async fn next_priority(&self, after: i64) -> Result<Option<i64>, Error> {
+    /// The priority after `after` that any change has.
+    pub(super) async fn next_priority(&self, after: i64) -> Result<Option<i64>, Error> {
         let sql = "select priority as number from change where waiting_mapping is null and priority > $1 \
              order by priority limit 1";
         let next = self.engine().row::<Number>(sql, args![after]).await?;

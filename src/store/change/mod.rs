@@ -173,14 +173,22 @@ impl FromRow for QueueStats {
 }
 
 impl Store {
-    /// When the next free change is due; none when there is none.
+    /// When the next free change is due; none when there is none. Priority by priority, along the index that claims go by.
     pub async fn next_change_at(&self) -> Result<Option<DateTime<Utc>>, Error> {
         let sql = format!(
-            "select c.not_before as number from change as c where c.waiting_mapping is null and {FREE} \
+            "select c.not_before as number from change as c where c.waiting_mapping is null and c.priority = $2 and {FREE} \
              order by c.not_before limit 1"
         );
-        let next = self.engine().row::<Number>(sql, args![self.now()]).await?;
-        Ok(next.and_then(|millis| DateTime::from_timestamp_millis(millis.0)))
+        let (mut next, mut after) = (None, i64::MIN);
+        while let Some(priority) = self.next_priority(after).await? {
+            let due = self
+                .engine()
+                .row::<Number>(sql.clone(), args![self.now(), priority])
+                .await?;
+            next = due.map(|millis| millis.0).into_iter().chain(next).min();
+            after = priority;
+        }
+        Ok(next.and_then(DateTime::from_timestamp_millis))
     }
 
     /// Takes the changes of a mapping out of the dirty set without looking at them, when the mapping was removed; how
