@@ -48,6 +48,8 @@ pub(super) struct Transport {
     way: Way,
     policy: Arc<Policy>,
     limits: Limits,
+    /// Whether a certificate of ours is shown.
+    shows_certificate: bool,
 }
 
 /// Where requests go.
@@ -176,6 +178,7 @@ impl Transport {
     /// Connections under these rules, which show `identity` where there is one.
     pub(super) fn new(policy: Policy, limits: Limits, identity: Option<Identity>) -> Result<Self, Unbuildable> {
         let policy = Arc::new(policy);
+        let shows_certificate = identity.is_some();
         let mut builder = Client::builder()
             .tls_backend_preconfigured(match identity {
                 None => tls()?,
@@ -198,6 +201,7 @@ impl Transport {
             way: Way::Network(built(builder)?),
             policy,
             limits,
+            shows_certificate,
         })
     }
 
@@ -207,6 +211,7 @@ impl Transport {
             way: Way::Script(script),
             policy: Arc::new(Policy::default()),
             limits,
+            shows_certificate: false,
         }
     }
 
@@ -216,6 +221,7 @@ impl Transport {
             way: Way::Database(Box::new(sql)),
             policy: Arc::new(Policy::default()),
             limits,
+            shows_certificate: false,
         }
     }
 
@@ -281,7 +287,7 @@ impl Transport {
     }
 
     async fn exchange(&self, http: &Client, request: reqwest::Request, reading: Reading) -> Result<Raw, SendError> {
-        let mut response = http.execute(request).await.map_err(|error| explain(&error))?;
+        let mut response = http.execute(request).await.map_err(|error| self.unanswered(&error))?;
         if let (Some(peer), None) = (response.remote_addr(), &self.policy.proxy) {
             self.policy.check_address("the peer", peer.ip())?;
         }
@@ -294,6 +300,17 @@ impl Transport {
             headers: std::mem::take(response.headers_mut()),
             body,
         })
+    }
+
+    /// Why a request has no answer. In TLS 1.3 a certificate of ours is refused when the connection stands already, and the
+    /// reason may be read, and lost, before the request is taken up.
+    fn unanswered(&self, error: &reqwest::Error) -> SendError {
+        match explain(error) {
+            SendError::Connect { reason } if self.shows_certificate && is_untaken(error) => SendError::Certificate {
+                reason: format!("{reason}, as one does that refuses our certificate"),
+            },
+            other => other,
+        }
     }
 
     /// The same in a simulated world.
@@ -493,6 +510,10 @@ fn explain(error: &reqwest::Error) -> SendError {
         SendError::Unsendable { reason }
     } else if is_about_a_certificate {
         SendError::Certificate { reason }
+    } else if is_untaken(error) {
+        SendError::Connect {
+            reason: "the other side closed the connection before the request was sent".to_owned(),
+        }
     } else if error.is_connect() {
         let reason = if error.is_timeout() {
             "no connection in time".to_owned()
@@ -505,6 +526,21 @@ fn explain(error: &reqwest::Error) -> SendError {
     } else {
         SendError::Broken { reason }
     }
+}
+
+/// Whether the connection closed before it took the request up: not a byte of it was sent.
+fn is_untaken(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(hyper::Error::is_canceled)
+        {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// Whether an error of the connection is about one side's certificate: ours may be refused after the request was

@@ -292,8 +292,10 @@ impl Store {
 
     /// Writes that concern a record of `side`, newest first: to it, or (for a create) from it.
     pub async fn writes_of(&self, mapping: &str, side: Side, record_id: &str, limit: u32) -> Result<Vec<Write>, Error> {
+        // As above: two searches instead of a walk through every write of the mapping.
         let sql = format!(
-            "{SELECT} where mapping = $1 and ((side = $2 and record_id = $3) or (side = $4 and partner_id = $3)) \
+            "{SELECT} where write_id in (select write_id from write where mapping = $1 and side = $2 and record_id = $3 \
+             union select write_id from write where mapping = $1 and side = $4 and partner_id = $3) \
              order by write_id desc limit $5"
         );
         let args = args![mapping, side, record_id, side.other(), i64::from(limit)];

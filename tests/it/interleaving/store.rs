@@ -23,7 +23,7 @@ use syncline::{
 use tempfile::TempDir;
 
 use super::{Sky, all, every_schedule, steps};
-use crate::support::database::{Database, start_of_test};
+use crate::support::database::{Database, opened, start_of_test};
 
 const TTL: Duration = Duration::from_secs(60);
 
@@ -71,7 +71,7 @@ impl Place {
             clock: self.clock.clone(),
             ..Options::new(url, Keys::derive(&[7; 32]))
         };
-        Store::open(&options).await.unwrap()
+        opened(&options).await.unwrap()
     }
 
     /// A daemon and another beside it.

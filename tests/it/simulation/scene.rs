@@ -23,6 +23,7 @@ use syncline::{
 use tokio_util::sync::CancellationToken;
 
 use super::world::{CONCURRENCY, CRM, ERP};
+use crate::support::database::opened;
 
 /// How the ERP signs.
 pub const ERP_HOOK: &str = "simulated-erp-webhook-secret";
@@ -135,7 +136,7 @@ impl Scene {
 
     /// What a daemon opens.
     pub async fn open(path: &Path, clock: &Clock) -> Result<Store, syncline::store::Error> {
-        Store::open(&options(path, clock)).await
+        opened(&options(path, clock)).await
     }
 
     /// The engine of a daemon.

@@ -3,13 +3,14 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, TimeZone as _, Utc};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection, migrate::Migrator};
 use syncline::{
     clock::Clock,
-    store::{Access, Keys, Options, Store},
+    store::{self, Access, Keys, Options, Store},
 };
 use tempfile::TempDir;
 
@@ -33,6 +34,20 @@ pub struct Blocked {
 enum Raw {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
+}
+
+/// The store of a daemon, where the one before it may just have been dropped.
+///
+/// A test beside this one that starts a program holds every file of this process until that program runs, and so the lock of
+/// a store that is gone: what is locked by nobody else is free in a moment.
+pub async fn opened(options: &Options) -> Result<Store, store::Error> {
+    let given_up_at = Instant::now() + Duration::from_secs(30);
+    loop {
+        match Store::open(options).await {
+            Err(store::Error::Locked { .. }) if Instant::now() < given_up_at => std::thread::yield_now(),
+            other => return other,
+        }
+    }
 }
 
 /// When the tests' clock stands still.
@@ -82,7 +97,7 @@ impl Database {
     }
 
     /// Moves the clock on.
-    pub fn advance(&self, by: std::time::Duration) {
+    pub fn advance(&self, by: Duration) {
         self.clock.set(self.clock.now() + by);
     }
 
@@ -97,7 +112,7 @@ impl Database {
 
     /// The store as the daemon opens it.
     pub async fn open(&self) -> Store {
-        Store::open(&self.options()).await.unwrap()
+        opened(&self.options()).await.unwrap()
     }
 
     /// The store as another node, or on SQLite another process, opens it beside the daemon.
