@@ -210,10 +210,8 @@ pub(super) fn in_list<'q, T: Copy>(ids: &[T], args: &mut Args<'q>) -> String
 where
     Arg<'q>: From<T>,
 {
-    let size = [1, 8, 64, LIST_MAX]
-        .into_iter()
-        .find(|size| *size >= ids.len())
-        .unwrap_or(ids.len());
+    let fitting = LIST_SIZES.iter().find(|size| **size >= ids.len());
+    let size = fitting.copied().unwrap_or(ids.len());
     let first = args.len() + 1;
     let last = ids.last().map_or(Arg::Text(None), |last| Arg::from(*last));
     args.extend(
@@ -230,6 +228,10 @@ where
 
 /// The longest list that [`in_list`] is given.
 pub(super) const LIST_MAX: usize = 500;
+
+/// The sizes that lists are padded to, so that few statements are prepared. A chunk of a reconciliation has its own: what binds
+/// the values looks each parameter's name up among all of them, and SQLite sorts also what only pads.
+const LIST_SIZES: [usize; 6] = [1, 8, 32, 100, 200, LIST_MAX];
 
 /// A `where` clause that grows with the filters given.
 pub(super) struct Filter<'q> {
