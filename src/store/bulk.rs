@@ -2,10 +2,13 @@
 
 use std::{borrow::Cow, collections::HashSet, fmt::Write as _, hash::Hash};
 
+use serde_json::Value as Json;
 use sqlx::{Arguments as _, Postgres, SqlStr, Transaction, postgres::PgArguments};
 
 use super::{
-    engine::{Arg, Args, FromRow, Tx, postgres_execute, postgres_returned, read_all, text, unbound, without_nul},
+    engine::{
+        Arg, Args, Engine, FromRow, Tx, postgres_execute, postgres_returned, read_all, text, unbound, without_nul,
+    },
     error::Error,
     sqlite::SqliteTx,
 };
@@ -205,13 +208,43 @@ pub(super) fn without_repeats<'a, T, K: Eq + Hash>(items: &[&'a T], key: impl Fn
     groups
 }
 
-/// A placeholder list `($from, …)` for `ids`, padded with the last one to a size that statements are built for.
-pub(super) fn in_list<'q, T: Copy>(ids: &[T], args: &mut Args<'q>) -> String
+impl Engine {
+    /// What stands behind `in` for `ids`. On SQLite it is one value, a JSON array that is read as a table: the name of every
+    /// parameter would be looked up among all of them. PostgreSQL gets a placeholder for each.
+    pub(super) fn in_list<'q, T: Copy>(&self, ids: &[T], args: &mut Args<'q>) -> String
+    where
+        Arg<'q>: From<T>,
+    {
+        match self {
+            Self::Sqlite(_) => {
+                let array: Vec<Json> = ids.iter().map(|id| as_json(Arg::from(*id))).collect();
+                args.push(Arg::Text(Some(Json::from(array).to_string().into())));
+                format!("(select value from json_each(${}))", args.len())
+            }
+            Self::Postgres(_) => placeholders(ids, args),
+        }
+    }
+}
+
+fn as_json(arg: Arg<'_>) -> Json {
+    match arg {
+        Arg::Int(number) => number.into(),
+        Arg::Bool(truth) => truth.into(),
+        Arg::Text(text) => text.map(without_nul).into(),
+        // No id is bytes.
+        Arg::Bytes(_) => Json::Null,
+    }
+}
+
+/// A list `($from, …)` for `ids`, padded with the last one to a size that statements are built for.
+fn placeholders<'q, T: Copy>(ids: &[T], args: &mut Args<'q>) -> String
 where
     Arg<'q>: From<T>,
 {
-    let fitting = LIST_SIZES.iter().find(|size| **size >= ids.len());
-    let size = fitting.copied().unwrap_or(ids.len());
+    let size = [1, 8, 64, LIST_MAX]
+        .into_iter()
+        .find(|size| *size >= ids.len())
+        .unwrap_or(ids.len());
     let first = args.len() + 1;
     let last = ids.last().map_or(Arg::Text(None), |last| Arg::from(*last));
     args.extend(
@@ -226,12 +259,8 @@ where
     format!("({})", marks.join(", "))
 }
 
-/// The longest list that [`in_list`] is given.
+/// The longest list that [`Engine::in_list`] is given.
 pub(super) const LIST_MAX: usize = 500;
-
-/// The sizes that lists are padded to, so that few statements are prepared. A chunk of a reconciliation has its own: what binds
-/// the values looks each parameter's name up among all of them, and SQLite sorts also what only pads.
-const LIST_SIZES: [usize; 6] = [1, 8, 32, 100, 200, LIST_MAX];
 
 /// A `where` clause that grows with the filters given.
 pub(super) struct Filter<'q> {
@@ -402,7 +431,7 @@ mod tests {
     fn a_list_is_padded_with_its_last_member() {
         let mut args = args!["m"];
         let ids = ["a", "b"];
-        assert_eq!(in_list(&ids, &mut args), "($2, $3, $4, $5, $6, $7, $8, $9)");
+        assert_eq!(placeholders(&ids, &mut args), "($2, $3, $4, $5, $6, $7, $8, $9)");
         assert_eq!(args.len(), 9);
     }
 }

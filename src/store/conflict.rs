@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Context, Op, Page, Store,
-    bulk::{Bulk, Filter, LIST_MAX, in_list, without_repeats},
+    bulk::{Bulk, Filter, LIST_MAX, without_repeats},
     engine::{FromRow, Row, Tx, Unread, args},
     error::Error,
     scope::newest,
@@ -254,7 +254,7 @@ impl Store {
         let mut found = Vec::new();
         for ids in left_ids.chunks(LIST_MAX) {
             let mut args = args![mapping];
-            let list = in_list(ids, &mut args);
+            let list = self.engine().in_list(ids, &mut args);
             let sql = format!(
                 "{SELECT} where mapping = $1 and left_id in {list} and applied_at is null order by conflict_id"
             );

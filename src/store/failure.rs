@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Context, Op, Page, Store,
-    bulk::{Bulk, Filter, LIST_MAX, in_list, without_repeats},
+    bulk::{Bulk, Filter, LIST_MAX, without_repeats},
     change::key_args,
     engine::{FromRow, Row, Tx, Unread, args},
     error::Error,
@@ -208,7 +208,7 @@ impl Store {
         let mut found = Vec::new();
         for ids in record_ids.chunks(LIST_MAX) {
             let mut args = args![mapping, side];
-            let list = in_list(ids, &mut args);
+            let list = self.engine().in_list(ids, &mut args);
             let sql = format!("{SELECT} where mapping = $1 and side = $2 and record_id in {list} and {UNRESOLVED}");
             found.extend(self.engine().rows::<Failure>(sql, args).await?);
         }

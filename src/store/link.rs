@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Context, Op, Page, Store,
-    bulk::{Bulk, Filter, LIST_MAX, in_list, without_repeats},
+    bulk::{Bulk, Filter, LIST_MAX, without_repeats},
     engine::{Args, FromRow, Row, Tx, Unread, args},
     error::Error,
     scope::newest,
@@ -184,7 +184,7 @@ impl Store {
         let mut found = Vec::with_capacity(record_ids.len());
         for ids in record_ids.chunks(LIST_MAX) {
             let mut args = args![mapping];
-            let list = in_list(ids, &mut args);
+            let list = self.engine().in_list(ids, &mut args);
             let sql = format!("{SELECT} where mapping = $1 and {column} in {list} and status <> 'ended'");
             found.extend(self.engine().rows::<StoredLink>(sql, args).await?);
         }
@@ -203,7 +203,7 @@ impl Store {
         let mut found = HashMap::with_capacity(link_ids.len());
         for ids in link_ids.chunks(LIST_MAX) {
             let mut args = Args::new();
-            let list = in_list(ids, &mut args);
+            let list = self.engine().in_list(ids, &mut args);
             let sql = format!("select link_id, left_id from link where link_id in {list}");
             let rows = self.engine().rows::<LeftId>(sql, args).await?;
             found.extend(rows.into_iter().map(|row| (row.link_id, row.left_id)));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Op, Page, Store,
-    bulk::{Bulk, Filter, LIST_MAX, in_list, without_repeats},
+    bulk::{Bulk, Filter, LIST_MAX, without_repeats},
     engine::{Durability, FromRow, Row, Tx, Unread, args},
     error::Error,
     scope::newest,
@@ -227,7 +227,7 @@ impl Store {
         let mut found = Vec::new();
         for ids in record_ids.chunks(LIST_MAX) {
             let mut args = args![mapping];
-            let list = in_list(ids, &mut args);
+            let list = self.engine().in_list(ids, &mut args);
             let sql = format!(
                 "{SELECT} where mapping = $1 and {column} in {list} and status in ('open', 'accepted') \
                  order by score desc, suggestion_id"

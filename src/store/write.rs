@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Context, Store,
-    bulk::{Bulk, LIST_MAX, in_list},
+    bulk::{Bulk, LIST_MAX},
     engine::{FromRow, Number, Row, Tx, Unread, args},
     error::Error,
 };
@@ -211,7 +211,7 @@ impl Store {
         let mut found = Vec::new();
         for ids in record_ids.chunks(LIST_MAX) {
             let mut args = args![mapping, side, side.other()];
-            let list = in_list(ids, &mut args);
+            let list = self.engine().in_list(ids, &mut args);
             // Two searches, each along an index of its own: asked for both at once, SQLite walks through every write of
             // the mapping.
             let sql = format!(
@@ -250,7 +250,7 @@ impl Store {
         let mut found = HashMap::new();
         for ids in record_ids.chunks(LIST_MAX) {
             let mut args = args![mapping, side, since];
-            let list = in_list(ids, &mut args);
+            let list = self.engine().in_list(ids, &mut args);
             let sql = format!(
                 "select record_id, count(*) as number from write where mapping = $1 and side = $2 \
                  and started_at >= $3 and record_id in {list} and not (unweighed and status = 'failed') group by record_id"
@@ -271,7 +271,7 @@ impl Store {
         let mut found = HashMap::new();
         for ids in partner_ids.chunks(LIST_MAX) {
             let mut args = args![mapping, side];
-            let list = in_list(ids, &mut args);
+            let list = self.engine().in_list(ids, &mut args);
             let sql = format!(
                 "select partner_id as record_id, count(*) as number from write where mapping = $1 and side = $2 \
                  and kind = 'create' and status = 'succeeded' and partner_id in {list} group by partner_id"

@@ -16,7 +16,7 @@ pub use report::DriftSummary;
 
 use super::{
     Page, Store,
-    bulk::{Filter, LIST_MAX, in_list},
+    bulk::{Filter, LIST_MAX},
     engine::{Arg, Args, FromRow, Number, Row, Unread, args},
     error::Error,
     seal::{Place, Sealer},
@@ -292,7 +292,7 @@ impl Store {
         for (column, ids) in [("left_id", left), ("right_id", right)] {
             for ids in ids.chunks(LIST_MAX) {
                 let mut args = args![before];
-                let list = in_list(ids, &mut args);
+                let list = self.engine().in_list(ids, &mut args);
                 let sql = format!(
                     "select left_id, right_id, field, first_seen_at, age_runs from drift \
                      where run_id = $1 and {column} in {list}"

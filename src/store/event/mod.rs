@@ -14,7 +14,7 @@ pub(super) use self::{
 };
 use super::{
     Page, Store,
-    bulk::{Filter, LIST_MAX, in_list},
+    bulk::{Filter, LIST_MAX},
     change::NewChange,
     engine::{FromRow, Row, Unread, args},
     error::Error,
@@ -243,7 +243,7 @@ impl Store {
         let mut found = HashMap::new();
         for ids in record_ids.chunks(LIST_MAX) {
             let mut args = args![system, object];
-            let list = in_list(ids, &mut args);
+            let list = self.engine().in_list(ids, &mut args);
             let sql = format!(
                 "select event_id, record_id, status, received_at from event where event_id in \
                  (select max(event_id) from event where system = $1 and object = $2 and not own \
