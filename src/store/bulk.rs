@@ -209,19 +209,19 @@ pub(super) fn without_repeats<'a, T, K: Eq + Hash>(items: &[&'a T], key: impl Fn
 }
 
 impl Engine {
-    /// What stands behind `in` for `ids`. On SQLite it is one value, a JSON array that is read as a table: the name of every
-    /// parameter would be looked up among all of them. PostgreSQL gets a placeholder for each.
+    /// What stands behind `in` for `ids`: placeholders. A long list is one value on SQLite, a JSON array that is read as a table:
+    /// what binds values there looks the name of each parameter up among all of them. For a short one the table costs more.
     pub(super) fn in_list<'q, T: Copy>(&self, ids: &[T], args: &mut Args<'q>) -> String
     where
         Arg<'q>: From<T>,
     {
         match self {
-            Self::Sqlite(_) => {
+            Self::Sqlite(_) if ids.len() > SHORT_MAX => {
                 let array: Vec<Json> = ids.iter().map(|id| as_json(Arg::from(*id))).collect();
                 args.push(Arg::Text(Some(Json::from(array).to_string().into())));
                 format!("(select value from json_each(${}))", args.len())
             }
-            Self::Postgres(_) => placeholders(ids, args),
+            Self::Sqlite(_) | Self::Postgres(_) => placeholders(ids, args),
         }
     }
 }
@@ -241,7 +241,7 @@ fn placeholders<'q, T: Copy>(ids: &[T], args: &mut Args<'q>) -> String
 where
     Arg<'q>: From<T>,
 {
-    let size = [1, 8, 64, LIST_MAX]
+    let size = [1, 8, SHORT_MAX, LIST_MAX]
         .into_iter()
         .find(|size| *size >= ids.len())
         .unwrap_or(ids.len());
@@ -261,6 +261,8 @@ where
 
 /// The longest list that [`Engine::in_list`] is given.
 pub(super) const LIST_MAX: usize = 500;
+/// The longest list that SQLite gets value by value.
+const SHORT_MAX: usize = 64;
 
 /// A `where` clause that grows with the filters given.
 pub(super) struct Filter<'q> {
