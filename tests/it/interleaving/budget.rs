@@ -17,14 +17,11 @@ use syncline::{
     seam::Bug,
 };
 
-use super::{Sky, all, every_schedule, json, within};
+use super::{NOWHERE, Sky, all, every_schedule, json, within};
 use crate::{
     client::{Sample, account, get},
     support::database::start_of_test,
 };
-
-/// Nobody is asked there: the world answers.
-const NOWHERE: &str = "http://127.0.0.1:1";
 
 /// Two may be in flight; five ask, of which two give up after a while.
 async fn places(lies: bool) {

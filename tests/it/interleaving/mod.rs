@@ -28,6 +28,8 @@ use syncline::seam::{self, Answer, Bug, Pending, Point, Request, Simulated, Unan
 
 use crate::support::rig::{self, Budget, Chance};
 
+/// Nobody is asked there: the world answers.
+const NOWHERE: &str = "http://127.0.0.1:1";
 /// Schedules of a round.
 const ROUND: usize = 50;
 /// Schedules within which a lie has to be seen.

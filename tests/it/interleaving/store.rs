@@ -10,20 +10,20 @@ use chrono::{DateTime, Utc};
 use shuttle::future::{spawn, yield_now};
 use syncline::{
     clock::Clock,
-    core::{
-        record::RecordKey,
-        status::{EventKind, Side},
-    },
+    core::{record::RecordKey, status::Side},
     seam::Bug,
     store::{
         Access, Error, Keys, Options, Page, Store,
-        event::{EventFilter, NewEvent, Received},
+        event::{EventFilter, Received},
     },
 };
 use tempfile::TempDir;
 
 use super::{Sky, all, every_schedule, steps};
-use crate::support::database::{Database, opened, start_of_test};
+use crate::{
+    store::new_event,
+    support::database::{Database, opened, start_of_test},
+};
 
 const TTL: Duration = Duration::from_secs(60);
 
@@ -206,23 +206,6 @@ fn a_record_is_locked_by_one_at_a_time_whatever_else_is_locked_with_it() {
     every_schedule("locks on records", 4, |lies| Box::pin(locks(lies)));
 }
 
-fn event(id: String) -> NewEvent {
-    NewEvent {
-        system: Arc::from("crm"),
-        external_id: id,
-        object: "account".into(),
-        record_id: Some("A-1".into()),
-        kind: EventKind::Updated,
-        own: false,
-        merged_into: None,
-        version: None,
-        occurred_at: None,
-        request_id: "request-1".into(),
-        payload: None,
-        changes: Vec::new(),
-    }
-}
-
 /// Three senders deliver the same two events, to two nodes of which one shuts down meanwhile.
 async fn intake(lies: bool) {
     let sky = Sky::empty(None);
@@ -237,7 +220,7 @@ async fn intake(lies: bool) {
                 for id in ["a", "b"] {
                     // One whose id changes on the way is another.
                     let named = if lies { format!("{id}{who}") } else { id.to_owned() };
-                    match store.receive(vec![event(named)]).await {
+                    match store.receive(vec![new_event(named)]).await {
                         Ok(received) => answers.push((id, received[0])),
                         Err(Error::Closed) => {}
                         Err(error) => panic!("{error}"),

@@ -13,13 +13,11 @@ use syncline::{
     seam::{Answer, Request},
 };
 
-use super::{Sky, all, every_schedule, json, let_time_pass, steps, within};
+use super::{NOWHERE, Sky, all, every_schedule, json, let_time_pass, steps, within};
 use crate::{
     client::{Sample, account, get},
     support::database::start_of_test,
 };
-
-const NOWHERE: &str = "http://127.0.0.1:1";
 
 fn bearer(request: &Request) -> String {
     let found = request.headers.iter().find(|(name, _)| name == "authorization");

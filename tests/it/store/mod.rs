@@ -73,7 +73,8 @@ fn right(id: impl ToString) -> RecordKey {
     RecordKey::new(mapping(), Side::Right, id.to_string())
 }
 
-fn new_event(external_id: impl ToString) -> NewEvent {
+/// An event about `A-1` that brings no change.
+pub fn new_event(external_id: impl ToString) -> NewEvent {
     NewEvent {
         system: Arc::from("crm"),
         external_id: external_id.to_string(),
